@@ -1,0 +1,78 @@
+# `make help` lists what there is. Needs only GNU make (3.81 or newer), a Python named below and the package registry.
+
+# The Python versions that requires-python in pyproject.toml allows (a test compares the two).
+PYTHON_VERSIONS = 3.11 3.12 3.13
+
+# The interpreters that `setup` tries, in this order. `make setup PYTHON=/some/python` allows only that one.
+CANDIDATES = $(if $(PYTHON),'$(PYTHON)',python3 python3.13 python3.12 python3.11)
+
+PY    = .venv/bin/python
+PIP   = $(PY) -m pip --disable-pip-version-check
+READY = .venv/.installed
+DUCKDB_OLDEST = .venv/duckdb-1.5
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-slow test-oldest bench lint lock setup clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
+
+demo: $(READY) ## Simulate a working week and render a report on it
+	.venv/bin/simkit run data/scenarios/workweek.yaml --seed 7 --out reports/workweek.duckdb
+	.venv/bin/simkit report notebooks/01-capacity.ipynb -p scenario=data/scenarios/workweek.yaml
+
+test: $(READY) ## Run the tests, but for the slow ones
+	$(PY) -m pytest
+
+test-slow: $(READY) ## Run the slow tests alone
+	$(PY) -m pytest -m slow
+
+# Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.
+test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support
+	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -c 'import duckdb; v = duckdb.__version__; print("duckdb", v); assert v.startswith("1.5."), v'
+	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -m pytest -W 'ignore:The inplace keyword:DeprecationWarning' \
+	  tests/test_store.py tests/test_run.py tests/test_cli.py
+
+bench: $(READY) ## Measure speed
+	$(PY) -m benchmarks
+
+lint: $(READY) ## Check style, formatting and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy simkit benchmarks
+
+# Keeps the versions that requirements.lock already has where pyproject.toml still allows them. `fewest` pins one version
+# of a package for every Python, so that all of them give the numbers that were tested.
+lock: ## Pin what pyproject.toml asks for (needs uv; `make lock UV_FLAGS=--upgrade` takes the newest)
+	@command -v uv >/dev/null || { echo "make lock needs uv. Get it with: pipx install uv" >&2; exit 1; }
+	uv pip compile --quiet --universal --generate-hashes --extra dev --python-version $(firstword $(PYTHON_VERSIONS)) \
+	  --fork-strategy fewest --custom-compile-command "make lock" $(UV_FLAGS) pyproject.toml -o requirements.lock
+
+setup: $(READY) ## Make .venv with the locked packages (`make setup PYTHON=...` chooses the interpreter)
+
+# The stamp comes last, and each attempt starts with an empty .venv: what is half installed never passes for installed.
+$(READY): requirements.lock pyproject.toml
+	@tried=; \
+	for python in $(CANDIDATES); do \
+	  version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version="does not run"; \
+	  case " $(PYTHON_VERSIONS) " in *" $$version "*) \
+	    echo "Python $$version ($$python): making .venv"; \
+	    exec "$$python" -m venv --clear .venv;; \
+	  esac; \
+	  tried="$$tried $$python ($$version)"; \
+	done; \
+	echo "simkit needs one of Python $(PYTHON_VERSIONS). Found:$$tried." >&2; \
+	echo "Install one of them, or name it: make setup PYTHON=/path/to/python" >&2; \
+	exit 1
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DUCKDB_OLDEST)/.installed: $(READY)
+	rm -rf $(DUCKDB_OLDEST)
+	$(PIP) install --quiet --no-deps --target $(DUCKDB_OLDEST) 'duckdb==1.5.*'
+	@touch $@
+
+clean: ## Remove .venv, caches and whatever was built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""Decide how many prebuilt workspaces a Coder deployment keeps warm, when, for how long and at what cost.
+
+Nothing heavy is imported until it is used: `import simkit` costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# The public names and the module each lives in. `__getattr__` imports a module when one of its names is first used.
+_HOME = {
+    "load": "simkit.inputs",
+    "lint": "simkit.lint",
+    "run": "simkit.run",
+    "Result": "simkit.run",
+    "save": "simkit.store",
+    "ask": "simkit.store",
+    "questions": "simkit.store",
+    "explain": "simkit.explain",
+    "InputError": "simkit.errors",
+    "RunError": "simkit.errors",
+    "SimkitError": "simkit.errors",
+    "StoreError": "simkit.errors",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from simkit.errors import InputError, RunError, SimkitError, StoreError
+    from simkit.explain import explain
+    from simkit.inputs import load
+    from simkit.lint import lint
+    from simkit.run import Result, run
+    from simkit.store import ask, questions, save
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'simkit' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,177 @@
+"""Instants and local calendars: RFC 3339 text, durations, IANA zones. Instants are int64 microseconds UTC.
+
+Zones come from the `tzdata` package and not from the machine, so that a run gives the same bytes everywhere.
+A Coder server may know other rules than today's: zone files in the directory SIMKIT_ZONEINFO come first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from importlib import resources
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+WEEK_US = 7 * DAY_US
+NEVER = np.iinfo(np.int64).max
+"""What arrays hold where tables hold NULL: an instant that does not come."""
+
+Int64Array = npt.NDArray[np.int64]
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SAMPLE_US = 12 * HOUR_US  # shorter than any two changes of a zone's offset have been apart since 1970
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|s|m|h|d|w)")
+_UNIT_US = {"us": 1, "ms": 1000, "s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": WEEK_US}
+
+
+@dataclass(frozen=True)
+class Zone:
+    """An IANA time zone by name, and the directory of its own rules if they are not tzdata's. Made by `zone(name)`."""
+
+    name: str
+    directory: str = ""
+
+    @cached_property
+    def info(self) -> ZoneInfo:
+        if self.directory:
+            with Path(self.directory, self.name).open("rb") as file:
+                return ZoneInfo.from_file(file, key=self.name)
+        with resources.files("tzdata").joinpath("zoneinfo", *self.name.split("/")).open("rb") as file:
+            return ZoneInfo.from_file(file, key=self.name)
+
+    def offset_us(self, at: int) -> int:
+        """Local time minus UTC at the instant `at`, in microseconds."""
+        offset = to_datetime(at).astimezone(self.info).utcoffset()
+        assert offset is not None, "a zone knows its offset at every instant"
+        return offset // timedelta(microseconds=1)
+
+    def offsets(self, start_at: int, end_at: int) -> tuple[Int64Array, Int64Array]:
+        """The zone's offsets over [start_at, end_at): (from_at int64[k], offset_us int64[k]).
+
+        `from_at[0]` is `start_at`; each later entry is an instant at which the offset changes.
+        """
+        from_at, offset = [start_at], [self.offset_us(start_at)]
+        for year in range(to_datetime(start_at).year, to_datetime(max(end_at - 1, start_at)).year + 1):
+            for change_at, after in _changes(self, year):
+                if start_at < change_at < end_at and after != offset[-1]:
+                    from_at.append(change_at)
+                    offset.append(after)
+        return np.array(from_at, dtype=np.int64), np.array(offset, dtype=np.int64)
+
+    def local(self, at: int) -> datetime:
+        """The wall clock in this zone at the instant `at` (aware)."""
+        return to_datetime(at).astimezone(self.info)
+
+    def at(self, wall: datetime) -> int:
+        """The instant of a naive wall-clock time: the first of two; one that the clocks skip is read an hour later."""
+        return from_datetime(wall.replace(tzinfo=self.info))
+
+
+UTC_ZONE = Zone("UTC")
+
+
+def zone(name: str) -> Zone | None:
+    """The zone called `name` exactly, or None. Go loads "" and "UTC" as UTC, and so does this."""
+    if name in ("", "UTC"):
+        return UTC_ZONE
+    if name not in zone_names():
+        return None
+    directory = os.environ.get("SIMKIT_ZONEINFO", "")
+    return Zone(name, directory if directory and Path(directory, name).is_file() else "")
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """Every name the time zone database knows."""
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=1)
+def zone_database_version() -> str:
+    """The release of the time zone database that is used, such as 2026a."""
+    import tzdata
+
+    return str(tzdata.IANA_VERSION)
+
+
+@lru_cache(maxsize=4096)
+def _changes(of: Zone, year: int) -> tuple[tuple[int, int], ...]:
+    """Every (instant, new offset in microseconds) at which the zone's offset changes in the UTC year."""
+    at = from_datetime(datetime(year, 1, 1, tzinfo=UTC)) - 1
+    end_at = from_datetime(datetime(year + 1, 1, 1, tzinfo=UTC)) - 1 if year < 9999 else at
+    found = []
+    before = of.offset_us(at)
+    while at < end_at:
+        next_at = min(at + _SAMPLE_US, end_at)
+        after = of.offset_us(next_at)
+        if after != before:
+            low, high = at, next_at
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if of.offset_us(middle) == before else (low, middle)
+            found.append((high, after))
+            before = after
+        at = next_at
+    return tuple(found)
+
+
+def to_datetime(at: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(at))
+
+
+def from_datetime(when: datetime) -> int:
+    """Microseconds since the epoch of an aware datetime."""
+    return (when.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def parse_instant(text: str, in_zone: Zone | None = None) -> int:
+    """Read an RFC 3339 instant; without an offset it is wall-clock time in `in_zone`.
+
+    Raises ValueError with what to write instead.
+    """
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f'"{text}" is not an instant; write "2026-03-02T09:00:00-05:00"') from None
+    if when.tzinfo is not None:
+        return from_datetime(when)
+    if in_zone is None:
+        raise ValueError(f'"{text}" has no UTC offset; write "{when.isoformat()}Z" or add a timezone')
+    return in_zone.at(when)
+
+
+def format_instant(at: int, in_zone: Zone = UTC_ZONE) -> str:
+    """RFC 3339, in seconds, with the zone's offset (Z in UTC)."""
+    text = in_zone.local(at).isoformat(timespec="microseconds" if at % SECOND_US else "seconds")
+    return text.replace("+00:00", "Z") if in_zone == UTC_ZONE else text
+
+
+def parse_duration(text: str) -> int:
+    """Read a duration such as 90s, 15m, 8h, 7d or 1h30m: microseconds. Raises ValueError."""
+    compact = text.strip().replace(" ", "")
+    parts = _DURATION.findall(compact)
+    if not parts or "".join(number + unit for number, unit in parts) != compact:
+        raise ValueError(f'"{text}" is not a duration; write "90s", "15m", "8h", "7d" or "1h30m"')
+    return sum(round(float(number) * _UNIT_US[unit]) for number, unit in parts)
+
+
+def format_duration(us: int) -> str:
+    """The shortest exact reading of a duration: 90s is 1m30s, 0 is 0s."""
+    if us < 0:
+        return "-" + format_duration(-us)
+    text = ""
+    for unit in ("d", "h", "m", "s", "ms", "us"):
+        count, us = divmod(us, _UNIT_US[unit])
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"

@@ -1,0 +1,89 @@
+"""Coder's rules, each a pure function over whole numbers: no clock, no chance, no I/O.
+
+Instants end in `_at` (microseconds UTC), durations in `_us`. The rules are those of Coder's
+`coderd/prebuilds` and its queries; `tests/conformance/` holds the cases its own code answered.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from simkit.core.compile import jit
+
+
+class Pool(NamedTuple):
+    """One preset's prebuilds at a tick. `actual` includes the `expired`; `active`: its template version is the active one."""
+
+    desired: int
+    actual: int
+    expired: int
+    starting: int
+    active: bool
+
+
+class Actions(NamedTuple):
+    """What the reconciler does next, in this order: delete all expired, delete the oldest of the others, create."""
+
+    delete_expired: int
+    delete_oldest: int
+    create: int
+
+
+@jit
+def reconcile(pool: Pool) -> Actions:
+    """Actions that bring the pool to `desired`. An expired prebuild no longer counts as running.
+
+    An inactive preset loses every running, unexpired prebuild; its expired ones are left behind, as in Coder.
+    """
+    running = pool.actual - pool.expired
+    if not pool.active:
+        return Actions(0, running, 0)
+    return Actions(
+        delete_expired=pool.expired,
+        delete_oldest=max(running - pool.desired, 0),
+        create=max(pool.desired - running - pool.starting, 0),
+    )
+
+
+@jit
+def extraneous(pool: Pool) -> int:
+    """Running, unexpired prebuilds beyond the desired number, as Coder reports them (0 for an inactive preset)."""
+    return max(pool.actual - pool.expired - pool.desired, 0) if pool.active else 0
+
+
+@jit
+def is_expired(created_at: int, ttl_us: int, invalidated_at: int, now_at: int) -> bool:
+    """Older than `ttl_us` (0: never), or created before its preset was invalidated."""
+    # `>` as in Coder: a prebuild still lives in the instant it turns `ttl_us` old.
+    return (ttl_us > 0 and now_at - created_at > ttl_us) or created_at < invalidated_at
+
+
+@jit
+def starts_backoff(failed_at: int, newer: int, instances: int, since_at: int) -> bool:
+    """Does the preset's newest failed prebuild, created at `failed_at`, hold its reconciliation back?
+
+    Only if it is in the lookback and among the newest `instances` (the base number, whatever the schedules say):
+    `newer` prebuilds that did not fail were created after it.
+    """
+    return failed_at >= since_at and newer < instances
+
+
+@jit
+def backoff_until_at(failed_at: int, failures: int, interval_us: int) -> int:
+    """The last instant at which the preset is left alone: every failure in the lookback adds an interval."""
+    return failed_at + failures * interval_us
+
+
+@jit
+def is_hard_limited(failed: int, newer: int, limit: int) -> bool:
+    """Did the newest `limit` prebuilds all fail? `failed` ones stand, `newer` others were created after the one
+    that is `limit`-th from the end. A limit of 0 switches the rule off."""
+    return limit > 0 and failed >= limit and newer == 0
+
+
+@jit
+def goes_first(human: bool, created_at: int, other_human: bool, other_created_at: int) -> bool:
+    """Does a daemon take the first job before the other? People's jobs first, then the older one."""
+    if human != other_human:
+        return human
+    return created_at < other_created_at

@@ -1,0 +1,302 @@
+"""Cron text as Coder reads it: robfig/cron v3 fields, Coder's three kinds of schedule, the provider's overlap check.
+
+A *range* is a cron whose minute is `*`: it holds in every local minute that matches all of its fields.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
+
+
+class CronError(ValueError):
+    """Text that Coder does not accept; the message says what was seen and what to write instead."""
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    lowest: int
+    highest: int
+    words: tuple[str, ...] = ()
+    hint: str = ""
+
+
+_MINUTE = _Field("minute", 0, 59)
+_HOUR = _Field("hour", 0, 23)
+_DAY = _Field("day of month", 1, 31)
+_MONTH = _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
+_WEEKDAY = _Field("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"), "; Sunday is 0")
+_FIELDS = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+WEEKDAY_WORDS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+@dataclass(frozen=True)
+class Cron:
+    """Five cron fields as sets of values (a bit per value), and the zone of its `CRON_TZ=` prefix.
+
+    `both_days`: a day field carries a star, so day of month *and* day of week must match; otherwise either one is enough.
+    """
+
+    text: str
+    zone: Zone | None
+    minutes: int
+    hours: int
+    days: int
+    months: int
+    weekdays: int
+    both_days: bool
+
+    @property
+    def string(self) -> str:
+        """As Coder writes it back, zone first. (`None` is Go's `Local`, the zone of the machine.)"""
+        return f"CRON_TZ={self.zone.name if self.zone else 'Local'} {self.text}"
+
+    @property
+    def humanize(self) -> str:
+        """As Coder shows it to people, such as `9:30AM Mon-Fri (US/Central)`."""
+        minute, hour, _, _, days = self.text.split()
+        if re.fullmatch(r"\d{1,2}", minute) and re.fullmatch(r"\d{1,2}", hour) and int(minute) < 60 and int(hour) < 24:
+            when = f"{(int(hour) + 11) % 12 + 1}:{int(minute):02d}{'AM' if int(hour) < 12 else 'PM'}"
+        else:
+            when = f"cron({minute} {hour})"
+        for number, word in enumerate(WEEKDAY_WORDS):
+            days = days.replace(str(number), word, 1)
+        return f"{when} {'daily' if days == '*' else days} ({self.zone.name if self.zone else 'Local'})"
+
+    def next_after(self, at: int) -> int:
+        """The first occurrence after the instant `at`, NEVER if there is none within five years. Takes a zone."""
+        from simkit.core.calendar import CronBits, next_occurrence
+
+        bits = CronBits(self.minutes, self.hours, self.days, self.months, self.weekdays, self.both_days)
+        return int(next_occurrence(bits, at, *_zone_arrays(self._zone(), at)))
+
+    def min_us(self) -> int | None:
+        """The shortest time between two occurrences, as Coder measures it over the first week of 1970.
+
+        None for a cron that never occurs, for which Coder's own search does not end.
+        """
+        from_at = HOUR_US + MINUTE_US + SECOND_US
+        until_at = from_at + WEEK_US
+        shortest = WEEK_US
+        before = self.next_after(from_at)
+        if before == NEVER:
+            return None
+        while before < until_at:
+            now = self.next_after(before)
+            shortest = min(shortest, now - before)
+            before = now
+        return shortest
+
+    def _zone(self) -> Zone:
+        # Go reads a cron without a zone in the zone of the machine; Coder's servers run in UTC.
+        return self.zone or UTC_ZONE
+
+
+@lru_cache(maxsize=1024)
+def _zone_years(in_zone: Zone, from_year: int) -> tuple[Int64Array, Int64Array]:
+    start_at = (from_year - 1970) * 365 * DAY_US
+    return in_zone.offsets(start_at, start_at + 20 * 366 * DAY_US)
+
+
+def _zone_arrays(in_zone: Zone, at: int) -> tuple[Int64Array, Int64Array]:
+    """The zone's offsets from some time before `at` to more than six years after it."""
+    years = at // (366 * DAY_US)
+    return _zone_years(in_zone, 1970 + years // 10 * 10 - 1)
+
+
+def parse(spec: str) -> Cron:
+    """Read five fields with an optional `CRON_TZ=` or `TZ=` prefix, exactly as robfig/cron v3 does. Raises CronError."""
+    if not spec:
+        raise CronError('the cron is empty; write five fields such as "* 8-18 * * 1-5"')
+    in_zone: Zone | None = None
+    text = spec
+    if spec.startswith(("TZ=", "CRON_TZ=")):
+        name, space, text = spec.partition("=")[2].partition(" ")
+        if not space:
+            raise CronError(f'"{spec}" has a zone and nothing else; write five fields after it')
+        in_zone = zone(name)
+        if in_zone is None and name != "Local":
+            raise CronError(f'"{name}" is not a time zone; write an IANA name such as "America/New_York"')
+    if text.strip().startswith("@"):
+        raise CronError(f'"{text.strip()}" is a descriptor, which Coder does not read; write five fields')
+    fields = text.split()
+    if len(fields) != 5:
+        raise CronError(
+            f'"{text.strip()}" has {len(fields)} fields, expected 5 (minute, hour, day of month, month, day of week)'
+        )
+    minute, hour, day, month, weekday = (_field(part, of) for part, of in zip(fields, _FIELDS, strict=True))
+    return Cron(
+        text=" ".join(fields),
+        zone=in_zone,
+        minutes=minute[0],
+        hours=hour[0],
+        days=day[0],
+        months=month[0],
+        weekdays=weekday[0],
+        both_days=day[1] or weekday[1],
+    )
+
+
+def _field(text: str, of: _Field) -> tuple[int, bool]:
+    """The values a field allows, and whether it carries a star. robfig skips empty list items."""
+    bits, star = 0, False
+    for item in text.split(","):
+        if item:
+            more, is_star = _item(item, of)
+            bits, star = bits | more, star or is_star
+    return bits, star
+
+
+def _item(item: str, of: _Field) -> tuple[int, bool]:
+    span, *steps = item.split("/")
+    if len(steps) > 1:
+        raise CronError(f'{of.name} "{item}" has more than one "/"; write one step such as "*/2"')
+    low, *rest = span.split("-")
+    star = low in ("*", "?")
+    if star:
+        first, last = of.lowest, of.highest  # what follows a star's hyphen is not looked at
+    else:
+        first = _number(low, item, of)
+        if len(rest) > 1:
+            raise CronError(f'{of.name} "{item}" has more than one "-"; write a range such as "1-5"')
+        last = _number(rest[0], item, of) if rest else first
+    step = 1
+    if steps:
+        step = _whole(steps[0], item, of)
+        if step == 0:
+            raise CronError(f'{of.name} "{item}" steps by 0; write a step of 1 or more')
+        if not rest:
+            last = of.highest  # "N/step" means "N-max/step"
+        star = star and step == 1
+    if first < of.lowest or last > of.highest:
+        seen = first if first < of.lowest else last
+        raise CronError(f'{of.name} "{item}": {seen} is not in {of.lowest}-{of.highest}{of.hint}')
+    if first > last:
+        raise CronError(f'{of.name} "{item}" runs backwards; write "{first}-{of.highest},{of.lowest}-{last}"')
+    return sum(1 << value for value in range(first, last + 1, step)), star
+
+
+def _number(text: str, item: str, of: _Field) -> int:
+    word = text.lower()
+    if word in of.words:
+        return of.words.index(word) + of.lowest
+    return _whole(text, item, of)
+
+
+def _whole(text: str, item: str, of: _Field) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        allowed = f" or a name such as {of.words[1].upper()}" if of.words else ""
+        raise CronError(f'{of.name} "{item}": "{text}" is not a number{allowed}')
+    if int(text) < 0:
+        raise CronError(f'{of.name} "{item}": negative numbers are not allowed')
+    return int(text)
+
+
+def _parse_in_utc(spec: str) -> Cron:
+    cron = parse(spec if spec.startswith("CRON_TZ=") else f"CRON_TZ=UTC {spec}")
+    if cron.zone is None:
+        raise CronError('"Local" is the zone of a machine, which Coder refuses here; write an IANA name')
+    return cron
+
+
+def _parts(spec: str) -> list[str]:
+    parts = spec.split()
+    if len(parts) < 5:
+        raise CronError(f'"{spec}" has {len(parts)} fields, expected 5 with an optional CRON_TZ=zone before them')
+    return parts[1:] if len(parts) == 6 else parts
+
+
+def weekly(spec: str) -> Cron:
+    """Coder's weekly schedule (autostart): day of month and month are `*`; UTC if no zone is given."""
+    parts = _parts(spec)
+    if parts[2:4] != ["*", "*"]:
+        raise CronError('day of month and month must be "*"')
+    return _parse_in_utc(spec)
+
+
+def daily(spec: str) -> Cron:
+    """Coder's daily schedule (quiet hours): all three day fields are `*`; UTC if no zone is given."""
+    if _parts(spec)[2:] != ["*", "*", "*"]:
+        raise CronError('day of month, month and day of week must be "*"')
+    return _parse_in_utc(spec)
+
+
+def time_range(spec: str) -> Cron:
+    """Coder's time range (prebuild schedules): the minute is exactly `*`; UTC if no zone is given."""
+    minute = _parts(spec)[0]
+    if minute != "*":
+        raise CronError(
+            f'minutes must be "*", got "{minute}": Coder reads a schedule as whole hours; write "* 9-12 * * 6"'
+        )
+    return _parse_in_utc(spec)
+
+
+def provider_cron(spec: str) -> Cron:
+    """A `schedule` block's cron as the Terraform provider accepts it: a time range of five fields without a zone."""
+    if spec.startswith(("CRON_TZ=", "TZ=")):
+        raise CronError("a schedule's cron carries no time zone; write it as timezone in the scheduling block")
+    if len(spec.split()) != 5:
+        raise CronError(
+            f'"{spec}" has {len(spec.split())} fields, expected 5 (minute, hour, day of month, month, day of week)'
+        )
+    return time_range(spec)
+
+
+def first_detected_overlap(specs: list[str]) -> tuple[int, int] | None:
+    """The first two crons that Coder's own overlap check refuses, by position; None if it accepts them all.
+
+    The check compares text, field by field, and reads only integers, `a-b`, lists and `*`. It misses real overlaps;
+    those are `simkit.timeline.true_overlaps`. Raises CronError where Coder's check fails to read a field.
+    """
+    for i, one in enumerate(specs):
+        for j in range(i + 1, len(specs)):
+            if _overlap(one.split(), specs[j].split()):
+                return i, j
+    return None
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    for fields in (one, other):
+        if len(fields) != 5:
+            raise CronError(f'"{" ".join(fields)}" has {len(fields)} fields, expected 5')
+    # Order matters: a field that cannot be read is no error when an earlier one already differs.
+    return _share(one[3], other[3], _MONTH) and _days_overlap(one, other) and _share(one[1], other[1], _HOUR)
+
+
+def _days_overlap(one: list[str], other: list[str]) -> bool:
+    if "*" in (one[2], other[2]):
+        return _share(one[4], other[4], _WEEKDAY)
+    if "*" in (one[4], other[4]):
+        return _share(one[2], other[2], _DAY)
+    by_day = _share(one[2], other[2], _DAY)
+    return _share(one[4], other[4], _WEEKDAY) or by_day
+
+
+def _share(one: str, other: str, of: _Field) -> bool:
+    return not _plain(one, of).isdisjoint(_plain(other, of))
+
+
+def _plain(text: str, of: _Field) -> set[int]:
+    """The values of a field as the overlap check reads it (from 0 on, whatever the field's lowest value)."""
+    if text == "*":
+        return set(range(of.highest + 1))
+    values: set[int] = set()
+    for item in text.split(","):
+        ends = [_plain_number(end, item, of) for end in item.split("-")[:2]]
+        if ends[0] > ends[-1] or ends[-1] > of.highest:
+            raise CronError(f'{of.name} "{item}" is not in 0-{of.highest}')
+        values.update(range(ends[0], ends[-1] + 1))
+    return values
+
+
+def _plain_number(text: str, item: str, of: _Field) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise CronError(
+            f'{of.name} "{item}" is neither a number, a range a-b, a list nor "*", and with two schedules or more '
+            "Coder's overlap check reads nothing else; write numbers"
+        )
+    return int(text)

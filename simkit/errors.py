@@ -1,0 +1,89 @@
+"""What can go wrong and how it is told: where it is, what was seen, what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, order=True)
+class Where:
+    """A place in an input: a path as the user gave it, and a line counted from 1 (0: the file as a whole)."""
+
+    path: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+NOWHERE = Where("(given in Python)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
+    knowing."""
+
+    level: Level
+    where: Where
+    text: str
+
+    def __str__(self) -> str:
+        label = "" if self.level == "error" else f"{self.level}: "
+        return f"{self.where}: {label}{self.text}"
+
+
+@dataclass
+class Findings:
+    """Collects what there is to say, so that a user hears all of it at once."""
+
+    items: list[Finding] = field(default_factory=list)
+
+    def error(self, where: Where, text: str) -> None:
+        self._add(Finding("error", where, text))
+
+    def warning(self, where: Where, text: str) -> None:
+        self._add(Finding("warning", where, text))
+
+    def note(self, where: Where, text: str) -> None:
+        self._add(Finding("note", where, text))
+
+    def _add(self, finding: Finding) -> None:
+        if finding not in self.items:
+            self.items.append(finding)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.items)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.items if f.level == "error")
+
+    def raise_errors(self) -> None:
+        """Raise InputError with every error found so far, if there is one."""
+        if self.errors:
+            raise InputError(self.errors)
+
+
+class SimkitError(Exception):
+    """Anything simkit tells a person instead of a traceback."""
+
+
+class InputError(SimkitError):
+    """An input is wrong. `problems` holds every problem, in the order of the input's lines."""
+
+    def __init__(self, problems: Iterable[Finding]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda f: (f.where, f.text)))
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class RunError(SimkitError):
+    """A simulation cannot go on: it needs more than the machine has, or what was asked for does not exist."""
+
+
+class StoreError(SimkitError):
+    """A runs file cannot be read or written; nothing was changed in it."""

@@ -1,0 +1,291 @@
+"""What a scenario is made of: frozen facts under Coder's names, valid once they exist, each knowing where it came from.
+
+Instants end `_at` (int64 microseconds UTC), durations `_us`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, UTC_ZONE, WEEK_US, Int64Array, Zone, format_duration, zone
+from simkit.cron import CronError, first_detected_overlap, time_range
+from simkit.errors import NOWHERE, Where
+
+PREBUILDS_USER_ID = "c42fdf75-3097-471c-8c33-fb52454d81c0"
+"""The system user that owns every prebuild until it is claimed."""
+
+MAX_TTL_US = 31_536_000 * SECOND_US
+MIN_TTL_US = 3600 * SECOND_US
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What differs by Coder version (`domain`: Behaviour by Coder version)."""
+
+    version: str
+    range_early_us: int
+    """A cron range holds this much before its wall-clock time."""
+    reconciliation_interval_us: int
+    claims_by_prebuilds: bool
+    """A claim's build is initiated by the prebuilds user: queued behind people's jobs and counted as starting."""
+    cancels_pending: bool
+    """Pending start jobs of an inactive version are cancelled instead of built and then deleted."""
+    invalidates: bool
+    """Prebuilds created before their preset's `last_invalidated_at` count as expired."""
+
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    b.version: b
+    for b in (
+        Behaviour("v2.24", MINUTE_US, 15 * SECOND_US, True, False, False),
+        Behaviour("v2.26", 0, MINUTE_US, True, False, False),
+        Behaviour("v2.35", 0, MINUTE_US, False, True, True),
+    )
+}
+DEFAULT_BEHAVIOUR = BEHAVIOURS["v2.35"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`instances` desired while the cron range holds. The first match of a preset's schedules wins."""
+
+    cron: str
+    instances: int
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A `coder_workspace_preset` with its prebuild pool: `instances` is the base number, `ttl_us` 0 never expires."""
+
+    name: str
+    instances: int
+    ttl_us: int = 0
+    timezone: str = ""
+    schedules: tuple[Schedule, ...] = ()
+    description: str = ""
+    icon: str = ""
+    default: bool = False
+    parameters: tuple[tuple[str, str], ...] = ()
+    where: Where = NOWHERE
+
+    @property
+    def zone(self) -> Zone:
+        """The zone people think of this preset in: its schedules' one, or UTC."""
+        return zone(self.timezone) or UTC_ZONE
+
+    @property
+    def schedules_in_force(self) -> tuple[Schedule, ...]:
+        """The schedules Coder looks at: none if they are at odds with each other, else those it can read."""
+        return self._readable[0]
+
+    @property
+    def fallback(self) -> str:
+        """Why Coder ignores schedules and uses the base number in their place; "" if it uses all of them."""
+        return self._readable[1]
+
+    @cached_property
+    def _readable(self) -> tuple[tuple[Schedule, ...], str]:
+        if not self.schedules:
+            return (), ""
+        if not self.timezone:
+            return (), "the timezone is not set"
+        if zone(self.timezone) is None and self.timezone != "Local":
+            return (), f'"{self.timezone}" is not a time zone'
+        try:
+            overlap = first_detected_overlap([s.cron for s in self.schedules])
+        except CronError as error:
+            return (), str(error)
+        if overlap is not None:
+            one, other = (self.schedules[i].cron for i in overlap)
+            return (), f'"{one}" and "{other}" overlap'
+        readable, faults = [], []
+        for schedule in self.schedules:
+            try:
+                time_range(f"CRON_TZ={self.timezone} {schedule.cron}")
+                readable.append(schedule)
+            except CronError as error:
+                faults.append(str(error))
+        return tuple(readable), "; ".join(faults)
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of a template: the presets it brings."""
+
+    template: str
+    name: str
+    presets: tuple[Preset, ...]
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """The reconciliation loop's settings. `failure_hard_limit` 0 switches that rule off."""
+
+    interval_us: int = MINUTE_US
+    backoff_interval_us: int = MINUTE_US
+    backoff_lookback_us: int = HOUR_US
+    failure_hard_limit: int = 3
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How long something takes: equally likely `samples`, int64[n] microseconds, n >= 1. See the functions below."""
+
+    samples: tuple[int, ...]
+    text: str
+
+    def __post_init__(self) -> None:
+        assert self.samples, "a distribution has values"
+        assert min(self.samples) >= 0, "a duration is never negative"
+
+    @property
+    def median_us(self) -> int:
+        return sorted(self.samples)[(len(self.samples) - 1) // 2]
+
+
+def constant(us: int) -> Distribution:
+    """Always `us`."""
+    return Distribution((us,), format_duration(us))
+
+
+def lognormal(median_us: int, p95_us: int, quantiles: int = 4096) -> Distribution:
+    """Lognormal by its median and 95th percentile, as `quantiles` equally likely values."""
+    assert 0 < median_us <= p95_us, "the median is positive and not above p95"
+    normal = NormalDist()
+    sigma = float(np.log(p95_us / median_us)) / normal.inv_cdf(0.95)
+    z = np.array([normal.inv_cdf((i + 0.5) / quantiles) for i in range(quantiles)])
+    samples = np.rint(median_us * np.exp(sigma * z)).astype(np.int64)
+    text = f"lognormal, median {format_duration(median_us)}, p95 {format_duration(p95_us)}"
+    return Distribution(tuple(samples.tolist()), text)
+
+
+def empirical(samples_us: tuple[int, ...]) -> Distribution:
+    """Each of the observed durations with the same probability."""
+    return Distribution(tuple(sorted(samples_us)), f"sample of {len(samples_us)}")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What building a preset's workspaces takes, how often it fails, and what an idle instance costs.
+
+    `build` ends when the job completes, `agent` when the agent is ready after it. A claim takes `claim` (its build)
+    and `reinitialize` (its agent). Only prebuilds' builds fail: a person retries, and `build` includes that.
+    """
+
+    build: Distribution = field(default_factory=lambda: constant(3 * MINUTE_US))
+    agent: Distribution = field(default_factory=lambda: constant(30 * SECOND_US))
+    claim: Distribution = field(default_factory=lambda: constant(10 * SECOND_US))
+    reinitialize: Distribution = field(default_factory=lambda: constant(0))
+    delete: Distribution = field(default_factory=lambda: constant(30 * SECOND_US))
+    failure_probability: float = 0.0
+    failing_builds: tuple[int, ...] = ()
+    """Ordinals, from 1 in each version, of the preset's prebuilds whose build fails whatever chance says."""
+    cost_per_instance_hour: float = 0.0
+
+
+@dataclass(frozen=True)
+class History:
+    """Demand that happened: an instant and a preset's name for each claim, in order of time."""
+
+    claim_at: Int64Array
+    preset: tuple[str, ...]
+    where: Where = NOWHERE
+
+
+HOURS_PER_WEEK = WEEK_US // HOUR_US
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Demand by hour of week: `claims_per_hour[h]` expected in local hour h, counted from Monday 00:00, in `zone`."""
+
+    preset: str
+    zone: Zone
+    claims_per_hour: tuple[float, ...]
+    where: Where = NOWHERE
+
+    def __post_init__(self) -> None:
+        assert len(self.claims_per_hour) == HOURS_PER_WEEK, "a profile covers a whole week"
+
+
+Demand = History | tuple[Profile, ...]
+ClaimOrder = Literal["oldest", "newest", "random"]
+
+
+@dataclass(frozen=True)
+class Activate:
+    """From `at` on, this is its template's active version; the version before it is inactive."""
+
+    at: int
+    version: TemplateVersion
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Invalidate:
+    """At `at` the preset of the active version (all of them if None) gets a new `last_invalidated_at`."""
+
+    at: int
+    preset: str | None = None
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Pause:
+    """From `at` on the reconciler does nothing."""
+
+    at: int
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Resume:
+    at: int
+    where: Where = NOWHERE
+
+
+Event = Activate | Invalidate | Pause | Resume
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything a simulation is given, apart from the seed. `versions` are active from the start; events are in order
+    of time. `digest` identifies the inputs: two scenarios with one digest give the same bytes for the same seed."""
+
+    name: str
+    start_at: int
+    end_at: int
+    versions: tuple[TemplateVersion, ...]
+    demand: Demand = ()
+    zone: Zone = UTC_ZONE
+    behaviour: Behaviour = DEFAULT_BEHAVIOUR
+    reconciler: Reconciler = Reconciler()
+    provisioner_daemons: int = 3
+    claim_order: ClaimOrder = "oldest"
+    workload: Workload = field(default_factory=Workload)
+    workloads: tuple[tuple[str, Workload], ...] = ()
+    """Presets whose workload differs, by name."""
+    events: tuple[Event, ...] = ()
+    currency: str = "USD"
+    digest: str = ""
+    where: Where = NOWHERE
+
+    def __post_init__(self) -> None:
+        assert self.start_at < self.end_at, "a scenario's window has a length"
+        assert self.reconciler.interval_us > 0, "the reconciler ticks"
+
+    @property
+    def all_versions(self) -> tuple[TemplateVersion, ...]:
+        """The versions active at the start, then those that events activate, in order."""
+        return self.versions + tuple(e.version for e in self.events if isinstance(e, Activate))
+
+    def workload_of(self, preset: str) -> Workload:
+        return dict(self.workloads).get(preset, self.workload)

@@ -1,0 +1,234 @@
+"""A scenario and a seed become a Result. The only place that turns types into the kernel's arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import simkit
+from simkit.clock import Int64Array
+from simkit.core import kernel
+from simkit.core.chance import ONE
+from simkit.demand import Claims, draw
+from simkit.demand.streams import key
+from simkit.errors import RunError
+from simkit.model import Activate, Distribution, Invalidate, Pause, Preset, Scenario, TemplateVersion, Workload
+from simkit.timeline import desired
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_SEED = (1 << 63) - 1
+_ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RANDOM}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: its givens and every row that happened. A run is a function of (scenario, seed, replication)."""
+
+    scenario: Scenario
+    seed: int
+    replication: int
+    run_id: str
+    digest: str
+    """Of everything that decides the run; equal digests mean equal rows."""
+    presets: tuple[tuple[TemplateVersion, Preset], ...]
+    """In the kernel's order."""
+    inputs: kernel.Inputs
+    rows: kernel.Output
+
+    def save(self, path: str | Path) -> str:
+        """Write the run to a DuckDB file, entirely or not at all, and return its run_id. Raises StoreError.
+
+        A run that is already there stays as it is: it has the same rows.
+        """
+        from simkit.store import save
+
+        save(path, [self])
+        return self.run_id
+
+    def ask(self, question: str) -> pd.DataFrame:
+        """The answer to one of `simkit.questions()` for this run."""
+        from simkit.store import ask
+
+        return ask(self, question)
+
+
+def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> Result:
+    """Simulate a scenario once. Raises RunError."""
+    return _run(scenario, seed, replication, every_tick=False)
+
+
+def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[Result]:
+    """Results of replications 0, 1, ... in order, computed on `threads` threads (as many as there are processors)."""
+    workers = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        # One window of work at a time: memory is bounded by the results in it and not by all of them.
+        for first in range(0, replications, workers):
+            window = range(first, min(first + workers, replications))
+            yield from pool.map(lambda r: run(scenario, seed, r), window)
+
+
+def _run(scenario: Scenario, seed: int, replication: int, every_tick: bool) -> Result:
+    if not 0 <= seed <= MAX_SEED:
+        raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
+    presets = tuple((version, preset) for version in scenario.all_versions for preset in version.presets)
+    claims = draw(scenario, seed, replication)
+    inputs = _inputs(scenario, seed, replication, presets, claims)
+    digest = _digest(scenario, seed, replication, presets, inputs)
+    run_id = f"{scenario.name}-s{seed}-r{replication}-{digest[:8]}"
+    return Result(scenario, seed, replication, run_id, digest, presets, inputs, kernel.simulate(inputs, every_tick))
+
+
+def _inputs(
+    scenario: Scenario,
+    seed: int,
+    replication: int,
+    presets: tuple[tuple[TemplateVersion, Preset], ...],
+    claims: Claims,
+) -> kernel.Inputs:
+    versions = scenario.all_versions
+    of_version = [[i for i, (v, _) in enumerate(presets) if v is version] for version in versions]
+    steps = [desired(p, scenario.behaviour, scenario.start_at, scenario.end_at) for _, p in presets]
+    workloads = [scenario.workload_of(p.name) for _, p in presets]
+    sample_ranges, samples = _samples(workloads)
+    failing = [sorted(w.failing_builds) for w in workloads]
+    failing_from = _offsets(len(f) for f in failing)
+    change_from = _offsets(s.at.size for s in steps)
+
+    given = np.zeros((len(presets), kernel.P_COLUMNS), dtype=np.int64)
+    given[:, kernel.P_INSTANCES] = [p.instances for _, p in presets]
+    given[:, kernel.P_TTL] = [p.ttl_us for _, p in presets]
+    given[:, kernel.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
+    given[:, kernel.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in presets]
+    given[:, kernel.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
+    given[:, kernel.P_FAILING_FROM], given[:, kernel.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
+    given[:, kernel.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
+    given[:, kernel.P_CHANGES_FROM], given[:, kernel.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
+    given[:, kernel.P_SAMPLES_FROM :] = sample_ranges
+    return kernel.Inputs(
+        settings=kernel.Settings(
+            start_at=scenario.start_at,
+            end_at=scenario.end_at,
+            interval_us=scenario.reconciler.interval_us,
+            backoff_interval_us=scenario.reconciler.backoff_interval_us,
+            lookback_us=scenario.reconciler.backoff_lookback_us,
+            hard_limit=scenario.reconciler.failure_hard_limit,
+            daemons=scenario.provisioner_daemons,
+            claim_order=_ORDERS[scenario.claim_order],
+            claims_by_prebuilds=scenario.behaviour.claims_by_prebuilds,
+            cancels_pending=scenario.behaviour.cancels_pending,
+        ),
+        presets=given,
+        change_at=np.concatenate([_array(()), *(s.at for s in steps)]),
+        change_desired=np.concatenate([_array(()), *(s.value for s in steps)]),
+        samples=samples,
+        failing=_array(ordinal for f in failing for ordinal in f),
+        events=_events(scenario, versions, of_version),
+        claims=np.stack(
+            [claims.at, _claimed_presets(scenario, versions, of_version, presets, claims), claims.luck], axis=1
+        ),
+    )
+
+
+def _array(values: Iterable[int]) -> Int64Array:
+    return np.array(list(values), dtype=np.int64)
+
+
+def _offsets(lengths: Iterable[int]) -> Int64Array:
+    return np.cumsum(_array([0, *lengths]), dtype=np.int64)
+
+
+def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_version: list[list[int]]) -> Int64Array:
+    """The scenario's events as the kernel takes them, preset by preset: int64[e, (at, kind, preset)]."""
+    rows: list[tuple[int, int, int]] = []
+    active = {version.template: i for i, version in enumerate(scenario.versions)}
+    later = len(scenario.versions)
+    for event in scenario.events:
+        match event:
+            case Activate():
+                before = active.get(event.version.template)
+                if before is not None:
+                    rows += [(event.at, kernel.DEACTIVATE, p) for p in of_version[before]]
+                rows += [(event.at, kernel.ACTIVATE, p) for p in of_version[later]]
+                active[event.version.template] = later
+                later += 1
+            case Invalidate():
+                for i in active.values():
+                    chosen = zip(of_version[i], versions[i].presets, strict=True)
+                    rows += [(event.at, kernel.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
+            case Pause():
+                rows.append((event.at, kernel.PAUSE, 0))
+            case _:
+                rows.append((event.at, kernel.RESUME, 0))
+    if not scenario.behaviour.invalidates:
+        rows = [row for row in rows if row[1] != kernel.INVALIDATE]
+    return np.array(rows, dtype=np.int64).reshape(-1, kernel.E_COLUMNS)
+
+
+def _claimed_presets(
+    scenario: Scenario,
+    versions: tuple[TemplateVersion, ...],
+    of_version: list[list[int]],
+    presets: tuple[tuple[TemplateVersion, Preset], ...],
+    claims: Claims,
+) -> Int64Array:
+    """The preset each claim asks for: that of the newest version so far which has one of this name.
+
+    Raises RunError for a name that no version has.
+    """
+    active_from = [scenario.start_at] * len(scenario.versions)
+    active_from += [e.at for e in scenario.events if isinstance(e, Activate)]
+    chosen = np.zeros(claims.at.size, dtype=np.int64)
+    for name_i, name in enumerate(claims.names):
+        mine = claims.preset == name_i
+        found = [(active_from[v], p) for v in range(len(versions)) for p in of_version[v] if presets[p][1].name == name]
+        if not found:
+            known = ", ".join(f'"{n}"' for n in dict.fromkeys(p.name for _, p in presets))
+            raise RunError(f'the demand asks for the preset "{name}", which no template version has; it has {known}')
+        since = _array(at for at, _ in found)
+        position = np.maximum(np.searchsorted(since, claims.at[mine], side="right") - 1, 0)
+        chosen[mine] = _array(p for _, p in found)[position]
+    return chosen
+
+
+@lru_cache(maxsize=256)
+def _sample_array(distribution: Distribution) -> Int64Array:
+    return np.array(distribution.samples, dtype=np.int64)
+
+
+def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
+    """Every preset's durations in one array, each distinct one once: (ranges [p, 5 from + 5 count], samples)."""
+    table = [[w.build, w.agent, w.claim, w.reinitialize, w.delete] for w in workloads]
+    distinct = list(dict.fromkeys(d for row in table for d in row))
+    begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
+    ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]
+    return (
+        np.array(ranges, dtype=np.int64).reshape(-1, 2 * kernel.DURATIONS),
+        np.concatenate([_array(()), *(_sample_array(d) for d in distinct)]),
+    )
+
+
+def _digest(
+    scenario: Scenario,
+    seed: int,
+    replication: int,
+    presets: tuple[tuple[TemplateVersion, Preset], ...],
+    inputs: kernel.Inputs,
+) -> str:
+    digest = hashlib.sha256()
+    named = [(v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in presets]
+    costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in presets]
+    givens = (simkit.__version__, scenario.name, scenario.behaviour.version, seed, replication, named, costs)
+    digest.update(repr((*givens, scenario.currency, scenario.zone.name)).encode())
+    for name, value in zip(inputs._fields, inputs, strict=True):
+        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    return digest.hexdigest()
