@@ -38,7 +38,7 @@ WEEKDAY_WORDS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 class Cron:
     """Five cron fields as sets of values (a bit per value), and the zone of its `CRON_TZ=` prefix.
 
-    `both_days`: a day field carries a star, so day of month *and* day of week must match; otherwise either one is enough.
+    `both_days`: a day field carries a star, so day of month *and* day of week must match; otherwise either is enough.
     """
 
     text: str
@@ -109,7 +109,7 @@ def _zone_arrays(in_zone: Zone, at: int) -> tuple[Int64Array, Int64Array]:
 
 
 def parse(spec: str) -> Cron:
-    """Read five fields with an optional `CRON_TZ=` or `TZ=` prefix, exactly as robfig/cron v3 does. Raises CronError."""
+    """Read five fields with an optional `CRON_TZ=` or `TZ=` prefix as robfig/cron v3 does. Raises CronError."""
     if not spec:
         raise CronError('the cron is empty; write five fields such as "* 8-18 * * 1-5"')
     in_zone: Zone | None = None

@@ -40,7 +40,8 @@ class Date(NamedTuple):
 
 @jit
 def date_of(day_number: int) -> Date:
-    """The civil date of a day counted from 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
+    """The civil date of a day counted from 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date
+    Algorithms")."""
     z = day_number + 719_468
     era = z // 146_097
     of_era = z - era * 146_097

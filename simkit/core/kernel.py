@@ -439,7 +439,7 @@ def _limited(inputs: Inputs, world: World, preset: int) -> bool:
 
 @jit
 def _note(world: World, preset: int, pool: Pool, actions: Actions, canceled: int, held: int, now_at: int) -> None:
-    """Write down a decision. `held`: NEVER, or the instant until which a backoff lasts, or NONE where the hard limit begins."""
+    """Write down a decision. `held`: NEVER, or until when a backoff lasts, or NONE where the hard limit begins."""
     i = world.counters[DECISIONS]
     world.counters[DECISIONS] = i + 1
     row = world.decisions[i]

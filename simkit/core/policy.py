@@ -12,7 +12,10 @@ from simkit.core.compile import jit
 
 
 class Pool(NamedTuple):
-    """One preset's prebuilds at a tick. `actual` includes the `expired`; `active`: its template version is the active one."""
+    """One preset's prebuilds at a tick. `actual` includes the `expired`.
+
+    `active`: its template version is the active one.
+    """
 
     desired: int
     actual: int
