@@ -15,7 +15,7 @@ _HOME = {
     "load": "simkit.inputs",
     "lint": "simkit.lint",
     "run": "simkit.run",
-    "Result": "simkit.run",
+    "Result": "simkit.result",
     "save": "simkit.store",
     "ask": "simkit.store",
     "questions": "simkit.store",
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from simkit.explain import explain
     from simkit.inputs import load
     from simkit.lint import lint
-    from simkit.run import Result, run
+    from simkit.result import Result
+    from simkit.run import run
     from simkit.store import ask, questions, save
 
 

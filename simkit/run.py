@@ -6,10 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,45 +18,11 @@ from simkit.demand import Claims, draw
 from simkit.demand.streams import key
 from simkit.errors import RunError
 from simkit.model import Activate, Distribution, Invalidate, Pause, Preset, Scenario, TemplateVersion, Workload
+from simkit.result import Result
 from simkit.timeline import desired
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MAX_SEED = (1 << 63) - 1
 _ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RANDOM}
-
-
-@dataclass(frozen=True)
-class Result:
-    """One run: its givens and every row that happened. A run is a function of (scenario, seed, replication)."""
-
-    scenario: Scenario
-    seed: int
-    replication: int
-    run_id: str
-    digest: str
-    """Of everything that decides the run; equal digests mean equal rows."""
-    presets: tuple[tuple[TemplateVersion, Preset], ...]
-    """In the kernel's order."""
-    inputs: kernel.Inputs
-    rows: kernel.Output
-
-    def save(self, path: str | Path) -> str:
-        """Write the run to a DuckDB file, entirely or not at all, and return its run_id. Raises StoreError.
-
-        A run that is already there stays as it is: it has the same rows.
-        """
-        from simkit.store import save
-
-        save(path, [self])
-        return self.run_id
-
-    def ask(self, question: str) -> pd.DataFrame:
-        """The answer to one of `simkit.questions()` for this run."""
-        from simkit.store import ask
-
-        return ask(self, question)
 
 
 def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> Result:

@@ -40,20 +40,23 @@ class Steps:
 
     def map(self, values: Sequence[int]) -> Steps:
         """Each value v becomes values[v] (BASE: the last one); equal neighbours become one step."""
-        return _steps(self.at, np.array(values, dtype=np.int64)[self.value], self.end_at)
+        return steps_of(self.at, np.array(values, dtype=np.int64)[self.value], self.end_at)
 
 
-def _steps(at: Int64Array, value: Int64Array, end_at: int) -> Steps:
+def steps_of(at: Int64Array, value: Int64Array, end_at: int) -> Steps:
+    """Values from instants on, as a step function: equal neighbours become one step."""
     changed = np.ones(at.size, dtype=bool)
     changed[1:] = value[1:] != value[:-1]
     return Steps(at[changed], value[changed], end_at)
 
 
 @dataclass(frozen=True)
-class _Hours:
-    """Every local hour of a window: when it begins (cut at offset changes), and its calendar fields."""
+class LocalHours:
+    """Every local hour of a window: when it begins (cut at offset changes), what the wall clock shows then, in
+    microseconds since its 1970-01-01 00:00, and its calendar fields."""
 
     at: Int64Array
+    wall: Int64Array
     hour: Int64Array
     day: Int64Array
     month: Int64Array
@@ -67,7 +70,8 @@ class _Hours:
         return ((cron.hours >> self.hour) & 1 == 1) & ((cron.months >> self.month) & 1 == 1) & by_day
 
 
-def _local_hours(zone: Zone, start_at: int, end_at: int) -> _Hours:
+def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:
+    """The local hours that begin or go on in [start_at, end_at]."""
     from_at, offset_us = zone.offsets(start_at, end_at + 1)
     at_parts, wall_parts = [], []
     for (begin, end), offset in zip(pairwise([*from_at.tolist(), end_at + 1]), offset_us.tolist(), strict=True):
@@ -75,11 +79,12 @@ def _local_hours(zone: Zone, start_at: int, end_at: int) -> _Hours:
         wall = np.arange(first, end + offset, HOUR_US, dtype=np.int64)
         at_parts.append(np.maximum(wall - offset, begin))
         wall_parts.append(wall)
-    wall = np.concatenate(wall_parts)
+    at, wall = np.concatenate(at_parts), np.concatenate(wall_parts)
     dates = (wall // DAY_US).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    return _Hours(
-        at=np.concatenate(at_parts),
+    return LocalHours(
+        at=at,
+        wall=at + np.repeat(offset_us, [part.size for part in at_parts]),
         hour=wall % DAY_US // HOUR_US,
         day=(dates - months).astype(np.int64) + 1,
         month=months.astype(np.int64) % 12 + 1,
@@ -90,12 +95,12 @@ def _local_hours(zone: Zone, start_at: int, end_at: int) -> _Hours:
 def range_steps(cron: Cron, zone: Zone, start_at: int, end_at: int, early_us: int = 0) -> Steps:
     """1 while the cron's range holds in the zone, else 0. `early_us`: see Behaviour.range_early_us."""
     return _range_steps(
-        cron, zone, _local_hours(zone, start_at + early_us, end_at + early_us), start_at, end_at, early_us
+        cron, zone, local_hours(zone, start_at + early_us, end_at + early_us), start_at, end_at, early_us
     )
 
 
-def _range_steps(cron: Cron, zone: Zone, hours: _Hours, start_at: int, end_at: int, early_us: int) -> Steps:
-    steps = _steps(np.maximum(hours.at - early_us, start_at), hours.hold(cron).astype(np.int64), end_at)
+def _range_steps(cron: Cron, zone: Zone, hours: LocalHours, start_at: int, end_at: int, early_us: int) -> Steps:
+    steps = steps_of(np.maximum(hours.at - early_us, start_at), hours.hold(cron).astype(np.int64), end_at)
     if early_us == 0:
         return steps
     # v2.24 asks whether the cron's next occurrence is at most a minute away. Where clocks have just jumped, that
@@ -110,13 +115,13 @@ def _range_steps(cron: Cron, zone: Zone, hours: _Hours, start_at: int, end_at: i
 
 def matching_steps(crons: Sequence[Cron], zone: Zone, start_at: int, end_at: int, early_us: int = 0) -> Steps:
     """The position of the first range that holds, BASE where none does."""
-    hours = _local_hours(zone, start_at + early_us, end_at + early_us)
+    hours = local_hours(zone, start_at + early_us, end_at + early_us)
     ranges = [_range_steps(cron, zone, hours, start_at, end_at, early_us) for cron in crons]
     at = np.unique(np.concatenate([np.array([start_at], dtype=np.int64), *(r.at for r in ranges)]))
     match = np.full(at.size, BASE, dtype=np.int64)
     for i in range(len(ranges) - 1, -1, -1):
         match[ranges[i].value_at(at) == 1] = i
-    return _steps(at, match, end_at)
+    return steps_of(at, match, end_at)
 
 
 def schedule_steps(preset: Preset, behaviour: Behaviour, start_at: int, end_at: int) -> Steps:
@@ -146,7 +151,7 @@ def true_overlaps(preset: Preset, start_at: int, end_at: int) -> list[Overlap]:
 
     Asked hour by hour of the preset's own wall clock; schedules that Coder does not look at are left out.
     """
-    hours = _local_hours(preset.zone, start_at, end_at - 1)
+    hours = local_hours(preset.zone, start_at, end_at - 1)
     length = np.diff(np.append(hours.at, end_at))
     holds = [hours.hold(provider_cron(s.cron)) for s in preset.schedules_in_force]
     found = []

@@ -1,0 +1,214 @@
+"""A YAML document with its lines: each value knows where it stands and says what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from simkit.clock import Zone, parse_duration, parse_instant, zone, zone_names
+from simkit.errors import Findings, Where
+
+_T = TypeVar("_T")
+
+_STAR = re.compile(r"""(?P<before>[:\[{,]\s*|^\s*-\s+)(?P<cron>\*[^"'\]},#]*)""")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a document. Its readers return None where it is not what they read, and say so in `findings`."""
+
+    node: yaml.Node
+    path: str
+    name: str
+    """As a reader finds it, such as `coder.version`."""
+    findings: Findings
+
+    @property
+    def where(self) -> Where:
+        return Where(self.path, self.node.start_mark.line + 1)
+
+    def error(self, text: str) -> None:
+        self.findings.error(self.where, f"{self.name}: {text}" if self.name else text)
+
+    def scalar(self) -> str | None:
+        """The text of a single value, quoted or not."""
+        if isinstance(self.node, yaml.ScalarNode) and self.node.tag != "tag:yaml.org,2002:null":
+            return str(self.node.value)
+        self.error(f"expected a single value, got {self._seen()}")
+        return None
+
+    def read(self, convert: Callable[[str], _T]) -> _T | None:
+        """A single value through `convert`, whose ValueError is what is wrong with it."""
+        text = self.scalar()
+        if text is None:
+            return None
+        try:
+            return convert(text)
+        except ValueError as error:
+            self.error(str(error))
+            return None
+
+    def duration(self) -> int | None:
+        """Microseconds."""
+        return self.read(parse_duration)
+
+    def instant(self, in_zone: Zone) -> int | None:
+        """Microseconds since the epoch; wall-clock time without an offset is read in `in_zone`."""
+        return self.read(lambda text: parse_instant(text, in_zone))
+
+    def zone(self) -> Zone | None:
+        return self.read(_known_zone)
+
+    def whole(self, lowest: int = 0) -> int | None:
+        return self.read(lambda text: _bounded(_whole(text), lowest, None))
+
+    def number(self, lowest: float = 0, highest: float | None = None) -> float | None:
+        return self.read(lambda text: _bounded(_number(text), lowest, highest))
+
+    def choice(self, choices: Iterable[str]) -> str | None:
+        return self.read(lambda text: _one_of(text, tuple(choices)))
+
+    def plain(self) -> object:
+        """A single value as YAML reads it: text where it is quoted, else maybe a number, a boolean or None."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            return self.scalar()
+        tag = self.node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag in ("int", "float", "bool", "null"):
+            return yaml.SafeLoader("").construct_object(self.node)
+        return str(self.node.value)
+
+    def items(self) -> list[Value]:
+        if not isinstance(self.node, yaml.SequenceNode):
+            self.error(f"expected a list, got {self._seen()}")
+            return []
+        return [Value(node, self.path, f"{self.name}[{i}]", self.findings) for i, node in enumerate(self.node.value)]
+
+    def entries(self) -> dict[str, Value]:
+        """A mapping's values by key, whatever the keys are."""
+        if not isinstance(self.node, yaml.MappingNode):
+            self.error(f'expected a mapping ("key: value" lines), got {self._seen()}')
+            return {}
+        found: dict[str, Value] = {}
+        for key_node, node in self.node.value:
+            key = str(key_node.value)
+            name = f"{self.name}.{key}" if self.name else key
+            value = Value(node, self.path, name, self.findings)
+            at = Where(self.path, key_node.start_mark.line + 1)
+            if key in found:
+                self.findings.error(at, f"{name}: given twice, first in line {found[key].where.line}; keep one of them")
+            else:
+                found[key] = value
+        return found
+
+    def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> Mapping[str, Value]:
+        """A mapping's values by key. Keys that are not known, and required ones that are missing, are errors."""
+        known, found = tuple(known), self.entries()
+        for key, value in found.items():
+            if key not in known:
+                value.findings.error(value.where, f"{value.name}: {_unknown('key', key, known)}")
+        if isinstance(self.node, yaml.MappingNode):
+            for key in required:
+                if key not in found:
+                    self.error(f'"{key}" is missing' if self.name else f'"{key}" is missing at the top level')
+        return {key: value for key, value in found.items() if key in known}
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.node, yaml.SequenceNode)
+
+    def _seen(self) -> str:
+        if self.is_mapping:
+            return "a mapping"
+        if self.is_list:
+            return "a list"
+        return f'"{self.node.value}"' if self.node.value else "nothing"
+
+
+def read_document(path: Path, findings: Findings) -> Value | None:
+    """The document in a YAML file; None, with a finding, if there is none."""
+    shown = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        findings.error(Where(shown), f"cannot be read: {error.strerror}")
+        return None
+    except UnicodeDecodeError as error:
+        findings.error(Where(shown), f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+        return None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        findings.error(*_syntax(error, shown, text.splitlines()))
+        return None
+    if node is None:
+        findings.error(Where(shown), "is empty")
+        return None
+    return Value(node, shown, "", findings)
+
+
+def _syntax(error: yaml.YAMLError, shown: str, lines: list[str]) -> tuple[Where, str]:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return Where(shown), f"is not YAML: {error}"
+    where = Where(shown, mark.line + 1)
+    star = _STAR.search(lines[mark.line]) if mark.line < len(lines) else None
+    if star:
+        cron = star["cron"].strip()
+        return where, f'a value that begins with * needs quotes in YAML; write "{cron}" in place of {cron}'
+    said = ", ".join(part for part in (getattr(error, "context", ""), getattr(error, "problem", "")) if part)
+    return where, f"is not YAML: {said}"
+
+
+def _unknown(what: str, seen: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(seen.lower(), known, n=1, cutoff=0.6)
+    return f"unknown {what}" + (f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(known)}")
+
+
+def _one_of(text: str, choices: tuple[str, ...]) -> str:
+    if text in choices:
+        return text
+    near = get_close_matches(text.lower(), choices, n=1, cutoff=0.6)
+    raise ValueError(f'"{text}" is not one of {", ".join(choices)}' + (f'; did you mean "{near[0]}"?' if near else ""))
+
+
+def _known_zone(text: str) -> Zone:
+    found = zone(text)
+    if found is None or not text:
+        near = get_close_matches(text, sorted(zone_names()), n=1)
+        hint = f'did you mean "{near[0]}"?' if near else 'write an IANA name such as "America/New_York"'
+        raise ValueError(f'"{text}" is not a time zone; {hint}')
+    return found
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]+", text.strip()):
+        raise ValueError(f'"{text}" is not a whole number')
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f'"{text}" is not a number') from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError(f'"{text}" is not a finite number')
+    return value
+
+
+def _bounded(value: _T, lowest: float, highest: float | None) -> _T:
+    assert isinstance(value, int | float)
+    if value < lowest or (highest is not None and value > highest):
+        allowed = f"from {lowest:g} to {highest:g}" if highest is not None else f"{lowest:g} or more"
+        raise ValueError(f"{value:g} is out of range; write a number {allowed}")
+    return value

@@ -1,0 +1,395 @@
+"""A scenario file becomes a Scenario: the window, Coder's settings, presets, demand, durations and timed events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from simkit.clock import HOUR_US, UTC_ZONE, WEEKDAYS, Zone
+from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.document import Value, read_document
+from simkit.inputs.history import read_history
+from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
+from simkit.model import (
+    BEHAVIOURS,
+    DEFAULT_BEHAVIOUR,
+    HOURS_PER_WEEK,
+    Activate,
+    Behaviour,
+    ClaimOrder,
+    Demand,
+    Distribution,
+    Event,
+    Invalidate,
+    Pause,
+    Preset,
+    Profile,
+    Reconciler,
+    Resume,
+    Scenario,
+    TemplateVersion,
+    Workload,
+    constant,
+    empirical,
+    lognormal,
+)
+
+_KEYS = (
+    *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
+    *("claim_order", "cost", "overrides", "events"),
+)
+_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete")
+_WORKLOAD = ("durations", "failures", "cost")
+_EVENTS = ("activate", "invalidate", "pause", "resume")
+_MAX_DAEMONS = 10_000
+_MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
+
+
+def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Scenario:
+    """Read a scenario file. `variables` are values of Terraform variables, by name, in place of their defaults.
+
+    A relative path is looked for in the current folder and then in those around it, so that a notebook finds the same
+    file from wherever it runs. Raises InputError with every problem, of the file and of those it names.
+    """
+    findings = Findings()
+    file = _found(Path(path))
+    document = read_document(file, findings)
+    findings.raise_errors()
+    assert document is not None, "a document that cannot be read is an error"
+    scenario = _Reader(file.parent, dict(variables or {}), findings).scenario(document, file.stem)
+    findings.raise_errors()
+    assert scenario is not None, "a scenario without errors exists"
+    return scenario
+
+
+def _found(path: Path) -> Path:
+    if path.is_absolute() or path.exists():
+        return path
+    here = Path()
+    for _ in Path.cwd().parents:
+        here = here / ".."
+        if (here / path).is_file():
+            return here / path
+    raise InputError([Finding("error", Where(str(path)), "there is no such file")])
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one scenario; the files it names stand in or below `folder`."""
+
+    folder: Path
+    variables: dict[str, str]
+    findings: Findings
+
+    def scenario(self, document: Value, stem: str) -> Scenario | None:
+        given = document.mapping(_KEYS, required=("window",))
+        name = given["name"].scalar() if "name" in given else stem
+        start_at, end_at, zone = self.window(given.get("window"))
+        behaviour, reconciler, daemons = self.coder(given.get("coder"))
+        if "variables" in given:
+            for key, value in given["variables"].entries().items():
+                self.variables.setdefault(key, value.scalar() or "")
+        presets = self.presets(given, document)
+        version = TemplateVersion(self.template_name(given, name or stem), "v1", presets, document.where)
+        events = self.events(given.get("events"), zone, version.template, behaviour)
+        every = (*presets, *(p for e in events if isinstance(e, Activate) for p in e.version.presets))
+        names = tuple(dict.fromkeys(p.name for p in every))
+        self.check_events(events, start_at, end_at, names)
+        workload = self.workload({k: given[k] for k in _WORKLOAD if k in given}, Workload())
+        currency = self.currency(given.get("cost"))
+        overrides = self.overrides(given.get("overrides"), names, workload)
+        demand = self.demand(given.get("demand"), zone, names)
+        order = given["claim_order"].choice(("oldest", "newest", "random")) if "claim_order" in given else "oldest"
+        if self.findings.errors:
+            return None
+        orders: dict[str, ClaimOrder] = {"oldest": "oldest", "newest": "newest", "random": "random"}
+        return Scenario(
+            name=name or stem,
+            start_at=start_at,
+            end_at=end_at,
+            versions=(version,),
+            demand=demand,
+            zone=zone,
+            behaviour=behaviour,
+            reconciler=reconciler,
+            provisioner_daemons=daemons,
+            claim_order=orders[order or "oldest"],
+            workload=workload,
+            workloads=overrides,
+            events=events,
+            currency=currency,
+            where=document.where,
+        )
+
+    def window(self, value: Value | None) -> tuple[int, int, Zone]:
+        if value is None:
+            return 0, 1, UTC_ZONE
+        given = value.mapping(("from", "until", "timezone"), required=("from", "until"))
+        zone = given["timezone"].zone() if "timezone" in given else UTC_ZONE
+        start_at = given["from"].instant(zone or UTC_ZONE) if "from" in given else None
+        end_at = given["until"].instant(zone or UTC_ZONE) if "until" in given else None
+        if start_at is None or end_at is None:
+            return 0, 1, zone or UTC_ZONE
+        if end_at <= start_at:
+            given["until"].error("is not after window.from")
+        elif end_at - start_at > _MAX_WINDOW_US:
+            given["until"].error("is more than 20 years after window.from")
+        return start_at, end_at, zone or UTC_ZONE
+
+    def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int]:
+        behaviour, daemons = DEFAULT_BEHAVIOUR, 3
+        if value is None:
+            return behaviour, Reconciler(interval_us=behaviour.reconciliation_interval_us), daemons
+        given = value.mapping(
+            (
+                *("version", "reconciliation_interval", "reconciliation_backoff_interval"),
+                *("reconciliation_backoff_lookback", "failure_hard_limit", "provisioner_daemons"),
+            )
+        )
+        if "version" in given:
+            behaviour = BEHAVIOURS.get(given["version"].choice(BEHAVIOURS) or "", behaviour)
+        settings = Reconciler(interval_us=behaviour.reconciliation_interval_us)
+        for key, field, lowest in (
+            ("reconciliation_interval", "interval_us", 1),
+            ("reconciliation_backoff_interval", "backoff_interval_us", 0),
+            ("reconciliation_backoff_lookback", "backoff_lookback_us", 0),
+        ):
+            us = given[key].duration() if key in given else None
+            if us is not None and us < lowest:
+                given[key].error("must be longer than 0s")
+            elif us is not None:
+                settings = replace(settings, **{field: us})
+        if "failure_hard_limit" in given:
+            limit = given["failure_hard_limit"].whole()
+            settings = settings if limit is None else replace(settings, failure_hard_limit=limit)
+        if "provisioner_daemons" in given:
+            daemons = given["provisioner_daemons"].whole(lowest=1) or daemons
+            if daemons > _MAX_DAEMONS:
+                given["provisioner_daemons"].error(f"simkit simulates up to {_MAX_DAEMONS} daemons")
+        return behaviour, settings, daemons
+
+    def template_name(self, given: Mapping[str, Value], name: str) -> str:
+        text = given["template"].scalar() if "template" in given else None
+        if not text:
+            return name
+        path = self.folder / text
+        return path.resolve().parent.name if path.stem == "main" else path.resolve().stem
+
+    def presets(self, given: Mapping[str, Value], owner: Value) -> tuple[Preset, ...]:
+        """The presets of `template` (a Terraform file or folder) or `presets` (written here)."""
+        if ("template" in given) == ("presets" in given):
+            both = "both" if "template" in given else "neither"
+            owner.error(f"expected either template (a Terraform file or folder) or presets (a list); there is {both}")
+            return ()
+        found: tuple[GivenPreset, ...]
+        if "presets" in given:
+            found = tuple(_given_preset(value) for value in given["presets"].items())
+            if not found and given["presets"].is_list:
+                given["presets"].error("the list is empty; write at least one preset")
+        else:
+            text = given["template"].scalar()
+            if text is None:
+                return ()
+            # The parser takes a second to import, which scenarios without Terraform need not wait for.
+            from simkit.inputs.terraform import read_terraform
+
+            path = self.folder / text
+            if not path.exists():
+                given["template"].error(f"{path} does not exist")
+                return ()
+            before = len(self.findings.errors)
+            found = read_terraform(path, self.variables, self.findings)
+            if not found and len(self.findings.errors) == before:
+                given["template"].error(f'{path} has no data "coder_workspace_preset" block')
+        return read_presets(found, self.findings)
+
+    def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
+        """`base` with the durations, failures and cost that are given in its place."""
+        if "durations" in given:
+            durations = given["durations"].mapping(_DURATIONS)
+            read: dict[str, Any] = {key: self.distribution(value) for key, value in durations.items()}
+            base = replace(base, **{key: value for key, value in read.items() if value is not None})
+        if "failures" in given:
+            failures = given["failures"].mapping(("probability", "builds"))
+            if "probability" in failures:
+                probability = failures["probability"].number(0, 1)
+                base = replace(base, failure_probability=probability or 0.0)
+            if "builds" in failures:
+                ordinals = [v.whole(lowest=1) for v in failures["builds"].items()]
+                base = replace(base, failing_builds=tuple(o for o in ordinals if o is not None))
+        if "cost" in given:
+            cost = given["cost"].mapping(("per_instance_hour", "currency"))
+            if "per_instance_hour" in cost:
+                base = replace(base, cost_per_instance_hour=cost["per_instance_hour"].number() or 0.0)
+        return base
+
+    def distribution(self, value: Value) -> Distribution | None:
+        """A duration, `{median, p95}` of a lognormal distribution, or a `sample` of durations."""
+        if not value.is_mapping:
+            us = value.duration()
+            return None if us is None else constant(us)
+        given = value.mapping(("median", "p95", "sample"))
+        if "sample" in given:
+            if len(given) > 1:
+                value.error("a sample stands alone; leave median and p95 out")
+            sample = [v.duration() for v in given["sample"].items()]
+            if not sample and given["sample"].is_list:
+                given["sample"].error("the list is empty; write observed durations such as [2m, 3m30s]")
+            known = tuple(us for us in sample if us is not None)
+            return empirical(known) if known else None
+        if set(given) != {"median", "p95"}:
+            value.error('expected a duration such as "3m", {median: "3m", p95: "6m"} or {sample: ["2m", "4m"]}')
+            return None
+        median_us, p95_us = given["median"].duration(), given["p95"].duration()
+        if median_us is None or p95_us is None:
+            return None
+        if not 0 < median_us <= p95_us:
+            value.error("the median must be longer than 0s and not above p95")
+            return None
+        return lognormal(median_us, p95_us)
+
+    def currency(self, value: Value | None) -> str:
+        given = value.entries() if value is not None and value.is_mapping else {}
+        return (given["currency"].scalar() or "USD") if "currency" in given else "USD"
+
+    def overrides(
+        self, value: Value | None, names: tuple[str, ...], base: Workload
+    ) -> tuple[tuple[str, Workload], ...]:
+        if value is None:
+            return ()
+        given = value.mapping(names)
+        return tuple((name, self.workload(mine.mapping(_WORKLOAD), base)) for name, mine in given.items())
+
+    def demand(self, value: Value | None, zone: Zone, names: tuple[str, ...]) -> Demand:
+        if value is None:
+            return ()
+        given = value.mapping(("history", "preset", "timezone", "profiles"))
+        if ("history" in given) == ("profiles" in given):
+            value.error("expected either history (a CSV file with a column started_at) or profiles (a list)")
+            return ()
+        in_zone = given["timezone"].zone() if "timezone" in given else None
+        if "profiles" in given:
+            if "preset" in given:
+                given["preset"].error("belongs to a history; each profile names its own preset")
+            return tuple(
+                p for v in given["profiles"].items() if (p := self.profile(v, in_zone or zone, names)) is not None
+            )
+        default = given["preset"].choice(names) if "preset" in given else names[0] if len(names) == 1 else None
+        text = given["history"].scalar()
+        if text is None:
+            return ()
+        path = self.folder / text
+        if not path.is_file():
+            given["history"].error(f"{path} does not exist")
+            return ()
+        return read_history(path, in_zone, default, names, self.findings) if names else ()
+
+    def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
+        """Expected claims for each hour of the week: lists of 24 under mon ... sun, weekday or weekend."""
+        days = [day.lower() for day in WEEKDAYS]
+        given = value.mapping(("preset", "timezone", "claims_per_week", "weekday", "weekend", *days))
+        preset = given["preset"].choice(names) if "preset" in given else names[0] if len(names) == 1 else None
+        if "preset" not in given and len(names) > 1:
+            value.error(f"names no preset; there is {', '.join(names)}")
+        own_zone = given["timezone"].zone() if "timezone" in given else zone
+        rates = {day: self.hours(given[day]) for day in (*days, "weekday", "weekend") if day in given}
+        if not rates:
+            value.error("has no hours; write lists of 24 numbers under weekday, weekend or mon ... sun")
+        per_hour: list[float] = []
+        for i, day in enumerate(days):
+            group = "weekday" if i < 5 else "weekend"
+            per_hour += rates.get(day) or rates.get(group) or [0.0] * 24
+        if "claims_per_week" in given:
+            wanted, total = given["claims_per_week"].number(), sum(per_hour)
+            if wanted and not total and rates:
+                given["claims_per_week"].error("cannot be spread over hours that are all 0")
+            elif wanted is not None and total:
+                per_hour = [rate * wanted / total for rate in per_hour]
+        if preset is None or own_zone is None or len(per_hour) != HOURS_PER_WEEK:
+            return None
+        return Profile(preset, own_zone, tuple(per_hour), value.where)
+
+    def hours(self, value: Value) -> list[float] | None:
+        items = value.items()
+        if value.is_list and len(items) != 24:
+            value.error(f"has {len(items)} numbers, expected 24, one for each hour from 00:00")
+            return None
+        rates = [item.number() for item in items]
+        known = [rate for rate in rates if rate is not None]
+        return known if len(known) == 24 else None
+
+    def events(self, value: Value | None, zone: Zone, template: str, behaviour: Behaviour) -> tuple[Event, ...]:
+        if value is None:
+            return ()
+        read = [self.event(v, zone, template, behaviour) for v in value.items()]
+        return tuple(sorted((e for e in read if e is not None), key=lambda e: e.at))
+
+    def event(self, value: Value, zone: Zone, template: str, behaviour: Behaviour) -> Event | None:
+        given = value.mapping(("at", "event", "version", "template", "presets", "preset"), required=("at", "event"))
+        at = given["at"].instant(zone) if "at" in given else None
+        kind = given["event"].choice(_EVENTS) if "event" in given else None
+        allowed = {"activate": ("version", "template", "presets"), "invalidate": ("preset",)}.get(kind or "", ())
+        for key, field in given.items():
+            if kind is not None and key not in ("at", "event", *allowed):
+                field.error(f'does not belong to "{kind}"')
+        if at is None or kind is None:
+            return None
+        if kind == "activate":
+            if "version" not in given:
+                value.error('"version" is missing: the new template version\'s name')
+            presets = self.presets(given, value)
+            name = given["version"].scalar() if "version" in given else None
+            return Activate(at, TemplateVersion(template, name or "", presets, value.where), value.where)
+        if kind == "invalidate":
+            if not behaviour.invalidates:
+                value.error(f"Coder {behaviour.version} has no preset invalidation; v2.35 has")
+            preset = given["preset"].scalar() if "preset" in given else None
+            return Invalidate(at, preset, value.where)
+        return Pause(at, value.where) if kind == "pause" else Resume(at, value.where)
+
+    def check_events(self, events: tuple[Event, ...], start_at: int, end_at: int, names: tuple[str, ...]) -> None:
+        for event in events:
+            if not start_at <= event.at <= end_at and not self.findings.errors:
+                self.findings.error(event.where, "the event is outside the window")
+            if isinstance(event, Invalidate) and event.preset is not None and event.preset not in names:
+                self.findings.error(event.where, f'there is no preset "{event.preset}"; there is {", ".join(names)}')
+
+
+def _given_preset(value: Value) -> GivenPreset:
+    given = value.mapping(("name", "description", "icon", "default", "parameters", "instances", "ttl", "scheduling"))
+    plain = {
+        key: Given(given[key].plain(), given[key].where)
+        for key in ("name", "description", "icon", "default", "instances")
+        if key in given
+    }
+    parameters = None
+    if "parameters" in given:
+        entries = given["parameters"].entries()
+        parameters = Given({name: entry.plain() for name, entry in entries.items()}, given["parameters"].where)
+    ttl = None
+    if "ttl" in given:
+        us = given["ttl"].duration()
+        ttl = None if us is None else Given(us, given["ttl"].where)
+    timezone: Given | None = None
+    schedules: tuple[GivenSchedule, ...] = ()
+    if "scheduling" in given:
+        scheduling = given["scheduling"].mapping(("timezone", "schedules"), required=("schedules",))
+        zone = scheduling.get("timezone")
+        timezone = Given(zone.scalar() if zone else None, (zone or given["scheduling"]).where)
+        if "schedules" in scheduling:
+            schedules = tuple(_given_schedule(v) for v in scheduling["schedules"].items())
+    return GivenPreset(
+        where=value.where, parameters=parameters, ttl_us=ttl, timezone=timezone, schedules=schedules, **plain
+    )
+
+
+def _given_schedule(value: Value) -> GivenSchedule:
+    given = value.mapping(("cron", "instances"))
+    cron, instances = given.get("cron"), given.get("instances")
+    return GivenSchedule(
+        cron=Given(cron.plain(), cron.where) if cron else None,
+        instances=Given(instances.plain(), instances.where) if instances else None,
+        where=value.where,
+    )

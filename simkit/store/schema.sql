@@ -1,0 +1,231 @@
+-- One schema for every source of runs. Tables and columns are Coder's where Coder has them, behind a leading run_id.
+-- Ids are whole numbers, unique within a run. Owner and initiator 0 is the system user `prebuilds`.
+-- References are asserted on load: foreign keys would make updates fail in DuckDB.
+
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+
+CREATE TABLE runs (
+    run_id VARCHAR PRIMARY KEY,
+    scenario VARCHAR NOT NULL,
+    seed BIGINT NOT NULL,
+    replication BIGINT NOT NULL,
+    digest VARCHAR NOT NULL, -- of everything that decides the run
+    simkit_version VARCHAR NOT NULL,
+    coder_version VARCHAR NOT NULL,
+    start_at TIMESTAMPTZ NOT NULL,
+    end_at TIMESTAMPTZ NOT NULL,
+    timezone VARCHAR NOT NULL,
+    timezone_database VARCHAR NOT NULL,
+    currency VARCHAR NOT NULL,
+    CHECK (start_at < end_at)
+);
+
+-- Every local hour of the window in each zone that the run speaks of, cut where the zone's offset changes.
+CREATE TABLE local_hours (
+    run_id VARCHAR NOT NULL,
+    timezone VARCHAR NOT NULL,
+    from_at TIMESTAMPTZ NOT NULL,
+    until_at TIMESTAMPTZ NOT NULL,
+    local_at TIMESTAMP NOT NULL, -- the wall clock at from_at
+    CHECK (from_at < until_at)
+);
+
+CREATE TABLE templates (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    active_version_id BIGINT -- at the end of the window
+);
+
+CREATE TABLE template_versions (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    template_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE template_version_presets (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    template_version_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    description VARCHAR NOT NULL CHECK (length(description) <= 128),
+    icon VARCHAR NOT NULL CHECK (length(icon) <= 256),
+    is_default BOOLEAN NOT NULL,
+    desired_instances BIGINT NOT NULL CHECK (desired_instances >= 0),
+    invalidate_after_secs BIGINT NOT NULL CHECK (invalidate_after_secs >= 0), -- 0: never
+    scheduling_timezone VARCHAR NOT NULL, -- '' without schedules
+    last_invalidated_at TIMESTAMPTZ,
+    timezone VARCHAR NOT NULL, -- that people think of this preset in
+    cost_per_instance_hour DOUBLE NOT NULL CHECK (cost_per_instance_hour >= 0)
+);
+
+CREATE TABLE template_version_preset_parameters (
+    run_id VARCHAR NOT NULL,
+    template_version_preset_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    value VARCHAR NOT NULL
+);
+
+CREATE TABLE template_version_preset_prebuild_schedules (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    preset_id BIGINT NOT NULL,
+    cron_expression VARCHAR NOT NULL,
+    desired_instances BIGINT NOT NULL
+);
+
+CREATE TABLE workspaces (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    owner_id BIGINT NOT NULL,
+    template_id BIGINT NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    name VARCHAR NOT NULL,
+    last_used_at TIMESTAMPTZ,
+    autostart_schedule VARCHAR,
+    next_start_at TIMESTAMPTZ,
+    ttl BIGINT CHECK (ttl > 0),
+    dormant_at TIMESTAMPTZ,
+    deleting_at TIMESTAMPTZ,
+    -- A prebuild has no lifecycle until somebody claims it.
+    CHECK (
+        owner_id <> 0
+        OR coalesce(autostart_schedule, ttl::VARCHAR, next_start_at::VARCHAR, dormant_at::VARCHAR, deleting_at::VARCHAR)
+            IS NULL
+    )
+);
+
+CREATE TABLE workspace_builds (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    template_version_id BIGINT NOT NULL,
+    template_version_preset_id BIGINT NOT NULL,
+    build_number BIGINT NOT NULL CHECK (build_number > 0),
+    transition VARCHAR NOT NULL CHECK (transition IN ('start', 'stop', 'delete')),
+    initiator_id BIGINT NOT NULL,
+    job_id BIGINT NOT NULL,
+    reason VARCHAR NOT NULL,
+    deadline TIMESTAMPTZ,
+    max_deadline TIMESTAMPTZ,
+    CONSTRAINT workspace_builds_deadline_below_max_deadline CHECK (
+        max_deadline IS NULL OR (deadline IS NOT NULL AND deadline <= max_deadline)
+    )
+);
+
+CREATE TABLE provisioner_jobs (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    started_at TIMESTAMPTZ CHECK (started_at >= created_at),
+    canceled_at TIMESTAMPTZ CHECK (canceled_at >= created_at),
+    completed_at TIMESTAMPTZ CHECK (completed_at >= created_at),
+    error VARCHAR,
+    initiator_id BIGINT NOT NULL,
+    job_status VARCHAR GENERATED ALWAYS AS (
+        CASE
+            WHEN completed_at IS NOT NULL THEN
+                CASE
+                    WHEN coalesce(error, '') <> '' THEN 'failed'
+                    WHEN canceled_at IS NOT NULL THEN 'canceled'
+                    ELSE 'succeeded'
+                END
+            WHEN coalesce(error, '') <> '' THEN 'failed'
+            WHEN canceled_at IS NOT NULL THEN 'canceling'
+            WHEN started_at IS NULL THEN 'pending'
+            ELSE 'running'
+        END
+    )
+);
+
+-- The agent of each start build that succeeded.
+CREATE TABLE workspace_agents (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    workspace_build_id BIGINT NOT NULL,
+    ready_at TIMESTAMPTZ -- NULL: not ready when the window ended
+);
+
+-- Somebody asked for a workspace of a preset: a prebuild (hit) or one built cold.
+CREATE TABLE claims (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    preset_id BIGINT NOT NULL,
+    user_id BIGINT NOT NULL CHECK (user_id > 0),
+    workspace_id BIGINT NOT NULL,
+    workspace_build_id BIGINT NOT NULL,
+    hit BOOLEAN NOT NULL,
+    ready_at TIMESTAMPTZ CHECK (ready_at >= created_at) -- NULL: not ready when the window ended
+);
+
+-- Each tick at which the reconciler acted on a preset, or at which what it saw made it hold still.
+CREATE TABLE reconciler_decisions (
+    run_id VARCHAR NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL,
+    preset_id BIGINT NOT NULL,
+    desired BIGINT NOT NULL,
+    actual BIGINT NOT NULL,
+    expired BIGINT NOT NULL,
+    starting BIGINT NOT NULL,
+    deleted_expired BIGINT NOT NULL,
+    deleted_oldest BIGINT NOT NULL,
+    created BIGINT NOT NULL,
+    canceled BIGINT NOT NULL,
+    hard_limited BOOLEAN NOT NULL,
+    backoff_until TIMESTAMPTZ
+);
+
+-- What each preset wants from an instant on, 0 while its version is not the active one.
+CREATE TABLE desired_instances (
+    run_id VARCHAR NOT NULL,
+    preset_id BIGINT NOT NULL,
+    from_at TIMESTAMPTZ NOT NULL,
+    desired BIGINT NOT NULL
+);
+
+-- One row per preset, with what questions ask of it. Presets of one name in several versions keep one name.
+CREATE VIEW presets AS
+SELECT
+    p.run_id,
+    p.id AS preset_id,
+    t.name AS template,
+    v.name AS version,
+    p.name AS preset,
+    p.timezone,
+    p.cost_per_instance_hour,
+    p.invalidate_after_secs,
+    r.currency,
+    r.start_at,
+    r.end_at
+FROM template_version_presets AS p
+JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = p.template_version_id
+JOIN templates AS t ON t.run_id = v.run_id AND t.id = v.template_id
+JOIN runs AS r ON r.run_id = p.run_id;
+
+-- One row per workspace that the reconciler made, with the instants of its life; until_at: it stopped being idle.
+CREATE VIEW prebuilds AS
+SELECT
+    b.run_id,
+    b.workspace_id,
+    b.template_version_preset_id AS preset_id,
+    b.created_at,
+    j.started_at,
+    j.completed_at,
+    j.job_status AS build_status,
+    a.ready_at,
+    c.created_at AS claimed_at,
+    d.created_at AS delete_created_at,
+    dj.completed_at AS deleted_at
+FROM workspace_builds AS b
+JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
+LEFT JOIN workspace_agents AS a ON a.run_id = b.run_id AND a.workspace_build_id = b.id
+LEFT JOIN claims AS c ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.hit
+LEFT JOIN workspace_builds AS d
+    ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete' AND d.initiator_id = 0
+LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
+WHERE b.build_number = 1 AND b.initiator_id = 0;
