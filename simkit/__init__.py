@@ -15,6 +15,7 @@ _HOME = {
     "load": "simkit.inputs",
     "lint": "simkit.lint",
     "run": "simkit.run",
+    "replicate": "simkit.run",
     "Result": "simkit.result",
     "save": "simkit.store",
     "ask": "simkit.store",
@@ -29,19 +30,26 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from simkit.errors import InputError, RunError, SimkitError, StoreError
-    from simkit.explain import explain
-    from simkit.inputs import load
-    from simkit.lint import lint
-    from simkit.result import Result
-    from simkit.run import run
-    from simkit.store import ask, questions, save
+    from simkit.errors import InputError as InputError
+    from simkit.errors import RunError as RunError
+    from simkit.errors import SimkitError as SimkitError
+    from simkit.errors import StoreError as StoreError
+    from simkit.explain import explain as explain
+    from simkit.inputs import load as load
+    from simkit.lint import lint as lint
+    from simkit.result import Result as Result
+    from simkit.run import replicate as replicate
+    from simkit.run import run as run
+    from simkit.store import ask as ask
+    from simkit.store import questions as questions
+    from simkit.store import save as save
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'simkit' has no attribute {name!r}; it offers {', '.join(__all__)}")
-    return getattr(import_module(_HOME[name]), name)
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -227,10 +227,11 @@ def daily(spec: str) -> Cron:
 
 def time_range(spec: str) -> Cron:
     """Coder's time range (prebuild schedules): the minute is exactly `*`; UTC if no zone is given."""
-    minute = _parts(spec)[0]
+    minute, *rest = _parts(spec)
     if minute != "*":
+        instead = " ".join(["*", *rest])
         raise CronError(
-            f'minutes must be "*", got "{minute}": Coder reads a schedule as whole hours; write "* 9-12 * * 6"'
+            f'minutes must be "*", got "{minute}": Coder reads a schedule as whole hours; write "{instead}"'
         )
     return _parse_in_utc(spec)
 

@@ -70,11 +70,15 @@ class Findings:
 
 
 class SimkitError(Exception):
-    """Anything simkit tells a person instead of a traceback."""
+    """Anything simkit tells a person instead of a traceback. `status`: with which the command line ends."""
+
+    status = 1
 
 
 class InputError(SimkitError):
     """An input is wrong. `problems` holds every problem, in the order of the input's lines."""
+
+    status = 2
 
     def __init__(self, problems: Iterable[Finding]) -> None:
         self.problems = tuple(sorted(problems, key=lambda f: (f.where, f.text)))
@@ -82,7 +86,11 @@ class InputError(SimkitError):
 
 
 class RunError(SimkitError):
-    """A simulation cannot go on: it needs more than the machine has, or what was asked for does not exist."""
+    """A simulation or a report cannot go on: what was asked for does not exist, or a notebook failed."""
+
+    def __init__(self, text: str, status: int = SimkitError.status) -> None:
+        self.status = status
+        super().__init__(text)
 
 
 class StoreError(SimkitError):

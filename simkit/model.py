@@ -77,7 +77,7 @@ class Preset:
 
     @property
     def zone(self) -> Zone:
-        """The zone people think of this preset in: its schedules' one, or UTC."""
+        """The zone of its schedules, or UTC."""
         return zone(self.timezone) or UTC_ZONE
 
     @property
@@ -286,6 +286,10 @@ class Scenario:
     def all_versions(self) -> tuple[TemplateVersion, ...]:
         """The versions active at the start, then those that events activate, in order."""
         return self.versions + tuple(e.version for e in self.events if isinstance(e, Activate))
+
+    def zone_of(self, preset: Preset) -> Zone:
+        """The zone in which to show a preset: that of its schedules, or the scenario's."""
+        return preset.zone if preset.timezone else self.zone
 
     def workload_of(self, preset: str) -> Workload:
         return dict(self.workloads).get(preset, self.workload)

@@ -94,7 +94,7 @@ def _runs(result: Result) -> Columns:
 
 def _local_hours(result: Result) -> Columns:
     start_at, end_at = result.scenario.start_at, result.scenario.end_at
-    zones = {z.name: z for z in (result.scenario.zone, *(p.zone for _, p in result.presets))}
+    zones = {z.name: z for z in (result.scenario.zone_of(p) for _, p in result.presets)}
     hours = [local_hours(zones[name], start_at, end_at - 1) for name in sorted(zones)]
     return {
         "timezone": np.repeat(_text(sorted(zones)), [h.at.size for h in hours]),
@@ -146,7 +146,7 @@ def _presets(result: Result) -> Mapping[str, Columns]:
             "invalidate_after_secs": _whole(p.ttl_us // SECOND_US for p in presets),
             "scheduling_timezone": _text([p.timezone for p in presets]),
             "last_invalidated_at": invalidated,
-            "timezone": _text([p.zone.name for p in presets]),
+            "timezone": _text([result.scenario.zone_of(p).name for p in presets]),
             "cost_per_instance_hour": np.array(costs, dtype=np.float64),
         },
         "template_version_preset_parameters": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,8 @@ class _Reader:
     folder: Path
     variables: dict[str, str]
     findings: Findings
+    names: dict[str, None] = field(default_factory=dict)
+    """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
 
     def scenario(self, document: Value, stem: str) -> Scenario | None:
         given = document.mapping(_KEYS, required=("window",))
@@ -94,8 +96,7 @@ class _Reader:
         presets = self.presets(given, document)
         version = TemplateVersion(self.template_name(given, name or stem), "v1", presets, document.where)
         events = self.events(given.get("events"), zone, version.template, behaviour)
-        every = (*presets, *(p for e in events if isinstance(e, Activate) for p in e.version.presets))
-        names = tuple(dict.fromkeys(p.name for p in every))
+        names = tuple(self.names)
         self.check_events(events, start_at, end_at, names)
         workload = self.workload({k: given[k] for k in _WORKLOAD if k in given}, Workload())
         currency = self.currency(given.get("cost"))
@@ -151,7 +152,7 @@ class _Reader:
         if "version" in given:
             behaviour = BEHAVIOURS.get(given["version"].choice(BEHAVIOURS) or "", behaviour)
         settings = Reconciler(interval_us=behaviour.reconciliation_interval_us)
-        for key, field, lowest in (
+        for key, setting, lowest in (
             ("reconciliation_interval", "interval_us", 1),
             ("reconciliation_backoff_interval", "backoff_interval_us", 0),
             ("reconciliation_backoff_lookback", "backoff_lookback_us", 0),
@@ -160,7 +161,7 @@ class _Reader:
             if us is not None and us < lowest:
                 given[key].error("must be longer than 0s")
             elif us is not None:
-                settings = replace(settings, **{field: us})
+                settings = replace(settings, **{setting: us})
         if "failure_hard_limit" in given:
             limit = given["failure_hard_limit"].whole()
             settings = settings if limit is None else replace(settings, failure_hard_limit=limit)
@@ -203,6 +204,7 @@ class _Reader:
             found = read_terraform(path, self.variables, self.findings)
             if not found and len(self.findings.errors) == before:
                 given["template"].error(f'{path} has no data "coder_workspace_preset" block')
+        self.names.update({str(p.name.value): None for p in found if p.name is not None})
         return read_presets(found, self.findings)
 
     def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
@@ -331,9 +333,9 @@ class _Reader:
         at = given["at"].instant(zone) if "at" in given else None
         kind = given["event"].choice(_EVENTS) if "event" in given else None
         allowed = {"activate": ("version", "template", "presets"), "invalidate": ("preset",)}.get(kind or "", ())
-        for key, field in given.items():
+        for key, extra in given.items():
             if kind is not None and key not in ("at", "event", *allowed):
-                field.error(f'does not belong to "{kind}"')
+                extra.error(f'does not belong to "{kind}"')
         if at is None or kind is None:
             return None
         if kind == "activate":

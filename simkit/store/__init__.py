@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import duckdb
 import numpy as np
@@ -78,7 +78,7 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     return saved
 
 
-def ask(source: str | Path | Storable | list[Storable], question: str, run_id: str | None = None) -> pd.DataFrame:
+def ask(source: str | Path | Storable | Sequence[Storable], question: str, run_id: str | None = None) -> pd.DataFrame:
     """The answer to a question as a DataFrame with run_id first, in a fixed order of rows.
 
     `source` is a runs file, a Result or several; `question` one of `questions()`; without a `run_id` the answer covers
@@ -91,7 +91,7 @@ def ask(source: str | Path | Storable | list[Storable], question: str, run_id: s
         with _open(str(source), read_only=True) as connection:
             _check_schema(connection, Path(source))
             return _answer(connection, sql, run_id, str(source))
-    runs = source if isinstance(source, list) else [source]
+    runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
     with _open(":memory:") as connection:
         connection.execute(_schema())
         for run in runs:

@@ -1,18 +1,18 @@
 -- Which prebuilds' builds failed, and when did the reconciler hold still because of it? One row per failed build, per
 -- distinct end of a backoff and per beginning of a hard limit, in order of time.
-SELECT run_id, preset, happened_at, what, backoff_until
+SELECT run_id, preset, timezone, happened_at, what, backoff_until
 FROM (
-    SELECT b.run_id, p.preset, b.preset_id, b.completed_at AS happened_at, 'build failed' AS what, NULL AS backoff_until, 0 AS place
+    SELECT b.run_id, p.preset, p.timezone, b.preset_id, b.completed_at AS happened_at, 'build failed' AS what, NULL AS backoff_until, 0 AS place
     FROM prebuilds AS b
     JOIN presets AS p USING (run_id, preset_id)
     WHERE b.build_status = 'failed'
     UNION ALL
-    SELECT d.run_id, p.preset, d.preset_id, d.decided_at, 'backoff', d.backoff_until, 1
+    SELECT d.run_id, p.preset, p.timezone, d.preset_id, d.decided_at, 'backoff', d.backoff_until, 1
     FROM reconciler_decisions AS d
     JOIN presets AS p USING (run_id, preset_id)
     WHERE d.backoff_until IS NOT NULL
     UNION ALL
-    SELECT d.run_id, p.preset, d.preset_id, d.decided_at, 'hard limit', NULL, 2
+    SELECT d.run_id, p.preset, p.timezone, d.preset_id, d.decided_at, 'hard limit', NULL, 2
     FROM reconciler_decisions AS d
     JOIN presets AS p USING (run_id, preset_id)
     WHERE d.hard_limited

@@ -1,24 +1,42 @@
 -- What happens in the first hour of each local day? The day starts when the desired number first rises, or with its
 -- first claim where it does not. ready: prebuilds ready to claim at that instant; the waits are seconds.
-WITH begins AS (
-    SELECT run_id, preset_id, from_at
+WITH named AS (
+    SELECT run_id, preset, timezone, min(preset_id) AS first_id, any_value(start_at) AS start_at
+    FROM presets
+    WHERE list_contains($runs, run_id)
+    GROUP BY run_id, preset, timezone
+),
+
+change AS (
+    SELECT
+        run_id, preset_id, from_at,
+        desired - lag(desired, 1, 0) OVER (PARTITION BY run_id, preset_id ORDER BY from_at) AS rise
     FROM desired_instances
-    QUALIFY desired > lag(desired, 1, desired) OVER (PARTITION BY run_id, preset_id ORDER BY from_at)
+),
+
+begins AS (
+    -- Versions that carry one preset's name follow each other: taking over is no rise.
+    SELECT c.run_id, p.preset, c.from_at, sum(c.rise) > 0 AS rises
+    FROM change AS c
+    JOIN presets AS p USING (run_id, preset_id)
+    WHERE c.from_at > p.start_at
+    GROUP BY c.run_id, p.preset, c.from_at
+    HAVING sum(c.rise) > 0
     UNION ALL
-    SELECT run_id, preset_id, created_at FROM claims
+    SELECT c.run_id, p.preset, c.created_at, false
+    FROM claims AS c
+    JOIN presets AS p USING (run_id, preset_id)
 ),
 
 started AS (
     SELECT
-        b.run_id, p.preset, p.timezone, h.local_at::DATE AS local_date, min(p.preset_id) AS first_id,
+        b.run_id, n.preset, n.timezone, n.first_id, h.local_at::DATE AS local_date,
         -- A rise wins over a claim before it; without one, the day's first claim is the start.
-        coalesce(min(b.from_at) FILTER (WHERE d.desired IS NOT NULL), min(b.from_at)) AS started_at
+        coalesce(min(b.from_at) FILTER (WHERE b.rises), min(b.from_at)) AS started_at
     FROM begins AS b
-    JOIN presets AS p USING (run_id, preset_id)
-    ASOF JOIN local_hours AS h ON h.run_id = b.run_id AND h.timezone = p.timezone AND b.from_at >= h.from_at
-    LEFT JOIN desired_instances AS d ON d.run_id = b.run_id AND d.preset_id = b.preset_id AND d.from_at = b.from_at
-    WHERE list_contains($runs, b.run_id)
-    GROUP BY b.run_id, p.preset, p.timezone, h.local_at::DATE
+    JOIN named AS n USING (run_id, preset)
+    ASOF JOIN local_hours AS h ON h.run_id = b.run_id AND h.timezone = n.timezone AND b.from_at >= h.from_at
+    GROUP BY b.run_id, n.preset, n.timezone, n.first_id, h.local_at::DATE
 ),
 
 ready AS (

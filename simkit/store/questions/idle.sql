@@ -1,22 +1,37 @@
--- When do prebuilds wait for somebody, and what does it cost? One row per preset and local hour of the week (weekday 0
--- is Monday): instance-hours between build and claim or deletion over the whole window.
+-- When do prebuilds wait for somebody, and what does it cost? One row per preset and hour of the local week (weekday 0
+-- is Monday): instance-hours between build and claim or deletion, and how many hours the window has there.
+WITH hours AS (
+    SELECT
+        p.run_id, p.preset, h.timezone, min(p.preset_id) AS first_id, any_value(p.currency) AS currency,
+        isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+        -- A preset of several versions has its hours once.
+        sum(epoch_us(h.until_at) - epoch_us(h.from_at)) / 3.6e9 / count(DISTINCT p.preset_id) AS hours
+    FROM presets AS p
+    JOIN local_hours AS h USING (run_id, timezone)
+    WHERE list_contains($runs, p.run_id)
+    GROUP BY ALL
+),
+
+waited AS (
+    SELECT
+        b.run_id, p.preset, isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+        any_value(p.cost_per_instance_hour) AS cost_per_instance_hour,
+        sum(least(epoch_us(h.until_at), epoch_us(coalesce(b.claimed_at, b.deleted_at, p.end_at)))
+            - greatest(epoch_us(h.from_at), epoch_us(b.completed_at))) AS idle_us
+    FROM prebuilds AS b
+    JOIN presets AS p USING (run_id, preset_id)
+    JOIN local_hours AS h
+        ON h.run_id = b.run_id AND h.timezone = p.timezone
+        AND h.from_at < coalesce(b.claimed_at, b.deleted_at, p.end_at) AND h.until_at > b.completed_at
+    WHERE list_contains($runs, b.run_id) AND b.build_status = 'succeeded'
+    GROUP BY b.run_id, p.preset, isodow(h.local_at), hour(h.local_at)
+)
+
 SELECT
-    b.run_id,
-    p.preset,
-    p.timezone,
-    isodow(h.local_at) - 1 AS weekday,
-    hour(h.local_at) AS hour,
-    sum(least(epoch_us(h.until_at), epoch_us(coalesce(b.claimed_at, b.deleted_at, p.end_at)))
-        - greatest(epoch_us(h.from_at), epoch_us(b.completed_at))) / 3.6e9 AS idle_instance_hours,
-    any_value(p.cost_per_instance_hour) * sum(
-        least(epoch_us(h.until_at), epoch_us(coalesce(b.claimed_at, b.deleted_at, p.end_at)))
-        - greatest(epoch_us(h.from_at), epoch_us(b.completed_at))) / 3.6e9 AS idle_cost,
-    any_value(p.currency) AS currency
-FROM prebuilds AS b
-JOIN presets AS p USING (run_id, preset_id)
-JOIN local_hours AS h
-    ON h.run_id = b.run_id AND h.timezone = p.timezone
-    AND h.from_at < coalesce(b.claimed_at, b.deleted_at, p.end_at) AND h.until_at > b.completed_at
-WHERE list_contains($runs, b.run_id) AND b.build_status = 'succeeded'
-GROUP BY b.run_id, p.preset, p.timezone, isodow(h.local_at), hour(h.local_at)
-ORDER BY b.run_id, min(p.preset_id), weekday, hour;
+    hours.run_id, hours.preset, hours.timezone, hours.weekday, hours.hour,
+    coalesce(waited.idle_us, 0) / 3.6e9 AS idle_instance_hours,
+    coalesce(waited.idle_us, 0) / 3.6e9 * coalesce(waited.cost_per_instance_hour, 0) AS idle_cost,
+    hours.currency, hours.hours
+FROM hours
+LEFT JOIN waited USING (run_id, preset, weekday, hour)
+ORDER BY hours.run_id, hours.first_id, hours.weekday, hours.hour;

@@ -1,0 +1,221 @@
+"""Look for what Coder accepts but is likely a mistake (warnings), and for what is worth knowing (notes)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+
+from simkit.clock import MINUTE_US, SECOND_US, format_duration
+from simkit.cron import WEEKDAY_WORDS, Cron, provider_cron
+from simkit.errors import NOWHERE, Finding, Findings
+from simkit.explain import YEAR_US, describe, every_day, hours_per_week, hours_text, is_weekly, runs, stamp
+from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, Preset, Scenario, Schedule, Workload
+from simkit.timeline import BASE, schedule_steps, true_overlaps
+
+_DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_DAYS_APART = range(3, 6)  # Tuesday and Thursday are a pattern of their own, Sunday and Saturday a weekend
+_HOURS_APART = range(6, 24)  # 9 and 13 may be two rushes; 8 and 18 are the ends of a working day
+_STEEP = 3
+"""A step up to this many times the instances before is worth a note, and so is any step up from none."""
+
+
+def lint(scenario: Scenario) -> tuple[Finding, ...]:
+    """What there is to say about the presets of all versions of a scenario, in the order of the input's lines.
+
+    Looks at the scenario's window, and at a year at least, so that rare overlaps are found.
+    """
+    end_at = max(scenario.end_at, scenario.start_at + YEAR_US)
+    found: dict[Finding, None] = {}
+    for version in scenario.all_versions:
+        for preset in version.presets:
+            workload = scenario.workload_of(preset.name)
+            found.update(dict.fromkeys(lint_preset(preset, workload, scenario.start_at, end_at)))
+    return tuple(sorted(found, key=lambda finding: finding.where))
+
+
+def lint_preset(preset: Preset, workload: Workload | None, start_at: int, end_at: int) -> tuple[Finding, ...]:
+    """What there is to say about one preset, looking at [start_at, end_at): warnings, then notes.
+
+    Without a workload nothing is said about how long builds take.
+    """
+    findings = Findings()
+    crons = [provider_cron(s.cron) for s in preset.schedules_in_force]
+    _fallback(preset, findings)
+    _negative(preset, findings)
+    for schedule, cron in zip(preset.schedules_in_force, crons, strict=True):
+        _ends_of_a_range(schedule, cron, findings)
+    _never(preset, crons, start_at, end_at, findings)
+    _overlaps(preset, start_at, end_at, findings)
+    _short_ttl(preset, workload, findings)
+    _uncovered(preset, crons, start_at, end_at, findings)
+    _no_backoff(preset, findings)
+    _cold_begins(preset, crons, workload, start_at, end_at, findings)
+    return tuple(sorted(findings, key=lambda f: (f.level == "note", f.where)))
+
+
+def _fallback(preset: Preset, findings: Findings) -> None:
+    if not preset.fallback:
+        return
+    which = "those schedules that it cannot use" if preset.schedules_in_force else "all schedules"
+    findings.warning(
+        preset.where,
+        f"Coder ignores {which} and keeps the base of {preset.instances} in their hours; correct what it stumbles "
+        f"over: {preset.fallback}",
+    )
+
+
+def _negative(preset: Preset, findings: Findings) -> None:
+    counts = [(preset.where, preset.instances), *((s.where, s.instances) for s in preset.schedules)]
+    for where, instances in counts:
+        if instances < 0:
+            findings.warning(where, f"instances = {instances} acts as 0: every prebuild is deleted; write 0")
+
+
+def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None:
+    """Two values that are probably the first and the last of what the author had in mind."""
+    _, hours, _, _, weekdays = cron.text.split()
+    ends = _two(weekdays)
+    if ends and ends[1] - ends[0] in _DAYS_APART:
+        first, last = (_DAY_NAMES[end] for end in ends)
+        findings.warning(
+            schedule.where,
+            f'"{weekdays}" is {first} and {last} only; write "{ends[0]}-{ends[1]}" for {first} to {last}, '
+            f'or "{ends[1]},{ends[0]}" if you mean the two days',
+        )
+    ends = _two(hours)
+    if ends and ends[1] - ends[0] in _HOURS_APART:
+        first, last = (f"{end:02d}" for end in ends)
+        findings.warning(
+            schedule.where,
+            f'"{hours}" is {first}:00 to {first}:59 and {last}:00 to {last}:59 only; write "{ends[0]}-{ends[1]}" '
+            f'for {first}:00 to {last}:59, or "{ends[1]},{ends[0]}" if you mean the two hours',
+        )
+
+
+def _two(field: str) -> tuple[int, int] | None:
+    """The values of a field that lists two single values, in the order they are written."""
+    items = [item.capitalize() for item in field.split(",")]
+    values = [WEEKDAY_WORDS.index(i) if i in WEEKDAY_WORDS else int(i) for i in items if i.isalnum()]
+    return (values[0], values[1]) if len(values) == len(items) == 2 else None
+
+
+def _never(preset: Preset, crons: list[Cron], start_at: int, end_at: int, findings: Findings) -> None:
+    for schedule, cron in zip(preset.schedules_in_force, crons, strict=True):
+        if hours_per_week([cron], preset.zone, start_at, end_at) == 0:
+            since, until = (f"{preset.zone.local(at):%Y-%m-%d}" for at in (start_at, end_at))
+            findings.warning(
+                schedule.where,
+                f'"{schedule.cron}" ({describe(cron)}) does not hold once from {since} to {until}; '
+                "write days that come in that time",
+            )
+
+
+def _overlaps(preset: Preset, start_at: int, end_at: int, findings: Findings) -> None:
+    for overlap in true_overlaps(preset, start_at, end_at):
+        first, second = (preset.schedules_in_force[i] for i in (overlap.first, overlap.second))
+        at = "" if first.where == NOWHERE else f" at {first.where}"
+        # The check misses an overlap only where a cron restricts both day fields, of which either is enough.
+        findings.warning(
+            second.where,
+            f'"{second.cron}" overlaps "{first.cron}"{at}, which Coder does not notice: both hold on '
+            f"{stamp(overlap.first_at, preset.zone)}, and the earlier schedule wins ({first.instances} instances, not "
+            f"{second.instances}); with day of month and day of week either is enough, so write only one of them",
+        )
+
+
+def _short_ttl(preset: Preset, workload: Workload | None, findings: Findings) -> None:
+    if workload and 0 < preset.ttl_us <= workload.build.median_us + workload.agent.median_us:
+        findings.warning(
+            preset.where,
+            f"ttl is {format_duration(preset.ttl_us)}, but a prebuild takes {_takes(workload)}: each expires before or "
+            "soon after it is ready; write a longer ttl, or 0 so that none expires",
+        )
+
+
+def _uncovered(preset: Preset, crons: list[Cron], start_at: int, end_at: int, findings: Findings) -> None:
+    hours = HOURS_PER_WEEK - hours_per_week(crons, preset.zone, start_at, end_at) if crons else 0
+    if hours > 0:
+        base = f"use the base of {preset.instances}" if preset.instances else "have no prebuilds, as the base is 0"
+        if preset.instances > max(0, *(s.instances for s in preset.schedules_in_force)):
+            base += ", more than in any schedule"
+        findings.note(
+            preset.where,
+            f"the {hours_text(hours)} a week that no schedule covers {base}; write another schedule if that is too "
+            f"{'many' if preset.instances else 'few'}",
+        )
+
+
+def _no_backoff(preset: Preset, findings: Findings) -> None:
+    if preset.instances == 0 and any(s.instances > 0 for s in preset.schedules_in_force):
+        findings.note(
+            preset.where,
+            "with a base of 0 there is no backoff (it looks at as many of the newest prebuilds as the base says): "
+            "failed builds are retried at every reconciliation, until the hard limit; write a base of 1 or more to have it",
+        )
+
+
+def _cold_begins(
+    preset: Preset, crons: list[Cron], workload: Workload | None, start_at: int, end_at: int, findings: Findings
+) -> None:
+    """Steps up that find (almost) no prebuild: a note for each schedule that begins with one, and for the base."""
+    schedules, zone = preset.schedules_in_force, preset.zone
+    instances = [*(max(s.instances, 0) for s in schedules), max(preset.instances, 0)]
+    begins: dict[int, list[tuple[int, int]]] = {}
+    spans = schedule_steps(preset, DEFAULT_BEHAVIOUR, start_at, end_at).spans()
+    for (_, _, before), (at, _, after) in pairwise(spans):
+        if instances[after] > instances[before] and instances[after] >= _STEEP * instances[before]:
+            begins.setdefault(after, []).append((at, before))
+    for after, steps in begins.items():
+        at, before = min(steps, key=lambda step: instances[step[1]])
+        time = f"{zone.local(at):%H:%M}"
+        if after == BASE:
+            where, who = preset.where, "the base"
+            advice = f'end "{schedules[before].cron}" an hour earlier'
+        else:
+            where, who = schedules[after].where, f'"{schedules[after].cron}"'
+            advice = _an_hour_earlier(preset, after, crons[after], [zone.local(step_at) for step_at, _ in steps])
+            if not advice:
+                advice = "begin an hour earlier"
+                advice += "" if before == BASE else f', and end "{schedules[before].cron}" before that'
+        ready = "in its first minutes"
+        if workload:
+            ready_at = at + workload.build.median_us + workload.agent.median_us
+            ready = f"before about {zone.local(ready_at + MINUTE_US - 1):%H:%M} ({_takes(workload)})"
+        seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {time}"
+        some = "none is" if instances[before] == 0 else f"no more than {instances[before]} are"
+        findings.note(where, f"{seen}, and {some} ready {ready}; to have them at {time}, {advice}")
+
+
+def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> str:
+    """What to write so that schedule `i` begins an hour before each of `begins`; "" if that takes more than a cron."""
+    schedule = preset.schedules_in_force[i]
+    minute, _, *days = cron.text.split()
+    hours = {begin.hour for begin in begins}
+    if hours == {0} and is_weekly(cron) and not every_day(cron):
+        evenings = sum(1 << day for day in {begin.weekday() for begin in begins})  # Sunday is 0 there, Monday is 0 here
+        text = f"{minute} 23 * * {_field(evenings)}"
+        schedules = (*preset.schedules, replace(schedule, cron=text))
+        advice = f'write another schedule "{text}" with {schedule.instances} instances'
+    elif len(hours) <= 2 and (0 not in hours or (is_weekly(cron) and every_day(cron))):
+        earlier = sum(1 << hour for hour in {(hour - 1) % 24 for hour in hours})
+        text = " ".join([minute, _field(cron.hours | earlier), *days])
+        schedules = tuple(replace(s, cron=text) if s is schedule else s for s in preset.schedules)
+        advice = f'write "{text}"'
+    else:
+        return ""
+    return "" if replace(preset, schedules=schedules).fallback else advice
+
+
+def _field(bits: int) -> str:
+    """Values as a cron field."""
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs(bits))
+
+
+def _takes(workload: Workload) -> str:
+    build, agent = (_seconds(d.median_us) for d in (workload.build, workload.agent))
+    return f"build {build} + agent {agent}"
+
+
+def _seconds(us: int) -> str:
+    return format_duration(round(us / SECOND_US) * SECOND_US)

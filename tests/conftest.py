@@ -1,0 +1,20 @@
+"""What every test runs under."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# A compiled function's first call takes as long as it takes.
+settings.register_profile("simkit", deadline=None, max_examples=60, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("simkit"), max_examples=3000)  # --hypothesis-profile
+settings.load_profile("simkit")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many conformance cases of each kind were answered, also when all is well."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    counts = [text for r in reports for name, text in getattr(r, "user_properties", ()) if name == "conformance"]
+    if counts:
+        terminalreporter.section("conformance")
+        for text in sorted(set(counts)):
+            terminalreporter.write_line(text)

@@ -1,0 +1,247 @@
+"""Small scenarios that tests share: one to vary, strategies that draw more, and the digest of a run's tables.
+
+As a program it prints the digests of a few runs, for tests that compare processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, from_datetime, parse_instant, to_datetime, zone
+from simkit.cron import Cron, parse
+from simkit.model import (
+    BEHAVIOURS,
+    Activate,
+    Event,
+    History,
+    Invalidate,
+    Pause,
+    Preset,
+    Profile,
+    Reconciler,
+    Resume,
+    Scenario,
+    Schedule,
+    TemplateVersion,
+    Workload,
+    constant,
+    empirical,
+    lognormal,
+)
+from simkit.result import Result
+from simkit.run import run
+
+MONDAY_AT = parse_instant("2026-03-02T00:00:00Z")
+
+# Half-hour shifts, midnights that do not exist on either side of Greenwich, a day left out, offsets of odd minutes.
+JUMPY_ZONES = (
+    "UTC",
+    "America/New_York",
+    "Europe/Berlin",
+    "Australia/Lord_Howe",
+    "America/Havana",
+    "America/Santiago",
+    "Africa/Cairo",
+    "Asia/Beirut",
+    "Africa/Casablanca",
+    "Pacific/Apia",
+    "Pacific/Chatham",
+    "Asia/Kathmandu",
+)
+
+
+def history(*claims: tuple[int, str]) -> History:
+    """Claims as (instant, preset)."""
+    return History(np.array([at for at, _ in claims], dtype=np.int64), tuple(preset for _, preset in claims))
+
+
+def scenario(*presets: Preset, hours: int = 12, claims: tuple[tuple[int, str], ...] = (), **more: object) -> Scenario:
+    """A Monday's first hours with these presets (one called `p` with two instances if there are none)."""
+    version = TemplateVersion("t", "v1", presets or (Preset("p", 2),))
+    given = {"versions": (version,), "demand": history(*claims), **more}
+    return Scenario("small", MONDAY_AT, MONDAY_AT + hours * HOUR_US, **given)  # type: ignore[arg-type]
+
+
+def tables_digest(result: Result) -> str:
+    """Of every table of a run, names included."""
+    digest = hashlib.sha256()
+    for table, columns in result.tables.items():
+        for name, column in columns.items():
+            digest.update(f"{table}.{name} {column.dtype}".encode())
+            digest.update(repr(column.tolist()).encode() if column.dtype == object else column.tobytes())
+    return digest.hexdigest()
+
+
+def busy_week(version: str = "v2.35", hours: int = 72) -> Scenario:
+    """Two presets of which everything happens to one: schedules, failures, expiry, a new version, a pause."""
+    eager = Preset("eager", 2, HOUR_US, "America/New_York", (Schedule("* 8-17 * * 1-5", 6), Schedule("* 2 * * *", 0)))
+    later = replace(eager, schedules=(Schedule("* 9-11 * * *", 3),))
+    workload = Workload(
+        lognormal(3 * MINUTE_US, 8 * MINUTE_US, 64),
+        empirical((20 * SECOND_US, 40 * SECOND_US)),
+        failure_probability=0.2,
+        cost_per_instance_hour=0.25,
+    )
+    utc = Zone("UTC")
+    return Scenario(
+        name="busy",
+        start_at=MONDAY_AT,
+        end_at=MONDAY_AT + hours * HOUR_US,
+        versions=(TemplateVersion("t", "v1", (eager, Preset("calm", 1))),),
+        demand=(Profile("eager", utc, (4.0,) * 168), Profile("calm", utc, (0.5,) * 168)),
+        zone=Zone("America/New_York"),
+        behaviour=BEHAVIOURS[version],
+        claim_order="random",
+        workload=workload,
+        events=(
+            Pause(MONDAY_AT + 5 * HOUR_US),
+            Resume(MONDAY_AT + 7 * HOUR_US + 1),
+            Invalidate(MONDAY_AT + 30 * HOUR_US),
+            Activate(MONDAY_AT + 40 * HOUR_US, TemplateVersion("t", "v2", (later, Preset("calm", 1)))),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Span:
+    """A window of some days in a zone."""
+
+    zone: Zone
+    start_at: int
+    end_at: int
+
+
+@st.composite
+def spans(draw: st.DrawFn, zones: tuple[str, ...] = JUMPY_ZONES) -> Span:
+    """Up to two and a half days, around a change of the zone's clocks if the year has one."""
+    in_zone = zone(draw(st.sampled_from(zones)))
+    assert in_zone is not None
+    year_at = from_datetime(to_datetime(0).replace(year=draw(st.sampled_from((2011, 2024, 2025, 2026)))))
+    changes = in_zone.offsets(year_at, year_at + 366 * DAY_US)[0].tolist()
+    near = draw(st.sampled_from(changes[1:] or changes))
+    start_at = near - draw(st.integers(0, 30 * 3600)) * SECOND_US
+    return Span(in_zone, start_at, start_at + draw(st.integers(1, 60 * 3600)) * SECOND_US)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A cron field: its text, its values and whether it carries a star."""
+
+    text: str
+    values: frozenset[int]
+    star: bool = False
+
+
+@st.composite
+def fields(draw: st.DrawFn, low: int, high: int) -> Field:
+    kind = draw(st.sampled_from(("star", "star", "range", "list", "step")))
+    first, last = sorted(draw(st.tuples(st.integers(low, high), st.integers(low, high))))
+    match kind:
+        case "star":
+            return Field("*", frozenset(range(low, high + 1)), True)
+        case "range":
+            return Field(f"{first}-{last}", frozenset(range(first, last + 1)))
+        case "list":
+            return Field(f"{last},{first}", frozenset((first, last)))
+    step = draw(st.integers(2, 5))
+    return Field(f"{first}/{step}", frozenset(range(first, high + 1, step)))
+
+
+@dataclass(frozen=True)
+class Range:
+    """A cron whose minute is a star, as text and as what it means."""
+
+    hour: Field
+    day: Field
+    month: Field
+    weekday: Field
+
+    @property
+    def text(self) -> str:
+        return f"* {self.hour.text} {self.day.text} {self.month.text} {self.weekday.text}"
+
+    @property
+    def cron(self) -> Cron:
+        return parse(self.text)
+
+
+def ranges() -> st.SearchStrategy[Range]:
+    return st.builds(Range, fields(0, 23), fields(1, 31), fields(1, 12), fields(0, 6))
+
+
+@st.composite
+def presets(draw: st.DrawFn, name: str) -> Preset:
+    hours = draw(st.lists(st.integers(0, 23), min_size=0, max_size=2, unique=True))
+    return Preset(
+        name,
+        draw(st.integers(0, 3)),
+        draw(st.sampled_from((0, 20 * MINUTE_US, HOUR_US, 2 * HOUR_US + 1))),
+        "Asia/Kathmandu" if hours else "",
+        tuple(Schedule(f"* {hour} * * *", draw(st.integers(-1, 5))) for hour in hours),
+    )
+
+
+durations = st.sampled_from((constant(0), constant(MINUTE_US), empirical((7 * SECOND_US, 3 * MINUTE_US, 11 * MINUTE_US))))
+instants = st.one_of(
+    st.integers(0, 8 * 60).map(lambda minute: MONDAY_AT + minute * MINUTE_US),  # together with a tick
+    st.integers(0, 8 * 3600).map(lambda second: MONDAY_AT + second * SECOND_US),
+)
+
+
+@st.composite
+def events(draw: st.DrawFn, names: tuple[str, ...]) -> Event:
+    at = draw(instants)
+    kind = draw(st.sampled_from(("activate", "invalidate", "pause", "resume")))
+    match kind:
+        case "activate":
+            left = draw(st.sampled_from((names, names[:1], ())))
+            return Activate(at, TemplateVersion("t", f"v{at}", tuple(draw(presets(name)) for name in left)))
+        case "invalidate":
+            return Invalidate(at, draw(st.sampled_from((None, *names))))
+        case "pause":
+            return Pause(at)
+    return Resume(at)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Eight hours in which anything may happen, often at the same instant."""
+    names = ("a", "b")[: draw(st.integers(1, 2))]
+    claims = draw(st.lists(st.tuples(instants, st.sampled_from(names)), max_size=40))
+    happening = draw(st.lists(events(names), max_size=3))
+    return Scenario(
+        name="drawn",
+        start_at=MONDAY_AT,
+        end_at=MONDAY_AT + 8 * HOUR_US,
+        versions=(TemplateVersion("t", "v1", tuple(draw(presets(name)) for name in names)),),
+        demand=history(*sorted(claims)),
+        behaviour=BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))],
+        reconciler=Reconciler(
+            draw(st.sampled_from((15 * SECOND_US, MINUTE_US, 7 * MINUTE_US + SECOND_US))),
+            backoff_lookback_us=draw(st.sampled_from((10 * MINUTE_US, HOUR_US))),
+            failure_hard_limit=draw(st.integers(0, 3)),
+        ),
+        provisioner_daemons=draw(st.integers(1, 3)),
+        claim_order=draw(st.sampled_from(("oldest", "newest", "random"))),
+        workload=Workload(
+            draw(durations),
+            draw(durations),
+            draw(durations),
+            draw(durations),
+            draw(durations),
+            failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
+        ),
+        events=tuple(sorted(happening, key=lambda e: e.at)),
+    )
+
+
+def digests() -> str:
+    return "\n".join(tables_digest(run(busy_week(version), seed)) for version in BEHAVIOURS for seed in (0, 7))
+
+
+if __name__ == "__main__":
+    print(digests())

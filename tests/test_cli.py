@@ -1,0 +1,109 @@
+"""The command line as a person types it: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import simkit
+from simkit.cli import main
+
+SCENARIO = """\
+name: week
+window: {from: "2026-03-02", until: "2026-03-03"}
+presets: [{name: large, instances: 2}]
+demand: {history: asked.csv}
+cost: {per_instance_hour: 0.5, currency: EUR}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    (tmp_path / "asked.csv").write_text(
+        "started_at\n2026-03-02T10:00:00Z\n2026-03-02T10:00:05Z\n2026-03-02T10:00:09Z\n"
+    )
+    path = tmp_path / "week.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_a_run_prints_a_line_for_each_preset(scenario: Path):
+    done = invoke("run", scenario, "--seed", "7")
+    assert done.exit_code == 0
+    cells = done.stdout.splitlines()[-1].split()
+    assert cells[:6] == ["large", "3", "66.7%", "10s", "3m31s", "3m31s"]
+    assert "EUR" in done.stdout
+
+
+def test_a_run_is_added_to_a_file_that_answers_questions(scenario: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    assert invoke("run", scenario, "--seed", "7", "--out", file).exit_code == 0
+    assert f"1 run in {file}: week-s7-r0-" in invoke("run", scenario, "--seed", "7", "--out", file).stdout
+    assert simkit.ask(file, "hit_rate")[["hits", "claims"]].to_numpy().tolist() == [[2, 3]]
+    answer = invoke("ask", file, "hit_rate", "--csv").stdout.splitlines()
+    assert answer[0] == "run_id,preset,hits,claims,hit_rate"
+    assert len(answer) == 2
+    assert "hit_rate_by_hour" in invoke("ask", file).stdout
+
+
+def test_replications_are_told_with_their_range(scenario: Path):
+    lines = invoke("run", scenario, "--replications", "3").stdout.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["large", "least", "greatest"]
+
+
+def test_bad_input_is_told_whole_with_status_2_and_nothing_is_written(scenario: Path, tmp_path: Path):
+    scenario.write_text(SCENARIO.replace("instances: 2", "instances: -2").replace("EUR", "EUR, per_hour: 1"))
+    file = tmp_path / "runs.duckdb"
+    done = invoke("run", scenario, "--out", file)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [f"{scenario}:3", f"{scenario}:5"]
+    assert not file.exists()
+
+
+def test_a_traceback_is_shown_only_when_asked_for(scenario: Path):
+    scenario.write_text("presets: [")
+    assert "Traceback" not in invoke("run", scenario).output
+    assert isinstance(invoke("--debug", "run", scenario).exception, simkit.InputError)
+
+
+def test_a_runs_file_that_is_none_ends_with_status_1(scenario: Path, tmp_path: Path):
+    file = tmp_path / "text.duckdb"
+    file.write_text("not a database" * 1000)
+    done = invoke("run", scenario, "--out", file)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].endswith("this is not a DuckDB file; choose another name for the runs file")
+    assert file.read_text() == "not a database" * 1000
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run", "x.yaml", "--var", "oops"), ("run", "x.yaml", "--seed", "-1"), ("nope",)]
+)
+def test_a_wrong_command_line_ends_with_status_2(arguments: tuple[str, ...]):
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_explain_tells_when_a_range_holds():
+    done = invoke("explain", "* 8-18 * * 1-5", "--timezone", "America/New_York", "--at", "2026-11-24T00:00:00Z")
+    assert done.exit_code == 0
+    assert "Monday to Friday" in done.stdout
+    assert "55" in done.stdout
+
+
+def test_explain_refuses_what_the_provider_refuses():
+    done = invoke("explain", "30 8-18 * * 1-5")
+    assert done.exit_code == 2
+    assert 'write "* 8-18 * * 1-5"' in done.stderr
+
+
+def test_the_installed_command_is_this_one():
+    done = subprocess.run([sys.executable, "-m", "simkit.cli", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"simkit, version {simkit.__version__}"

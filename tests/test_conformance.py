@@ -1,0 +1,380 @@
+"""What Coder's own code answered, simkit answers: every case of every kind that is implemented.
+
+SIMKIT_CONFORMANCE names another directory of the same files. conformance/README.md says what the kinds mean.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import cmp_to_key, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simkit import cron, names
+from simkit.clock import NEVER, SECOND_US, UTC_ZONE
+from simkit.core import kernel, policy
+from simkit.core.kernel import B_COMPLETED, B_CREATED, B_NUMBER, B_READY, B_STATUS, B_TRANSITION, B_WORKSPACE
+from simkit.model import (
+    BEHAVIOURS,
+    Activate,
+    History,
+    Invalidate,
+    Preset,
+    Reconciler,
+    Scenario,
+    Schedule,
+    TemplateVersion,
+    Workload,
+    constant,
+)
+from simkit.result import Result
+from simkit.run import run
+from simkit.timeline import desired, range_steps
+
+HERE = Path(__file__).parent / "conformance"
+DIRECTORY = Path(os.environ.get("SIMKIT_CONFORMANCE") or HERE)
+ZONEINFO = next((d for d in (DIRECTORY / "zoneinfo", HERE / "zoneinfo") if d.is_dir()), HERE)
+"""Rules of the time zone database 2025b, which the cases were answered with, for the zones that have changed since."""
+
+NOT_YET = {
+    "autostop": "the lifecycle of owned workspaces",
+    "next_autostart": "the lifecycle of owned workspaces",
+    "transition": "the lifecycle of owned workspaces",
+    "eligible_for_transition": "the lifecycle of owned workspaces",
+    "activity_bump": "the lifecycle of owned workspaces",
+    "match_preset": "matching a user's parameters to a preset",
+    "constraint": "Coder's constraints on rows of other tables",
+    "job_status": "a job's status from its columns",
+    "upload_split": "uploads of module files",
+    "upload_receive": "uploads of module files",
+}
+"""Kinds that nothing in simkit answers, and what they are about."""
+
+REFUSED = {"refused": True}
+Given = dict[str, Any]
+Answer = Callable[[Given], Any]
+
+
+def within(given: Given, early_us: int = 0) -> Any:
+    range_ = cron.parse(given["spec"])
+    at = np.array(given["at"]) * SECOND_US
+    steps = range_steps(range_, range_.zone or UTC_ZONE, int(at.min()), int(at.max()) + 1, early_us)
+    return {"within": steps.value_at(at).tolist()}
+
+
+def within_v1(given: Given) -> Any:
+    return within(given, BEHAVIOURS["v2.24"].range_early_us)
+
+
+def next_(given: Given) -> Any:
+    schedule = cron.parse(given["spec"])
+    rows = []
+    for second in given["at"]:
+        at, row = second * SECOND_US, []
+        for _ in range(given["n"]):
+            at = schedule.next_after(at)
+            row.append(at // SECOND_US)
+        rows.append(row)
+    return {"next": rows}
+
+
+def weekly(given: Given) -> Any:
+    return shown(cron.weekly(given["spec"]))
+
+
+def daily(given: Given) -> Any:
+    return shown(cron.daily(given["spec"]))
+
+
+def time_range(given: Given) -> Any:
+    return shown(cron.time_range(given["spec"]))
+
+
+def shown(schedule: cron.Cron) -> Any:
+    shortest = schedule.min_us()
+    return {
+        "humanize": schedule.humanize,
+        "string": schedule.string,
+        "min": None if shortest is None else shortest // SECOND_US,
+    }
+
+
+def provider_cron(given: Given) -> Any:
+    cron.provider_cron(given["spec"])
+    return {"ok": True}
+
+
+def overlap(given: Given) -> Any:
+    return {"ok": True} if cron.first_detected_overlap(given["specs"]) is None else REFUSED
+
+
+def preset_of(given: Given) -> Preset:
+    schedules = [Schedule(*s) for s in zip(given["specs"], given["instances"], strict=True)]
+    return Preset("p", given["default"], timezone=given["tz"], schedules=tuple(schedules))
+
+
+def desired_(given: Given) -> Any:
+    preset = preset_of(given)
+    at = np.array(given["at"]) * SECOND_US
+    steps = desired(preset, BEHAVIOURS["v2.26"], int(at.min()), int(at.max()) + 1)
+    return {"desired": steps.value_at(at).tolist(), "logged": bool(preset.fallback)}
+
+
+def actions(given: Given) -> Any:
+    now_at = given["now"] * SECOND_US
+    active = given["active"] and not given["deleted"] and not given["deprecated"]
+    wanted = desired(preset_of(given), BEHAVIOURS["v2.26"], now_at, now_at + 1).value_at(now_at)
+    pool = policy.Pool(
+        desired=int(wanted) if active else 0,
+        actual=len(given["running"]) + len(given["expired"]),
+        expired=len(given["expired"]),
+        starting=given["starting"],
+        active=active,
+    )
+    return {
+        "state": {
+            "actual": pool.actual,
+            "desired": pool.desired,
+            "expired": pool.expired,
+            "extraneous": policy.extraneous(pool),
+            "eligible": sum(w["ready"] for w in given["running"]) if active else 0,
+            **{name: given[name] for name in ("starting", "stopping", "deleting")},
+        },
+        "actions": actions_of(given, pool, now_at),
+    }
+
+
+def actions_of(given: Given, pool: policy.Pool, now_at: int) -> list[Any]:
+    failed = given.get("backoff", {"num_failed": 0})
+    if failed["num_failed"] > 0:
+        until_at = policy.backoff_until_at(
+            failed["last_build_at"] * SECOND_US, failed["num_failed"], given["backoff_interval"] * SECOND_US
+        )
+        if now_at <= until_at:
+            return [{"type": "backoff", "backoff_until": until_at // SECOND_US}]
+    do = policy.reconcile(pool)
+    expired = [w["id"] for w in given["expired"]]
+    oldest = [w["id"] for w in sorted(given["running"], key=lambda w: w["created_at"])]
+    deletes = [expired[: do.delete_expired], oldest[: do.delete_oldest]]
+    return [
+        *({"type": "delete", "delete_ids": ids} for ids in deletes if ids),
+        *([{"type": "create", "create": do.create}] if do.create else []),
+    ]
+
+
+def name(given: Given) -> Any:
+    return {
+        "agent": names.agent_name_problem(given["name"]) == "",
+        "app_slug": names.app_slug_problem(given["name"]) == "",
+        "workspace": names.workspace_name_problem(given["name"]) == "",
+    }
+
+
+def backoff(given: Given) -> Any:
+    starts = [b for b in given["builds"] if b["owned_by_prebuilds"] and b["transition"] == "start"]
+    newest_first = sorted(starts, key=lambda b: b["age"])
+    failed = [i for i, b in enumerate(newest_first) if b["status"] == "failed"]
+    limit, held, limited = given["failure_hard_limit"], False, False
+    if failed:
+        failed_at = -newest_first[failed[0]]["age"]
+        held = policy.starts_backoff(failed_at, failed[0], given["desired_instances"], -given["lookback"])
+    if limit <= len(failed):
+        newer = failed[limit - 1] - (limit - 1) if limit else 0
+        limited = policy.is_hard_limited(len(failed), newer, limit)
+    return {
+        "num_failed": sum(newest_first[i]["age"] <= given["lookback"] for i in failed) if held else 0,
+        "last_build_age": newest_first[failed[0]]["age"] if held else None,
+        "hard_limited": bool(limited),
+    }
+
+
+def acquire_order(given: Given) -> Any:
+    def compare(one: Given, other: Given) -> int:
+        a, b = ((not j["initiated_by_prebuilds"], -j["age"]) for j in (one, other))
+        return int(policy.goes_first(*b, *a)) - int(policy.goes_first(*a, *b))
+
+    pending = [job for job in given["jobs"] if not job["started"]]
+    return {"order": [job["id"] for job in sorted(pending, key=cmp_to_key(compare))]}
+
+
+def pool_v2_26(given: Given) -> Any:
+    return pool(given, "v2.26")
+
+
+def pool_v2_35(given: Given) -> Any:
+    return pool(given, "v2.35")
+
+
+def pool(given: Given, version: str) -> Any:
+    result = run(scenario_of(given, version))
+    for ours, every_tick in zip(result.rows, kernel.simulate(result.inputs, every_tick=True), strict=True):
+        np.testing.assert_array_equal(ours, every_tick, "a tick that was skipped could have decided something")
+    return {"events": events_of(result), "claims": claims_of(result)}
+
+
+def scenario_of(given: Given, version: str) -> Scenario:
+    """A pool case as a scenario: each preset is a template of its own, `p0`, `p1`, ..."""
+    versions, workloads, events = [], [], []
+    for i, p in enumerate(given["presets"]):
+        schedules = tuple(Schedule(*s) for s in zip(p["crons"], p["cron_instances"], strict=True))
+        preset = Preset(f"p{i}", p["instances"], p["ttl"] * SECOND_US, p["timezone"], schedules)
+        versions.append(TemplateVersion(f"t{i}", "v1", (preset,)))
+        durations = (p[f"{key}_s"] for key in ("build", "agent", "claim_build", "agent_reinit", "delete"))
+        failing = tuple(ordinal + 1 for ordinal in p["failing_prebuild_builds"])
+        workload = Workload(*(constant(s * SECOND_US) for s in durations), failing_builds=failing)
+        workloads.append((preset.name, workload))
+        if p["deactivated_at"]:
+            events.append(Activate(p["deactivated_at"] * SECOND_US, TemplateVersion(f"t{i}", "v2", ())))
+        if p.get("invalidated_at"):
+            events.append(Invalidate(p["invalidated_at"] * SECOND_US, preset.name))
+    claim_at = np.array([at for at, _ in given["claims"]], dtype=np.int64) * SECOND_US
+    return Scenario(
+        name="case",
+        start_at=given["start"] * SECOND_US,
+        end_at=given["end"] * SECOND_US,
+        versions=tuple(versions),
+        demand=History(claim_at, tuple(f"p{i}" for _, i in given["claims"])),
+        behaviour=BEHAVIOURS[version],
+        reconciler=Reconciler(
+            given["reconciliation_interval"] * SECOND_US,
+            given["backoff_interval"] * SECOND_US,
+            given["backoff_lookback"] * SECOND_US,
+            given["failure_hard_limit"],
+        ),
+        provisioner_daemons=given["provisioner_daemons"],
+        workloads=tuple(workloads),
+        events=tuple(sorted(events, key=lambda e: e.at)),
+    )
+
+
+def events_of(result: Result) -> Counter[tuple[int, ...]]:
+    """How often each (second, event, preset, created_at, until) happened."""
+    workspaces, builds, _, decisions = (table.tolist() for table in result.rows)
+    happened: Counter[Any] = Counter()
+    for build in builds:
+        workspace = workspaces[build[B_WORKSPACE]]
+        claimed = workspace[kernel.W_CLAIMED] != NEVER
+        if workspace[kernel.W_OWNER] != kernel.NONE and (build[B_NUMBER] > 1 or not claimed):
+            continue  # a person's build
+        starts = build[B_TRANSITION] == kernel.START
+        of = (workspace[kernel.W_PRESET], workspace[kernel.W_CREATED] // SECOND_US, 0)
+        happened[(build[B_CREATED] // SECOND_US, "create" if starts else "delete", *of)] += 1
+        if build[B_COMPLETED] != NEVER:
+            done = {kernel.FAILED: "build_failed", kernel.CANCELED: "canceled"}
+            event = done.get(build[B_STATUS], "built" if starts else "deleted")
+            happened[(build[B_COMPLETED] // SECOND_US, event, *of)] += 1
+    for decision in decisions:
+        second, preset = decision[kernel.D_AT] // SECOND_US, decision[kernel.D_PRESET]
+        if decision[kernel.D_BACKOFF_UNTIL] != NEVER:
+            happened[second, "backoff", preset, 0, decision[kernel.D_BACKOFF_UNTIL] // SECOND_US] += 1
+        if decision[kernel.D_HARD_LIMITED]:
+            happened[second, "hard_limited", preset, 0, 0] += 1
+    return happened
+
+
+def claims_of(result: Result) -> list[tuple[int | None, int | None]]:
+    """(seconds of waiting, the claimed prebuild's creation) of each claim in turn."""
+    found = []
+    for given, (workspace, build, hit) in zip(result.inputs.claims, result.rows.claims, strict=True):
+        ready_at = int(result.rows.builds[build, B_READY])
+        wait = None if ready_at > result.scenario.end_at else (ready_at - int(given[kernel.A_AT])) // SECOND_US
+        created = int(result.rows.workspaces[workspace, kernel.W_CREATED]) // SECOND_US
+        found.append((wait, created if hit else None))
+    return found
+
+
+ANSWERS: dict[str, Answer] = {
+    "within": within,
+    "within_v1": within_v1,
+    "next": next_,
+    "weekly": weekly,
+    "daily": daily,
+    "timerange": time_range,
+    "provider_cron": provider_cron,
+    "overlap": overlap,
+    "desired": desired_,
+    "actions": actions,
+    "name": name,
+    "backoff": backoff,
+    "acquire_order": acquire_order,
+    "pool_v2.26": pool_v2_26,
+    "pool_v2.35": pool_v2_35,
+}
+
+
+def coders_answer(kind: str, out: dict[str, Any]) -> Any:
+    """A case's `out` in the shape of ours: the text of a refusal or of a log line is Go's."""
+    match kind:
+        case "desired":
+            return {**out, "logged": bool(out["logged"])}
+        case "actions":
+            return {**out, "actions": [a for a in out["actions"] if a["type"] != "delete" or a.get("delete_ids")]}
+        case "name":
+            return {"agent": out["agent"], "app_slug": out["app_slug"], "workspace": out["workspace_error"] == ""}
+        case "pool_v2.26" | "pool_v2.35":
+            happened = Counter(
+                (e["t"], e["event"], e["preset"], e.get("created_at", 0), e.get("until", 0)) for e in out["events"]
+            )
+            return {"events": happened, "claims": [(c["wait_s"], c["hit"]) for c in out["claims"]]}
+    return REFUSED if "error" in out else out
+
+
+def our_answer(kind: str, given: Given) -> Any:
+    try:
+        return ANSWERS[kind](given)
+    except cron.CronError:
+        return REFUSED
+
+
+@lru_cache
+def cases(file: str) -> dict[str, list[dict[str, Any]]]:
+    """Every case of a file, by kind; a file of one kind names it."""
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    with gzip.open(DIRECTORY / f"{file}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            case = json.loads(line)
+            by_kind.setdefault(case["in"].get("kind", file), []).append(case)
+    return by_kind
+
+
+OURS = sorted(path.name.removesuffix(".jsonl.gz") for path in HERE.glob("*.jsonl.gz"))
+THEIRS = sorted(path.name.removesuffix(".jsonl.gz") for path in DIRECTORY.glob("*.jsonl.gz"))
+EVERY = [(file, kind) for file in THEIRS for kind in cases(file)]
+
+
+@pytest.fixture(autouse=True)
+def _zones_of_the_cases(monkeypatch):
+    monkeypatch.setenv("SIMKIT_ZONEINFO", str(ZONEINFO))
+
+
+@pytest.mark.parametrize("file", OURS)
+def test_every_file_is_there(file):
+    if file not in THEIRS:
+        pytest.skip(f"{DIRECTORY} has no {file}.jsonl.gz")
+
+
+@pytest.mark.parametrize(("file", "kind"), EVERY)
+def test_simkit_answers_as_coder_does(file, kind, record_property):
+    every = cases(file)[kind]
+    if kind in NOT_YET:
+        record_property("conformance", f"{file} {kind}: {len(every)} skipped, not implemented: {NOT_YET[kind]}")
+        pytest.skip(f"not implemented: {NOT_YET[kind]}")
+    assert kind in ANSWERS, "a kind that nobody has heard of: answer it, or say in NOT_YET what it is about"
+    differing = []
+    for case in every:
+        ours, coders = our_answer(kind, case["in"]), coders_answer(kind, case["out"])
+        # Coder's `min` is there for the kinds that have a use for it.
+        ours = {key: ours[key] for key in ours if key != "min" or key in coders}
+        if ours != coders:
+            differing.append((case["in"], ours, coders))
+    record_property("conformance", f"{file} {kind}: {len(every) - len(differing)} of {len(every)}")
+    assert not differing, f"{len(differing)} of {len(every)} differ; the first:\n" + "\n".join(
+        f"  in:     {given}\n  simkit: {ours}\n  Coder:  {coders}" for given, ours, coders in differing[:3]
+    )

@@ -1,0 +1,309 @@
+"""Scenario files: what they may say, and every problem at its line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simkit
+from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, format_instant, parse_instant, zone
+from simkit.inputs import load
+from simkit.model import Activate, History, Pause, Profile, Resume, constant, empirical, lognormal
+
+MINIMAL = """\
+window: {from: "2026-03-02", until: "2026-03-03"}
+presets:
+  - {name: large, instances: 2}
+"""
+
+
+def write(folder: Path, text: str, name: str = "week.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(simkit.InputError) as caught:
+        load(path)
+    return [str(p).replace(f"{path.parent}/", "") for p in caught.value.problems]
+
+
+def test_a_window_and_a_preset_are_enough(tmp_path: Path):
+    scenario = load(write(tmp_path, MINIMAL))
+    assert scenario.name == "week"
+    assert format_instant(scenario.start_at) == "2026-03-02T00:00:00Z"
+    assert scenario.end_at - scenario.start_at == 24 * HOUR_US
+    assert scenario.behaviour.version == "v2.35"
+    assert scenario.demand == ()
+    (preset,) = scenario.versions[0].presets
+    assert (preset.name, preset.instances, preset.ttl_us, preset.where.line) == ("large", 2, 0, 3)
+
+
+def test_everything_a_scenario_may_say_is_read(tmp_path: Path):
+    write(tmp_path, "started_at,preset\n2026-03-02T10:00:00-05:00,large\n2026-03-02 09:00,small\n", "asked.csv")
+    scenario = load(
+        write(
+            tmp_path,
+            """\
+name: everything
+window: {from: "2026-03-02", until: "2026-03-09T12:00", timezone: America/New_York}
+coder:
+  version: v2.26
+  reconciliation_interval: 30s
+  reconciliation_backoff_interval: 2m
+  reconciliation_backoff_lookback: 3h
+  failure_hard_limit: 0
+  provisioner_daemons: 7
+presets:
+  - name: large
+    description: eight cores
+    icon: /icon/goland.svg
+    default: true
+    parameters: {cpu: 8, region: "us"}
+    instances: 1
+    ttl: 8h
+    scheduling:
+      timezone: America/New_York
+      schedules:
+        - {cron: "* 8-18 * * 1-5", instances: 5}
+  - {name: small, instances: 1}
+demand: {history: asked.csv, timezone: America/New_York}
+durations:
+  build: {median: 3m, p95: 6m}
+  agent: {sample: [10s, 20s, 90s]}
+  claim: 5s
+  reinitialize: 1s
+  delete: 15s
+failures: {probability: 0.25, builds: [2, 5]}
+claim_order: random
+cost: {per_instance_hour: 0.5, currency: EUR}
+overrides:
+  small: {durations: {build: 1m}, cost: {per_instance_hour: 0.1}}
+events:
+  - {at: "2026-03-05T10:00", event: resume}
+  - {at: "2026-03-04T10:00", event: pause}
+  - at: "2026-03-06T10:00-08:00"
+    event: activate
+    version: v2
+    presets: [{name: large, instances: 9}]
+""",
+        )
+    )
+    new_york = zone("America/New_York")
+    assert scenario.zone == new_york
+    assert format_instant(scenario.end_at, scenario.zone) == "2026-03-09T12:00:00-04:00"
+    assert scenario.reconciler.interval_us == 30 * SECOND_US
+    assert scenario.reconciler.backoff_interval_us == 2 * MINUTE_US
+    assert scenario.reconciler.backoff_lookback_us == 3 * HOUR_US
+    assert scenario.reconciler.failure_hard_limit == 0
+    assert (scenario.behaviour.version, scenario.provisioner_daemons, scenario.claim_order) == ("v2.26", 7, "random")
+    large = scenario.versions[0].presets[0]
+    assert large.parameters == (("cpu", "8"), ("region", "us"))
+    assert (large.default, large.description, large.ttl_us) == (True, "eight cores", 8 * HOUR_US)
+    assert [(s.cron, s.instances, s.where.line) for s in large.schedules] == [("* 8-18 * * 1-5", 5, 21)]
+    workload = scenario.workload_of("large")
+    assert workload.build == lognormal(3 * MINUTE_US, 6 * MINUTE_US)
+    assert workload.agent == empirical((10 * SECOND_US, 20 * SECOND_US, 90 * SECOND_US))
+    assert (workload.failure_probability, workload.failing_builds) == (0.25, (2, 5))
+    small = scenario.workload_of("small")
+    assert (small.build, small.claim, small.cost_per_instance_hour) == (
+        constant(MINUTE_US),
+        constant(5 * SECOND_US),
+        0.1,
+    )
+    assert isinstance(scenario.demand, History)
+    assert scenario.demand.preset == ("small", "large")
+    assert [format_instant(at) for at in scenario.demand.claim_at.tolist()] == [
+        "2026-03-02T14:00:00Z",
+        "2026-03-02T15:00:00Z",
+    ]
+    pause, resume, activate = scenario.events
+    assert isinstance(pause, Pause)
+    assert isinstance(resume, Resume)
+    assert isinstance(activate, Activate)
+    assert activate.at == parse_instant("2026-03-06T18:00:00Z")
+    assert [p.instances for p in activate.version.presets] == [9]
+
+
+def test_presets_come_from_a_terraform_file_with_its_lines(tmp_path: Path):
+    write(
+        tmp_path,
+        'variable "warm" {\n  default = 2\n}\ndata "coder_workspace_preset" "large" {\n  name = "large"\n'
+        "  prebuilds {\n    instances = var.warm\n  }\n}\n",
+        "main.tf",
+    )
+    text = MINIMAL.replace("presets:\n  - {name: large, instances: 2}", "template: main.tf")
+    assert load(write(tmp_path, text)).versions[0].presets[0].instances == 2
+    assert load(write(tmp_path, text), {"warm": "6"}).versions[0].presets[0].instances == 6
+    assert load(write(tmp_path, text + "variables: {warm: 4}\n")).versions[0].presets[0].instances == 4
+    assert load(write(tmp_path, text + "variables: {warm: 4}\n"), {"warm": "6"}).versions[0].presets[0].instances == 6
+    assert load(write(tmp_path, text)).versions[0].presets[0].where.line == 4
+
+
+def test_a_profile_spreads_its_claims_over_the_week(tmp_path: Path):
+    hours = ", ".join("1" if 8 <= h < 18 else "0" for h in range(24))
+    text = (
+        MINIMAL
+        + f"demand:\n  profiles:\n    - weekday: [{hours}]\n      claims_per_week: 200\n      timezone: Asia/Kolkata\n"
+    )
+    (profile,) = load(write(tmp_path, text)).demand
+    assert isinstance(profile, Profile)
+    assert profile.preset == "large"
+    assert profile.zone == zone("Asia/Kolkata")
+    assert sum(profile.claims_per_hour) == pytest.approx(200)
+    assert profile.claims_per_hour[8:18] == (4.0,) * 10
+    assert not any(profile.claims_per_hour[120:])
+
+
+def test_a_compressed_history_of_one_preset_needs_no_preset_column(tmp_path: Path):
+    with gzip.open(tmp_path / "asked.csv.gz", "wt") as file:
+        file.write("started_at,person\n2026-03-02T12:00:00Z,1\n2026-03-02T11:00:00Z,2\n")
+    history = load(write(tmp_path, MINIMAL + "demand: {history: asked.csv.gz}\n")).demand
+    assert isinstance(history, History)
+    assert history.preset == ("large", "large")
+    assert np.all(np.diff(history.claim_at) > 0)
+
+
+def test_a_relative_path_is_found_from_a_folder_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path, MINIMAL)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert load("week.yaml").name == "week"
+
+
+def test_every_problem_is_told_at_its_line(tmp_path: Path):
+    path = write(
+        tmp_path,
+        """\
+name: wrong
+window: {from: "2026-03-09", until: "2026-03-02", timezone: America/New_Yrok}
+coder: {version: v2.36, provisioner_daemons: 0, reconciliation_interval: 0s}
+presets:
+  - name: large
+    instances: -1
+    ttl: 30m
+    scheduling:
+      timezone: America/New_York
+      schedules:
+        - {cron: "30 8-18 * * 1-5", instances: 5}
+  - {name: large, instances: two}
+demand: {profiles: [{weekday: [1, 2, 3], preset: lrage}]}
+durations: {build: 3, agent: {median: 5m, p95: 1m}}
+failures: {probability: 1.5}
+claim_order: youngest
+cots: {per_instance_hour: 1}
+events:
+  - {at: "2026-03-03", event: pauze}
+""",
+    )
+    assert problems(path) == [
+        'week.yaml:2: window.timezone: "America/New_Yrok" is not a time zone; did you mean "America/New_York"?',
+        "week.yaml:2: window.until: is not after window.from",
+        "week.yaml:3: coder.provisioner_daemons: 0 is out of range; write a number 1 or more",
+        "week.yaml:3: coder.reconciliation_interval: must be longer than 0s",
+        'week.yaml:3: coder.version: "v2.36" is not one of v2.24, v2.26, v2.35; did you mean "v2.35"?',
+        "week.yaml:6: instances must be 0 to 2147483647, got -1",
+        "week.yaml:7: ttl must be 0 (never expires) or 3600 seconds (1h) to 31536000 seconds (365d), "
+        "got 1800 seconds (30m); the nearest is 3600",
+        'week.yaml:11: minutes must be "*", got "30": Coder reads a schedule as whole hours; write "* 8-18 * * 1-5"',
+        'week.yaml:12: "large" is also the preset at week.yaml:5; names are unique',
+        'week.yaml:12: instances must be a whole number, got "two"; write instances = 1',
+        'week.yaml:13: demand.profiles[0].preset: "lrage" is not one of large; did you mean "large"?',
+        "week.yaml:13: demand.profiles[0].weekday: has 3 numbers, expected 24, one for each hour from 00:00",
+        "week.yaml:14: durations.agent: the median must be longer than 0s and not above p95",
+        'week.yaml:14: durations.build: "3" is not a duration; write "90s", "15m", "8h", "7d" or "1h30m"',
+        "week.yaml:15: failures.probability: 1.5 is out of range; write a number from 0 to 1",
+        'week.yaml:16: claim_order: "youngest" is not one of oldest, newest, random',
+        'week.yaml:17: cots: unknown key; did you mean "cost"?',
+        'week.yaml:19: events[0].event: "pauze" is not one of activate, invalidate, pause, resume; '
+        'did you mean "pause"?',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("presets: [{name: a, instances: 1, scheduling: {schedules: [{cron: * 8-18 * * 1-5}]}}]", "needs quotes"),
+        ("presets:\n  - name: a\n    cron: */2 8 * * *", "needs quotes"),
+        ("presets: [", "is not YAML"),
+    ],
+)
+def test_what_is_not_yaml_is_told_at_its_line(tmp_path: Path, line: str, said: str):
+    path = write(tmp_path, f'window: {{from: "2026-03-02", until: "2026-03-03"}}\n{line}\n')
+    (problem,) = problems(path)
+    assert said in problem
+
+
+def test_an_unquoted_cron_is_shown_with_quotes(tmp_path: Path):
+    path = write(tmp_path, "presets:\n  - name: a\n    scheduling:\n      schedules:\n        - cron: * 8-18 * * 1-5\n")
+    assert problems(path) == [
+        "week.yaml:5: a value that begins with * needs quotes in YAML; "
+        'write "* 8-18 * * 1-5" in place of * 8-18 * * 1-5'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "demand: {}",
+            "week.yaml:4: demand: expected either history (a CSV file with a column started_at) or profiles",
+        ),
+        ("demand: {history: no.csv}", "week.yaml:4: demand.history: no.csv does not exist"),
+        ("name: again\nname: twice", "week.yaml:5: name: given twice, first in line 4; keep one of them"),
+        ("durations: {bild: 3m}", 'week.yaml:4: durations.bild: unknown key; did you mean "build"?'),
+        ("template: main.tf", "week.yaml:1: expected either template (a Terraform file or folder) or presets"),
+        ("overrides: {lrage: {}}", 'week.yaml:4: overrides.lrage: unknown key; did you mean "large"?'),
+        (
+            'coder: {version: v2.26}\nevents: [{at: "2026-03-02T10:00", event: invalidate}]',
+            "week.yaml:5: events[0]: Coder v2.26 has no preset invalidation; v2.35 has",
+        ),
+        ('events: [{at: "2027-03-02T10:00", event: pause}]', "week.yaml:4: the event is outside the window"),
+        (
+            'events: [{at: "2026-03-02T10:00", event: invalidate, preset: small}]',
+            'week.yaml:4: there is no preset "small"; there is large',
+        ),
+        (
+            'events: [{at: "2026-03-02T10:00", event: pause, preset: a}]',
+            "week.yaml:4: events[0].preset: does not belong",
+        ),
+        ("coder: v2.35", 'week.yaml:4: coder: expected a mapping ("key: value" lines), got "v2.35"'),
+        ("durations: {build: {sample: []}}", "week.yaml:4: durations.build.sample: the list is empty"),
+    ],
+)
+def test_what_makes_no_sense_is_told(tmp_path: Path, more: str, said: str):
+    (problem,) = problems(write(tmp_path, MINIMAL + more + "\n"))
+    assert problem.startswith(said)
+
+
+def test_a_history_tells_its_lines_but_not_a_thousand_of_them(tmp_path: Path):
+    write(tmp_path, "started_at\n2026-03-02T10:00:00Z\n" + "nonsense\n" * 1000, "asked.csv")
+    found = problems(write(tmp_path, MINIMAL + "demand: {history: asked.csv}\n"))
+    assert len(found) == 11
+    assert found[0] == 'asked.csv:3: started_at: "nonsense" is not an instant; write "2026-03-02T09:00:00-05:00"'
+    assert found[-1] == "asked.csv:1002: ... and 990 more such lines"
+
+
+def test_a_history_without_offsets_needs_a_zone(tmp_path: Path):
+    write(tmp_path, "started_at,preset\n2026-03-02T10:00:00,large\n,large\n2026-03-02T10:00:00Z,xl\n", "asked.csv")
+    found = problems(write(tmp_path, MINIMAL + "demand: {history: asked.csv}\n"))
+    assert found[0].startswith('asked.csv:2: started_at: "2026-03-02T10:00:00" has no UTC offset')
+    assert found[0].endswith("or set demand.timezone")
+    assert found[1].startswith('asked.csv:3: started_at: "" is not an instant')
+    assert found[2] == 'asked.csv:4: there is no preset "xl"; there is large'
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n- b\n", b"just text", b"42"])
+def test_a_file_that_is_no_scenario_is_told(tmp_path: Path, content: bytes):
+    path = tmp_path / "week.yaml"
+    path.write_bytes(content)
+    assert problems(path)
+
+
+def test_a_file_that_does_not_exist_is_told():
+    with pytest.raises(simkit.InputError, match=r"nowhere/week\.yaml: there is no such file"):
+        load("nowhere/week.yaml")

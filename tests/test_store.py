@@ -1,0 +1,351 @@
+"""The runs file: whole runs or none, Coder's constraints, and questions with one answer."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import simkit
+from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant, zone
+from simkit.model import (
+    Activate,
+    History,
+    Invalidate,
+    Preset,
+    Profile,
+    Scenario,
+    Schedule,
+    TemplateVersion,
+    Workload,
+    constant,
+)
+from simkit.result import Result
+from simkit.store import ask, questions, save
+
+NEW_YORK = zone("America/New_York")
+START_AT = parse_instant("2026-03-06T00:00:00-05:00")
+END_AT = parse_instant("2026-03-10T00:00:00-04:00")
+
+
+def scenario(**changes: Any) -> Scenario:
+    """Two presets over the weekend on which New York's clocks go forward."""
+    assert NEW_YORK is not None
+    large = Preset("large", 2, 8 * HOUR_US, NEW_YORK.name, (Schedule("* 9-17 * * 1-5", 4),), parameters=(("cpu", "8"),))
+    day = [0.0] * 8 + [4.0] * 10 + [0.0] * 6
+    given = Scenario(
+        name="weekend",
+        start_at=START_AT,
+        end_at=END_AT,
+        versions=(TemplateVersion("ide", "v1", (large, Preset("small", 1))),),
+        demand=(Profile("large", NEW_YORK, tuple(day * 7)), Profile("small", NEW_YORK, tuple([0.5] * 168))),
+        zone=NEW_YORK,
+        workload=Workload(failure_probability=0.05, cost_per_instance_hour=0.5),
+    )
+    return replace(given, **changes)
+
+
+def asked(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return simkit.run(scenario(), seed=7)
+
+
+@pytest.fixture(scope="module")
+def path(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("runs") / "runs.duckdb"
+    result.save(file)
+    return file
+
+
+def test_every_row_of_a_run_is_in_the_file(result: Result, path: Path):
+    for table, columns in result.tables.items():
+        assert asked(path, f"SELECT count(*) FROM {table}") == [(len(next(iter(columns.values()))),)]
+    assert asked(path, "SELECT count(*) FROM workspaces")[0][0] > 100
+
+
+def test_a_run_that_is_there_already_is_left_as_it_is(result: Result, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    first = result.save(file)
+    assert result.save(file) == first
+    assert asked(file, "SELECT count(*) FROM runs") == [(1,)]
+
+
+def test_a_file_holds_many_runs_and_answers_for_one_of_them(tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    results = list(simkit.replicate(scenario(), 7, 3))
+    assert save(file, results) == [r.run_id for r in results]
+    assert len(ask(file, "runs")) == 3
+    one = ask(file, "summary", run_id=results[1].run_id)
+    assert set(one["run_id"]) == {results[1].run_id}
+    assert one.equals(ask(results[1], "summary"))
+    assert len(ask(list(results), "summary")) == 3 * len(one)
+
+
+@pytest.mark.parametrize("question", sorted(questions()))
+def test_a_result_and_its_file_give_one_answer(result: Result, path: Path, question: str):
+    answer = ask(path, question)
+    assert answer.columns[0] == "run_id"
+    assert len(answer) > 0
+    assert answer.equals(result.ask(question))
+    assert questions()[question].split("?")[0], "a question is asked in the file's first comment"
+
+
+def test_the_stored_columns_are_the_kernels_rows(result: Result, path: Path):
+    stored = asked(path, "SELECT id, epoch_us(created_at), owner_id, deleted FROM workspaces ORDER BY id")
+    columns = result.tables["workspaces"]
+    expected = zip(*(columns[c].tolist() for c in ("id", "created_at", "owner_id", "deleted")), strict=True)
+    assert stored == list(expected)
+
+
+def test_null_stands_where_an_instant_never_came(path: Path):
+    never = asked(path, "SELECT count(*) FROM provisioner_jobs WHERE completed_at > now() + INTERVAL 1000 YEARS")
+    assert never == [(0,)]
+    assert asked(path, "SELECT count(*) FROM provisioner_jobs WHERE canceled_at IS NULL")[0][0] > 0
+
+
+def test_job_status_follows_from_the_columns(path: Path):
+    failed = asked(path, "SELECT count(*) FROM provisioner_jobs WHERE job_status = 'failed' AND error IS NOT NULL")
+    assert failed[0][0] > 0
+    assert asked(path, "SELECT DISTINCT job_status FROM provisioner_jobs WHERE error IS NOT NULL") == [("failed",)]
+
+
+def test_local_hours_know_of_daylight_saving(path: Path):
+    skipped = asked(
+        path,
+        "SELECT hour(local_at) FROM local_hours WHERE timezone = 'America/New_York' AND "
+        "local_at::DATE = DATE '2026-03-08' ORDER BY from_at",
+    )
+    assert [hour for (hour,) in skipped] == [0, 1, *range(3, 24)]
+
+
+def test_a_preset_without_schedules_thinks_in_the_scenarios_zone(path: Path):
+    assert asked(path, "SELECT timezone FROM presets WHERE preset = 'small'") == [("America/New_York",)]
+
+
+def test_summary_adds_up(result: Result):
+    summary = result.ask("summary").set_index("preset")
+    fates = result.ask("fates").set_index("preset")
+    assert summary["builds"].equals(fates["created"].rename("builds"))
+    parts = fates[["claimed", "expired", "surplus", "failed", "canceled", "waiting", "building"]].sum(axis=1)
+    assert parts.tolist() == fates["created"].tolist()
+    assert summary["hits"].tolist() == fates["claimed"].tolist()
+    idle = result.ask("idle").groupby("preset", sort=False)[["idle_instance_hours", "idle_cost"]].sum()
+    np.testing.assert_allclose(idle["idle_instance_hours"], summary["idle_instance_hours"])
+    np.testing.assert_allclose(idle["idle_cost"], summary["idle_cost"])
+
+
+def test_waits_are_nearest_rank_quantiles(result: Result):
+    claims = result.tables["claims"]
+    waits = np.sort((claims["ready_at"] - claims["created_at"])[claims["preset_id"] == 1])
+    summary = result.ask("summary").set_index("preset").loc["large"]
+    for column, share in (("wait_p50_s", 0.5), ("wait_p95_s", 0.95), ("wait_p99_s", 0.99)):
+        assert summary[column] == waits[int(np.ceil(share * waits.size)) - 1] / 1e6
+
+
+def test_the_pool_ends_as_the_tables_say(result: Result):
+    last = result.ask("pool").groupby("preset", sort=False).last()
+    fates = result.ask("fates").set_index("preset")
+    summary = result.ask("summary").set_index("preset")
+    assert last["running"].tolist() == fates["waiting"].tolist()
+    assert last["starting"].tolist() == fates["building"].tolist()
+    assert last["claimed"].tolist() == summary["hits"].tolist()
+    assert (last["claimed"] + last["missed"]).tolist() == summary["claims"].tolist()
+
+
+def test_the_first_hour_starts_when_the_desired_number_rises(result: Result):
+    days = result.ask("first_hour").query("preset == 'large'")
+    assert [str(at) for at in days["started_at"]][:1] == ["2026-03-06 14:00:00+00:00"]
+    monday = days[days["local_date"].astype(str) == "2026-03-09"].iloc[0]
+    assert str(monday["started_at"]) == "2026-03-09 13:00:00+00:00"
+    claims, claims_at = result.tables["claims"], result.tables["claims"]["created_at"]
+    first = parse_instant("2026-03-09T13:00:00Z")
+    inside = (claims_at >= first) & (claims_at < first + HOUR_US) & (claims["preset_id"] == 1)
+    assert monday["claims"] == inside.sum()
+    assert monday["hits"] == (inside & claims["hit"]).sum()
+
+
+def test_desired_is_zero_while_the_version_is_not_active():
+    small = Preset("small", 3)
+    changed = scenario(
+        versions=(TemplateVersion("ide", "v1", (small,)),),
+        demand=(),
+        events=(
+            Activate(START_AT + HOUR_US, TemplateVersion("ide", "v2", (replace(small, instances=5),))),
+            Invalidate(START_AT + 2 * HOUR_US),
+        ),
+    )
+    result = simkit.run(changed)
+    columns = result.tables["desired_instances"]
+    steps = list(zip(*(columns[c].tolist() for c in ("preset_id", "from_at", "desired")), strict=True))
+    assert steps == [(1, START_AT, 3), (1, START_AT + HOUR_US, 0), (2, START_AT, 0), (2, START_AT + HOUR_US, 5)]
+    pool = result.ask("pool")
+    assert pool["desired"].tolist()[-1] == 5
+    assert pool[pool["changed_at"] == pool["changed_at"].iloc[0]]["desired"].tolist() == [3]
+    assert result.tables["template_version_presets"]["last_invalidated_at"].tolist()[1] == START_AT + 2 * HOUR_US
+
+
+def test_a_claim_that_is_not_ready_in_time_is_still_waiting():
+    late = History(np.array([END_AT - MINUTE_US], dtype=np.int64), ("small",))
+    slow = Workload(build=constant(10 * MINUTE_US), claim=constant(SECOND_US))
+    versions = (TemplateVersion("ide", "v1", (Preset("small", 0),)),)
+    summary = simkit.run(scenario(versions=versions, demand=late, workload=slow)).ask("summary")
+    assert summary[["claims", "hits", "still_waiting"]].to_numpy().tolist() == [[1, 0, 1]]
+    assert summary["wait_p50_s"].isna().all()
+
+
+def test_a_prebuild_with_a_lifecycle_is_refused(path: Path, tmp_path: Path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with duckdb.connect(str(copy)) as connection, pytest.raises(duckdb.ConstraintException):
+        connection.execute("UPDATE workspaces SET ttl = 3600 WHERE owner_id = 0")
+
+
+def test_a_deadline_after_its_max_deadline_is_refused(path: Path, tmp_path: Path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE workspace_builds SET deadline = created_at, max_deadline = created_at WHERE id = 1")
+        with pytest.raises(duckdb.ConstraintException):
+            connection.execute("UPDATE workspace_builds SET deadline = NULL WHERE id = 1")
+
+
+class Broken:
+    """A run whose last table DuckDB refuses."""
+
+    def __init__(self, result: Result) -> None:
+        self.run_id = result.run_id
+        tables = dict(result.tables)
+        tables["claims"] = dict(tables["claims"]) | {"user_id": np.zeros(len(tables["claims"]["id"]), dtype=np.int64)}
+        self.tables = tables
+
+
+def test_a_run_that_is_refused_leaves_nothing(result: Result, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    with pytest.raises(simkit.StoreError, match="CHECK"):
+        save(file, [Broken(result)])
+    assert list(tmp_path.iterdir()) == []
+    other = simkit.run(scenario(), seed=8)
+    save(file, [other])
+    with pytest.raises(simkit.StoreError, match="CHECK"):
+        save(file, [Broken(result)])
+    assert asked(file, "SELECT run_id FROM runs") == [(other.run_id,)]
+    assert asked(file, "SELECT DISTINCT run_id FROM workspaces") == [(other.run_id,)]
+
+
+def test_a_reference_that_leads_nowhere_is_a_broken_promise(result: Result, tmp_path: Path):
+    broken = Broken(result)
+    broken.tables["claims"] = dict(result.tables["claims"]) | {"workspace_id": result.tables["claims"]["id"] + 10**6}
+    with pytest.raises(AssertionError, match=r"claims.workspace_id leads nowhere"):
+        save(tmp_path / "runs.duckdb", [broken])
+
+
+@pytest.mark.parametrize(
+    ("question", "run_id", "said"),
+    [
+        ("hit_rates", None, '"hit_rates" is not a question; ask one of'),
+        ("hit_rate", "no-such", 'there is no run "no-such"; it holds weekend-s7'),
+    ],
+)
+def test_a_question_nobody_can_answer_is_refused(path: Path, question: str, run_id: str | None, said: str):
+    with pytest.raises(simkit.StoreError, match=said):
+        ask(path, question, run_id=run_id)
+
+
+def test_files_that_hold_no_runs_are_told(tmp_path: Path):
+    with pytest.raises(simkit.StoreError, match="there is no such runs file"):
+        ask(tmp_path / "absent.duckdb", "runs")
+    text = tmp_path / "text.duckdb"
+    text.write_text("not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(simkit.StoreError, match="not a DuckDB file"):
+        ask(text, "runs")
+    other = tmp_path / "other.duckdb"
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE TABLE mine (x INTEGER)")
+    with pytest.raises(simkit.StoreError, match="holds no simkit runs"):
+        ask(other, "runs")
+    with pytest.raises(simkit.StoreError, match="holds no simkit runs"):
+        save(other, [])
+    assert asked(other, "SELECT count(*) FROM information_schema.tables") == [(1,)]
+
+
+def test_tables_of_another_version_are_told(path: Path, tmp_path: Path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(simkit.StoreError, match="version 99"):
+        ask(copy, "runs")
+
+
+HOLDER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, tmp_path: Path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(simkit.StoreError, match="another process is writing"):
+            ask(copy, "runs")
+        holder.kill()
+
+
+WRITER = """
+import sys
+import simkit
+from tests.test_store import scenario
+results = list(simkit.replicate(scenario(), 100, 20))
+print("saving", flush=True)
+simkit.save(sys.argv[1], results)
+print("saved", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_whole_runs_only(tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    top = Path(__file__).parent.parent
+    found = []
+    for delay_s in (0.0, 0.1, 0.25, 0.5):
+        file.unlink(missing_ok=True)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file)], cwd=top, stdout=subprocess.PIPE, text=True)
+        with writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "saving\n"
+            time.sleep(delay_s)
+            writer.send_signal(signal.SIGKILL)
+        try:
+            runs = ask(file, "runs")
+        except simkit.StoreError:  # killed before there was a file, or a table in it
+            found.append(0)
+            continue
+        found.append(len(runs))
+        for run_id, seed, replication in runs[["run_id", "seed", "replication"]].itertuples(index=False):
+            again = simkit.run(scenario(), seed=seed, replication=replication)
+            assert again.run_id == run_id
+            counts = ", ".join(f"(SELECT count(*) FROM {t} WHERE run_id = '{run_id}')" for t in again.tables)
+            expected = tuple(len(next(iter(columns.values()))) for columns in again.tables.values())
+            assert asked(file, f"SELECT {counts}") == [expected]
+    assert any(0 < count < 20 for count in found), f"no attempt was killed between two runs: {found}"
