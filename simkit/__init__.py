@@ -13,14 +13,14 @@ __version__ = "0.1.0"
 # The public names and the module each lives in. `__getattr__` imports a module when one of its names is first used.
 _HOME = {
     "load": "simkit.inputs",
-    "lint": "simkit.lint",
-    "run": "simkit.run",
-    "replicate": "simkit.run",
+    "lint": "simkit.linter",
+    "run": "simkit.simulation",
+    "replicate": "simkit.simulation",
     "Result": "simkit.result",
     "save": "simkit.store",
     "ask": "simkit.store",
     "questions": "simkit.store",
-    "explain": "simkit.explain",
+    "explain": "simkit.explainer",
     "InputError": "simkit.errors",
     "RunError": "simkit.errors",
     "SimkitError": "simkit.errors",
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from simkit.errors import RunError as RunError
     from simkit.errors import SimkitError as SimkitError
     from simkit.errors import StoreError as StoreError
-    from simkit.explain import explain as explain
+    from simkit.explainer import explain as explain
     from simkit.inputs import load as load
-    from simkit.lint import lint as lint
+    from simkit.linter import lint as lint
     from simkit.result import Result as Result
-    from simkit.run import replicate as replicate
-    from simkit.run import run as run
+    from simkit.simulation import replicate as replicate
+    from simkit.simulation import run as run
     from simkit.store import ask as ask
     from simkit.store import questions as questions
     from simkit.store import save as save

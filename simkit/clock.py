@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -95,6 +96,14 @@ def zone(name: str) -> Zone | None:
 def zone_names() -> frozenset[str]:
     """Every name the time zone database knows."""
     return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def unknown_zone(name: str) -> str:
+    """What to say of a name that is not a zone's: the nearest one, whatever its case."""
+    by_lower = {known.lower(): known for known in zone_names()}
+    near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
+    known = by_lower[near[0]] if near else "America/New_York"
+    return f'"{name}" is not a time zone; write an IANA name such as "{known}"'
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Literal
 
 Level = Literal["error", "warning", "note"]
@@ -18,6 +19,13 @@ class Where:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.line else self.path
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """What to write in place of `name`: the nearest of `names`, or all of them if none is near."""
+    names = sorted(names)
+    near = get_close_matches(name, names, n=1)
+    return f'write "{near[0]}"' if near else f"there are {', '.join(names) or 'none'}"
 
 
 NOWHERE = Where("(given in Python)")

@@ -20,7 +20,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEK_US, WEEKDAYS, Int64Array, Zone, zone
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US, WEEKDAYS, Int64Array, Zone, zone
 from simkit.spread import spread_by
 from simkit.timeline import local_hours
 
@@ -90,7 +90,7 @@ def idle(answer: pd.DataFrame) -> Picture:
 
 @_styled
 def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday: date) -> Picture:
-    """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps, claims by local hour.
+    """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps; claims by hour.
 
     `pool` and `runs`: the answers for one run.
     """
@@ -167,7 +167,7 @@ def first_hour(answer: pd.DataFrame) -> Picture:
         row = presets.index(preset)
         if claims:
             share[row, weekday] = (claims - hits) / claims
-        text = f"{share[row, weekday]:.0%} of {claims / runs:.3g}" if claims else "–"
+        text = f"{share[row, weekday]:.0%} of {claims / runs:.3g}" if claims else "-"
         dark = claims > 0 and share[row, weekday] > 0.5
         ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
     ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
@@ -332,7 +332,7 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
             )
     left.set_xscale("log")
     low, high = left.get_xlim()
-    ticks = [(s, text) for s, text in _AGES if low <= s <= high] or [(low, "")]
+    ticks = [(s, text) for s, text in _AGES if low <= s <= high and not age.empty]
     left.set_xticks([s for s, _ in ticks], [text for _, text in ticks])
     left.minorticks_off()
     left.grid(axis="x")
@@ -433,8 +433,9 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
 
 
 def _pool_steps(ax: Axes, pool: pd.DataFrame, names: Sequence[str], from_at: int, until_at: int) -> None:
-    """Eligible prebuilds as an area and the columns `names` as lines over [from_at, until_at): steps."""
+    """Eligible prebuilds as an area, columns `names` as lines: steps over [from_at, until_at), from the first row on."""
     at = _instants(pool["changed_at"])
+    from_at = max(from_at, int(at[0]))
     x, y = _steps(at, pool["eligible"], from_at, until_at)
     ax.fill_between(x, y, step="post", color=READY, alpha=0.55, linewidth=0, label="eligible (ready to claim)")
     lines = [_steps(at, pool[name], from_at, until_at) for name in names]
@@ -469,9 +470,10 @@ def _people(ax: Axes, pool: pd.DataFrame, from_at: int, until_at: int) -> None:
         ax.plot(x, y, drawstyle="steps-post", color=colour)
         counts.append((y[-1], colour, name))
     top = max(1, counts[0][0])
-    for (count, colour, name), highest in zip(counts, (top, 0.8 * top), strict=True):  # one text above the other
-        text = f" {count} {name}"
-        ax.text(x[-1], min(count, highest), text, color=colour, va="center", fontsize=8, clip_on=False)
+    # One text stands above the other.
+    for (count, colour, name), low, high in zip(counts, (0.2 * top, 0.0), (top, 0.8 * top), strict=True):
+        y_of_text = min(max(count, low), high)
+        ax.text(x[-1], y_of_text, f" {count} {name}", color=colour, va="center", fontsize=8, clip_on=False)
     ax.set_ylim(0, top * 1.15)
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
@@ -573,9 +575,7 @@ def _local_times(names: Iterable[str]) -> str:
 
 
 def _zone(name: str) -> Zone:
-    found = zone(name)
-    assert found is not None, "a run's zones are known"
-    return found
+    return zone(name) or UTC_ZONE
 
 
 def _instants(column: pd.Series[Any]) -> Int64Array:

@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from html import escape
 from importlib import resources
 from importlib.metadata import version
@@ -21,7 +20,7 @@ from typing import Any
 
 import simkit
 from simkit.clock import format_instant, zone_database_version
-from simkit.errors import Finding, InputError, RunError, SimkitError, Where
+from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
 from simkit.result import Result
 
 MIME = "application/vnd.simkit.result+json"
@@ -124,9 +123,8 @@ def _checked(source: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     problems, given = [], {}
     for name, text in parameters.items():
         if name not in declared:
-            near = get_close_matches(name, declared, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; it declares {', '.join(declared) or 'none'}"
-            problems.append(Finding("error", Where(str(source)), f'declares no parameter "{name}"{hint}'))
+            text = f'declares no parameter "{name}"; {did_you_mean(name, declared)}'
+            problems.append(Finding("error", Where(str(source)), text))
             continue
         try:
             given[name] = _typed(text, declared[name]["default"])

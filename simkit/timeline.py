@@ -94,13 +94,12 @@ def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:
 
 def range_steps(cron: Cron, zone: Zone, start_at: int, end_at: int, early_us: int = 0) -> Steps:
     """1 while the cron's range holds in the zone, else 0. `early_us`: see Behaviour.range_early_us."""
-    return _range_steps(
-        cron, zone, local_hours(zone, start_at + early_us, end_at + early_us), start_at, end_at, early_us
-    )
+    hours = local_hours(zone, start_at, end_at + early_us)
+    return _range_steps(cron, zone, hours, start_at, end_at, early_us)
 
 
 def _range_steps(cron: Cron, zone: Zone, hours: LocalHours, start_at: int, end_at: int, early_us: int) -> Steps:
-    steps = steps_of(np.maximum(hours.at - early_us, start_at), hours.hold(cron).astype(np.int64), end_at)
+    steps = steps_of(hours.at - early_us, hours.hold(cron).astype(np.int64), end_at)
     if early_us == 0:
         return steps
     # v2.24 asks whether the cron's next occurrence is at most a minute away. Where clocks have just jumped, that
@@ -110,12 +109,13 @@ def _range_steps(cron: Cron, zone: Zone, hours: LocalHours, start_at: int, end_a
     for i in range(1, at.size):
         if steps.value[i] == 1 and located.next_after(int(at[i])) != at[i] + early_us:
             at[i] += early_us - SECOND_US
-    return Steps(at, steps.value, end_at)
+    first = int(np.searchsorted(at, start_at, side="right")) - 1
+    return Steps(np.maximum(at[first:], start_at), steps.value[first:], end_at)
 
 
 def matching_steps(crons: Sequence[Cron], zone: Zone, start_at: int, end_at: int, early_us: int = 0) -> Steps:
     """The position of the first range that holds, BASE where none does."""
-    hours = local_hours(zone, start_at + early_us, end_at + early_us)
+    hours = local_hours(zone, start_at, end_at + early_us)
     ranges = [_range_steps(cron, zone, hours, start_at, end_at, early_us) for cron in crons]
     at = np.unique(np.concatenate([np.array([start_at], dtype=np.int64), *(r.at for r in ranges)]))
     match = np.full(at.size, BASE, dtype=np.int64)

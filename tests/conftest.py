@@ -6,7 +6,7 @@ from hypothesis import settings
 
 # A compiled function's first call takes as long as it takes.
 settings.register_profile("simkit", deadline=None, max_examples=60, print_blob=True)
-settings.register_profile("thorough", settings.get_profile("simkit"), max_examples=3000)  # --hypothesis-profile
+settings.register_profile("thorough", settings.get_profile("simkit"), max_examples=500)  # --hypothesis-profile
 settings.load_profile("simkit")
 
 

@@ -33,7 +33,7 @@ from simkit.model import (
     lognormal,
 )
 from simkit.result import Result
-from simkit.run import run
+from simkit.simulation import run
 
 MONDAY_AT = parse_instant("2026-03-02T00:00:00Z")
 

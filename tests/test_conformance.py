@@ -35,7 +35,7 @@ from simkit.model import (
     constant,
 )
 from simkit.result import Result
-from simkit.run import run
+from simkit.simulation import run
 from simkit.timeline import desired, range_steps
 
 HERE = Path(__file__).parent / "conformance"

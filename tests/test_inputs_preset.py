@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simkit.clock import HOUR_US, SECOND_US
-from simkit.errors import Findings, Where
-from simkit.inputs.preset import REPORTED, Given, GivenPreset, GivenSchedule, did_you_mean, read_presets
+from simkit.errors import Findings, Where, did_you_mean
+from simkit.inputs.preset import REPORTED, Given, GivenPreset, GivenSchedule, read_presets
 from simkit.model import Preset, Schedule
 
 

@@ -71,8 +71,8 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Pat
     with pytest.raises(simkit.InputError) as caught:
         render(notebook(tmp_path), {"sed": "8", "seed": "eight", "x": "1"}, tmp_path / "reports")
     assert [p.text for p in caught.value.problems] == [
-        'declares no parameter "sed"; did you mean "seed"?',
-        'declares no parameter "x"; it declares scenario, seed',
+        'declares no parameter "sed"; write "seed"',
+        'declares no parameter "x"; there are scenario, seed',
         'parameter "seed": "eight" is not a whole number, as its default 7 is',
     ]
     assert not (tmp_path / "reports").exists()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scenarios import MONDAY_AT, Range, Span, ranges, spans
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, parse_instant, zone
+
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, parse_instant
 from simkit.cron import parse
 from simkit.model import BEHAVIOURS, Preset, Schedule
 from simkit.timeline import (
@@ -54,11 +54,14 @@ def test_a_range_holds_in_every_minute_whose_wall_clock_matches(span, range_):
 
 @given(span=spans(), range_=ranges())
 def test_in_v2_24_a_range_holds_while_its_next_occurrence_is_at_most_a_minute_away(span, range_):
-    at = asked_instants(span)
+    at = np.array(asked_instants(span))
     steps = range_steps(range_.cron, span.zone, span.start_at, span.end_at, EARLY_US)
     located = parse(f"CRON_TZ={span.zone.name} {range_.text}")
-    expected = [int(located.next_after(a) - a <= MINUTE_US) for a in at]
-    assert steps.value_at(np.array(at)).tolist() == expected
+    away = np.array([located.next_after(a) for a in at.tolist()]) - at
+    # Where clocks go back in the middle of an hour, robfig's search can land before the instant it starts from. No
+    # case says what v2.24 makes of that.
+    ahead = away > 0
+    assert steps.value_at(at)[ahead].tolist() == (away <= MINUTE_US)[ahead].astype(int).tolist()
 
 
 @given(span=spans(), schedules=st.lists(ranges(), max_size=4), version=st.sampled_from(sorted(BEHAVIOURS)))
@@ -164,9 +167,7 @@ def test_local_hours_show_the_wall_clock_and_leave_nothing_out(span):
 def test_a_true_overlap_is_found_where_the_check_sees_none():
     schedules = (Schedule("* 9-10 1 * 1", 7), Schedule("* 8-9 2 * 2", 3), Schedule("* 20 * * *", 1))
     preset = Preset("p", 0, timezone="Europe/Berlin", schedules=schedules)
-    berlin = zone("Europe/Berlin")
-    assert berlin is not None
-    start_at = berlin.at(datetime(2026, 9, 1))
+    start_at = parse_instant("2026-09-01T00:00:00+02:00")
     # Tuesday the first: 9:00 to 10:00 belongs to both.
     assert true_overlaps(preset, start_at, start_at + DAY_US) == [Overlap(0, 1, start_at + 9 * HOUR_US, HOUR_US)]
     assert true_overlaps(preset, start_at + 2 * DAY_US, start_at + 3 * DAY_US) == []

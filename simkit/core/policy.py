@@ -43,7 +43,8 @@ def reconcile(pool: Pool) -> Actions:
         return Actions(0, running, 0)
     return Actions(
         delete_expired=pool.expired,
-        delete_oldest=max(running - pool.desired, 0),
+        # A schedule may ask for less than nothing; there is still no more to delete than runs.
+        delete_oldest=max(running - max(pool.desired, 0), 0),
         create=max(pool.desired - running - pool.starting, 0),
     )
 

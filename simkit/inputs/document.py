@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
-from simkit.clock import Zone, parse_duration, parse_instant, zone, zone_names
-from simkit.errors import Findings, Where
+from simkit.clock import Zone, parse_duration, parse_instant, unknown_zone, zone
+from simkit.errors import Findings, Where, did_you_mean
 
 _T = TypeVar("_T")
 
+_FEW = 5
 _STAR = re.compile(r"""(?P<before>[:\[{,]\s*|^\s*-\s+)(?P<cron>\*[^"'\]},#]*)""")
 
 
@@ -111,7 +111,7 @@ class Value:
         known, found = tuple(known), self.entries()
         for key, value in found.items():
             if key not in known:
-                value.findings.error(value.where, f"{value.name}: {_unknown('key', key, known)}")
+                value.error(f"unknown key; {did_you_mean(key, known)}")
         if isinstance(self.node, yaml.MappingNode):
             for key in required:
                 if key not in found:
@@ -169,24 +169,18 @@ def _syntax(error: yaml.YAMLError, shown: str, lines: list[str]) -> tuple[Where,
     return where, f"is not YAML: {said}"
 
 
-def _unknown(what: str, seen: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(seen.lower(), known, n=1, cutoff=0.6)
-    return f"unknown {what}" + (f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(known)}")
-
-
 def _one_of(text: str, choices: tuple[str, ...]) -> str:
     if text in choices:
         return text
-    near = get_close_matches(text.lower(), choices, n=1, cutoff=0.6)
-    raise ValueError(f'"{text}" is not one of {", ".join(choices)}' + (f'; did you mean "{near[0]}"?' if near else ""))
+    few = len(choices) <= _FEW
+    instead = f"there are {', '.join(choices)}" if few else did_you_mean(text, choices)
+    raise ValueError(f'"{text}" is unknown; {instead}')
 
 
 def _known_zone(text: str) -> Zone:
     found = zone(text)
     if found is None or not text:
-        near = get_close_matches(text, sorted(zone_names()), n=1)
-        hint = f'did you mean "{near[0]}"?' if near else 'write an IANA name such as "America/New_York"'
-        raise ValueError(f'"{text}" is not a time zone; {hint}')
+        raise ValueError(unknown_zone(text))
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 
-from simkit.clock import SECOND_US, format_duration, zone, zone_names
+from simkit.clock import SECOND_US, format_duration, unknown_zone, zone
 from simkit.cron import CronError, first_detected_overlap, provider_cron
 from simkit.errors import Findings, Where
 from simkit.model import MAX_TTL_US, MIN_TTL_US, Preset, Schedule
@@ -85,13 +84,6 @@ def text_of(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """What to write in place of `name`: the nearest of `names`, or all of them if none is near."""
-    names = sorted(names)
-    near = get_close_matches(name, names, n=1)
-    return f'write "{near[0]}"' if near else f"there are {', '.join(names) or 'none'}"
 
 
 @dataclass
@@ -181,10 +173,7 @@ class _Reader:
         if name == "Local":
             self.error(timezone.where, '"Local" is the zone of whatever machine reads it; write an IANA name or "UTC"')
         elif zone(name) is None:
-            by_lower = {known.lower(): known for known in zone_names()}
-            near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
-            known = by_lower[near[0]] if near else "America/New_York"
-            self.error(timezone.where, f'"{name}" is not a time zone; write an IANA name such as "{known}"')
+            self.error(timezone.where, unknown_zone(name))
         return name
 
     def schedules(self, given: tuple[GivenSchedule, ...]) -> tuple[Schedule, ...]:

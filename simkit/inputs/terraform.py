@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simkit.clock import SECOND_US
-from simkit.errors import Finding, Findings, Where
+from simkit.errors import Finding, Findings, Where, did_you_mean
 from simkit.inputs.preset import (
     MAX_DESCRIPTION,
     MAX_ICON,
@@ -21,7 +21,6 @@ from simkit.inputs.preset import (
     Given,
     GivenPreset,
     GivenSchedule,
-    did_you_mean,
     text_of,
 )
 

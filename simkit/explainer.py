@@ -24,8 +24,8 @@ from simkit.clock import (
     zone,
 )
 from simkit.cron import Cron, CronError, first_detected_overlap, provider_cron
-from simkit.errors import Findings, Where
-from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, did_you_mean, read_presets
+from simkit.errors import Findings, Where, did_you_mean
+from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.model import BEHAVIOURS, DEFAULT_BEHAVIOUR, Behaviour
 from simkit.timeline import BASE, Steps, local_hours, matching_steps, range_steps
 
@@ -104,7 +104,7 @@ class Explanation:
             sections = [f'Never holds ("{self.words}"): no such time exists.']
         else:
             sections = [self._when(), self._grid(), self._next(), self._clocks()]
-        readers = _columns("How others read it", self.readers)
+        readers = _columns("Who reads it how", self.readers)
         return "\n\n".join([title, *sections, readers])
 
     def _when(self) -> str:
@@ -405,7 +405,7 @@ def _cron_readers(cron: Cron, today: date) -> list[tuple[str, str]]:
         else:
             how = f"{len(days)} days of the coming year, where Coder has {len(here)}"
             if star_joins:
-                how += ': a day field that begins with "*" makes both day fields count'
+                how += ': there both day fields must match if one begins with "*", else either'
         said.append((who, how))
     return said
 

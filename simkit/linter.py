@@ -9,7 +9,7 @@ from itertools import pairwise
 from simkit.clock import MINUTE_US, SECOND_US, format_duration
 from simkit.cron import WEEKDAY_WORDS, Cron, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
-from simkit.explain import YEAR_US, describe, every_day, hours_per_week, hours_text, is_weekly, runs, stamp
+from simkit.explainer import YEAR_US, describe, every_day, hours_per_week, hours_text, is_weekly, runs, stamp
 from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, Preset, Scenario, Schedule, Workload
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 
@@ -69,7 +69,7 @@ def _negative(preset: Preset, findings: Findings) -> None:
     counts = [(preset.where, preset.instances), *((s.where, s.instances) for s in preset.schedules)]
     for where, instances in counts:
         if instances < 0:
-            findings.warning(where, f"instances = {instances} acts as 0: every prebuild is deleted; write 0")
+            findings.warning(where, f"instances = {instances} acts as 0, no prebuild is kept; write 0")
 
 
 def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None:
@@ -119,8 +119,8 @@ def _overlaps(preset: Preset, start_at: int, end_at: int, findings: Findings) ->
         findings.warning(
             second.where,
             f'"{second.cron}" overlaps "{first.cron}"{at}, which Coder does not notice: both hold on '
-            f"{stamp(overlap.first_at, preset.zone)}, and the earlier schedule wins ({first.instances} instances, not "
-            f"{second.instances}); with day of month and day of week either is enough, so write only one of them",
+            f"{stamp(overlap.first_at, preset.zone)}, and the one written first wins ({first.instances}, not "
+            f"{second.instances} instances); where day of month and day of week are given either is enough: write one",
         )
 
 
@@ -150,8 +150,8 @@ def _no_backoff(preset: Preset, findings: Findings) -> None:
     if preset.instances == 0 and any(s.instances > 0 for s in preset.schedules_in_force):
         findings.note(
             preset.where,
-            "with a base of 0 there is no backoff (it looks at as many of the newest prebuilds as the base says): "
-            "failed builds are retried at every reconciliation, until the hard limit; write a base of 1 or more to have it",
+            "with a base of 0 backoff never triggers, as it looks at the newest 0 prebuilds: failed builds are retried "
+            "at every reconciliation, until the hard limit; write a base of 1 or more to have it",
         )
 
 
@@ -167,7 +167,7 @@ def _cold_begins(
         if instances[after] > instances[before] and instances[after] >= _STEEP * instances[before]:
             begins.setdefault(after, []).append((at, before))
     for after, steps in begins.items():
-        at, before = min(steps, key=lambda step: instances[step[1]])
+        at, before = min(steps, key=lambda step: (instances[step[1]], zone.local(step[0]).time()))
         time = f"{zone.local(at):%H:%M}"
         if after == BASE:
             where, who = preset.where, "the base"
@@ -183,8 +183,8 @@ def _cold_begins(
             ready_at = at + workload.build.median_us + workload.agent.median_us
             ready = f"before about {zone.local(ready_at + MINUTE_US - 1):%H:%M} ({_takes(workload)})"
         seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {time}"
-        some = "none is" if instances[before] == 0 else f"no more than {instances[before]} are"
-        findings.note(where, f"{seen}, and {some} ready {ready}; to have them at {time}, {advice}")
+        some = f"only {instances[before]}" if instances[before] else "none"
+        findings.note(where, f"{seen}, and {some} can be ready {ready}; to have them at {time}, {advice}")
 
 
 def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> str:
@@ -193,7 +193,8 @@ def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime])
     minute, _, *days = cron.text.split()
     hours = {begin.hour for begin in begins}
     if hours == {0} and is_weekly(cron) and not every_day(cron):
-        evenings = sum(1 << day for day in {begin.weekday() for begin in begins})  # Sunday is 0 there, Monday is 0 here
+        # The evening before Monday, which is 0 to Python, is Sunday, which is 0 to cron.
+        evenings = sum(1 << day for day in {begin.weekday() for begin in begins})
         text = f"{minute} 23 * * {_field(evenings)}"
         schedules = (*preset.schedules, replace(schedule, cron=text))
         advice = f'write another schedule "{text}" with {schedule.instances} instances'

@@ -1,0 +1,191 @@
+"""The shape of the code itself: layers, one home per library, no wall clock, a light `import simkit`."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+PACKAGE = TOP / "simkit"
+MODULES = sorted(
+    ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")
+)
+
+# From the doors down; a module imports its own line and the lines below. The package itself offers public names and
+# the version.
+LAYERS = (
+    ("simkit.cli", "simkit.pytest_plugin", "simkit.__main__"),
+    ("simkit.report",),
+    ("simkit.plots", "simkit.sentences"),
+    ("simkit.recommend", "simkit.sweep", "simkit.compare"),
+    ("simkit.simulation",),
+    ("simkit.result",),
+    ("simkit.controlplane",),
+    ("simkit.demand",),
+    ("simkit.linter",),
+    ("simkit.explainer",),
+    ("simkit.linter", "simkit.explainer"),
+    ("simkit.inputs",),
+    ("simkit.store",),
+    ("simkit.timeline",),
+    ("simkit.model",),
+    ("simkit.cron",),
+    ("simkit.clock",),
+    ("simkit.core",),
+    ("simkit.errors", "simkit.names", "simkit.spread"),
+    ("simkit",),
+)
+
+# The modules that may import a library; a package stands for all of its modules.
+HOMES = {
+    "click": {"simkit.cli"},
+    "croniter": {"simkit.explainer"},
+    "duckdb": {"simkit.store"},
+    "hcl2": {"simkit.inputs.terraform"},
+    "matplotlib": {"simkit.plots"},
+    "nbconvert": {"simkit.report"},
+    "numba": {"simkit.core.compile"},
+    "papermill": {"simkit.report"},
+    "rich": {"simkit.cli"},
+    "yaml": {"simkit.inputs"},
+}
+
+WALL_CLOCK = {
+    ("datetime", "now"),
+    ("datetime", "today"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("time", "localtime"),
+    ("time", "gmtime"),
+}
+MAY_READ_THE_CLOCK = {"simkit.cli", "simkit.report"}
+
+
+class Import(NamedTuple):
+    """`line` of the module imports `what`; `at_runtime` is False below `if TYPE_CHECKING`."""
+
+    what: str
+    line: int
+    at_runtime: bool
+
+
+def path_of(module: str) -> Path:
+    parts = TOP.joinpath(*module.split("."))
+    return parts / "__init__.py" if parts.is_dir() else parts.with_suffix(".py")
+
+
+@lru_cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(path_of(module).read_text(encoding="utf-8"))
+
+
+@lru_cache
+def imports(module: str) -> tuple[Import, ...]:
+    """Every import of a module, also those inside its functions."""
+    guarded = {
+        id(below)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for below in ast.walk(statement)
+    }
+    found = []
+    for node in ast.walk(tree(module)):
+        match node:
+            case ast.Import(names=names):
+                what = [alias.name for alias in names]
+            case ast.ImportFrom(module=str(source), names=names, level=0):
+                # `from simkit import cron` imports simkit.cron, `from simkit.cron import parse` simkit.cron.
+                inner = [f"{source}.{alias.name}" for alias in names]
+                what = [name if name in MODULES else source for name in inner]
+            case ast.ImportFrom():
+                raise AssertionError(f"{module}:{node.lineno}: write the whole name of what is imported")
+            case _:
+                continue
+        found += [Import(name, node.lineno, id(node) not in guarded) for name in what]
+    return tuple(found)
+
+
+def is_in(module: str, home: str) -> bool:
+    return module == home or module.startswith(f"{home}.")
+
+
+def layer_of(module: str) -> int:
+    for i, layer in enumerate(LAYERS):
+        if any(module == home or (home != "simkit" and is_in(module, home)) for home in layer):
+            return i
+    raise AssertionError(f"{module} has no place in LAYERS; give it one")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "simkit"])
+def test_nothing_imports_upwards(module):
+    up = [
+        f"{module}:{i.line} imports {i.what}"
+        for i in imports(module)
+        if i.at_runtime and is_in(i.what, "simkit") and layer_of(i.what) < layer_of(module)
+    ]
+    assert up == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if is_in(m, "simkit.core")])
+def test_the_core_knows_nothing_of_simkit_above_it(module):
+    ours = {i.what for i in imports(module) if is_in(i.what, "simkit")}
+    assert {what for what in ours if not is_in(what, "simkit.core")} == set()
+
+
+def test_no_two_modules_import_each_other():
+    graph = {m: {i.what for i in imports(m) if i.what in MODULES and i.at_runtime} for m in MODULES if m != "simkit"}
+    while leaves := {m for m, what in graph.items() if not what & set(graph)}:
+        graph = {m: what for m, what in graph.items() if m not in leaves}
+    assert graph == {}, "what is left imports itself in a circle"
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_a_library_has_one_home(library):
+    elsewhere = [
+        f"{module}:{i.line}"
+        for module in MODULES
+        for i in imports(module)
+        if is_in(i.what, library) and not any(is_in(module, home) for home in HOMES[library])
+    ]
+    assert elsewhere == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m not in MAY_READ_THE_CLOCK])
+def test_nobody_reads_the_wall_clock(module):
+    calls = [node.func for node in ast.walk(tree(module)) if isinstance(node, ast.Call)]
+    read = [
+        f"{module}:{call.lineno} calls {ast.unparse(call)}"
+        for call in calls
+        if isinstance(call, ast.Attribute) and (ast.unparse(call.value).split(".")[-1], call.attr) in WALL_CLOCK
+    ]
+    bare = [
+        f"{module}:{node.lineno} imports {alias.name} by itself"
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.ImportFrom) and node.module == "time"
+        for alias in node.names
+        if ("time", alias.name) in WALL_CLOCK
+    ]
+    assert read + bare == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_opens_with_a_sentence(module):
+    said = ast.get_docstring(tree(module)) or ""
+    assert said.strip()[:1].isupper() or said.startswith('"'), "the sentence a newcomer needs"
+    assert said.split("\n\n")[0].rstrip().endswith((".", ":")), "a whole sentence"
+
+
+def test_importing_simkit_loads_nothing_heavy():
+    heavy = ("numba", "numpy", "pandas", "duckdb", "matplotlib", "papermill", "yaml", "hcl2", "croniter", "rich")
+    code = f"import sys, simkit; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)
+    assert done.stdout.strip() == "[]"
