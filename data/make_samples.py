@@ -42,7 +42,9 @@ def write(name: str, seed: int, first: datetime, weeks: int, shares: dict[str, t
     with (HERE / "demand" / name).open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["started_at", "preset"])
-        out.writerows((at.isoformat(), preset) for at, preset in sorted(rows, key=lambda row: (row[0].timestamp(), row[1])))
+        out.writerows(
+            (at.isoformat(), preset) for at, preset in sorted(rows, key=lambda row: (row[0].timestamp(), row[1]))
+        )
 
 
 def main() -> None:

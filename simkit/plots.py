@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US, WEEKDAYS, Int64Array, Zone, zone
+from simkit.sentences import asked_for
 from simkit.spread import spread_by
 from simkit.timeline import local_hours
 
@@ -388,13 +389,6 @@ _AGES = tuple(
 )
 
 
-def asked_for(idle: pd.DataFrame, demand: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """For each row of the idle answer: whether its preset has claims in that hour of the week in any of the runs."""
-    keys = ["preset", "weekday", "hour"]
-    asked = demand.loc[demand["claims"] > 0, keys].drop_duplicates().assign(asked=True)
-    return idle[keys].merge(asked, how="left", on=keys)["asked"].notna().to_numpy()
-
-
 def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Picture:
     """A column's mean per hour for each hour of the local week: a heatmap per preset on one colour scale."""
     sums = answer.groupby(["preset", "timezone", "weekday", "hour"], sort=False, as_index=False)[[value, "hours"]].sum()
@@ -433,7 +427,7 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
 
 
 def _pool_steps(ax: Axes, pool: pd.DataFrame, names: Sequence[str], from_at: int, until_at: int) -> None:
-    """Eligible prebuilds as an area, columns `names` as lines: steps over [from_at, until_at), from the first row on."""
+    """Eligible prebuilds as an area, columns `names` as lines: steps over [from_at, until_at), from the first row."""
     at = _instants(pool["changed_at"])
     from_at = max(from_at, int(at[0]))
     x, y = _steps(at, pool["eligible"], from_at, until_at)

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from simkit.clock import MINUTE_US, SECOND_US, UTC_ZONE, Zone, format_duration, from_datetime, zone
 from simkit.errors import Finding, InputError, Where
@@ -118,17 +119,19 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
         row = {"claims": f"{spread(mine['claims']).median:,.0f}", "hit rate": _percent(rate.median)}
         if several:
             row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
-        row |= {f"wait p{p}": _duration(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)}
-        row["idle instance-hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
-        row[f"idle cost ({currency})"] = f"{spread(mine['idle_cost']).median:,.2f}"
-        row["builds"] = f"{spread(mine['builds']).median:,.0f}"
-        row["failed"] = f"{spread(mine['failed_builds']).median:,.0f}"
         row["first found empty"] = "never"
         if preset in empty:
             where, empty_at = empty[str(preset)]
-            row["first found empty"] = f"{where.local(empty_at):%a %Y-%m-%d %H:%M %Z}"
+            local = where.local(empty_at)
+            row["first found empty"] = f"{local:%a} {local.day} {local:%b %H:%M %Z}"
+        waits = [_duration(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
+        row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
+        row["idle hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
+        row[f"idle {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
+        row["builds"] = f"{spread(mine['builds']).median:,.0f}"
+        row["failed"] = f"{spread(mine['failed_builds']).median:,.0f}"
         rows[preset] = row
-    return type(summary).from_dict(rows, orient="index").rename_axis("preset")
+    return type(summary).from_dict(rows, orient="index").rename_axis(columns="preset")
 
 
 def demand(answer: pd.DataFrame) -> Sentence:
@@ -251,9 +254,7 @@ def idle(answer: pd.DataFrame, demand: pd.DataFrame) -> Sentence:
     hours = answer.groupby("run_id")["idle_instance_hours"].sum()
     if hours.sum() == 0:
         return Sentence("No prebuild stood idle.", {})
-    keys = ["preset", "weekday", "hour"]
-    asked = demand.loc[demand["claims"] > 0, keys].drop_duplicates()
-    wanted = answer.merge(asked, on=keys).groupby("run_id")["idle_instance_hours"].sum()
+    wanted = answer[asked_for(answer, demand)].groupby("run_id")["idle_instance_hours"].sum()
     wanted = wanted.reindex(hours.index, fill_value=0)
     total, unwanted = spread(hours), spread((1 - wanted / hours.where(hours > 0)).to_numpy())
     range_text, range_numbers = _range(total, "idle_hours", ",.0f", len(hours))
@@ -310,6 +311,13 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Sentence:
         f"Half of the claimed prebuilds were {{age_p50}} old or younger, 95% {{age_p95}} or younger{against}. {end}",
         numbers | {"age_p50": _duration(p50), "age_p95": _duration(p95)},
     )
+
+
+def asked_for(idle: pd.DataFrame, demand: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """For each row of the idle answer: whether its preset has claims in that hour of the week in any of the runs."""
+    keys = ["preset", "weekday", "hour"]
+    asked = demand.loc[demand["claims"] > 0, keys].drop_duplicates().assign(asked=True)
+    return idle[keys].merge(asked, how="left", on=keys)["asked"].notna().to_numpy()
 
 
 def _range(of: Spread, name: str, form: str, runs: int) -> tuple[str, dict[str, float]]:

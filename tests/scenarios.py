@@ -185,7 +185,8 @@ def presets(draw: st.DrawFn, name: str) -> Preset:
     )
 
 
-durations = st.sampled_from((constant(0), constant(MINUTE_US), empirical((7 * SECOND_US, 3 * MINUTE_US, 11 * MINUTE_US))))
+uneven = empirical((7 * SECOND_US, 3 * MINUTE_US, 11 * MINUTE_US))
+durations = st.sampled_from((constant(0), constant(MINUTE_US), uneven))
 instants = st.one_of(
     st.integers(0, 8 * 60).map(lambda minute: MONDAY_AT + minute * MINUTE_US),  # together with a tick
     st.integers(0, 8 * 3600).map(lambda second: MONDAY_AT + second * SECOND_US),

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from simkit import ask, plots, replicate
+from simkit import ask, plots, replicate, run
 from simkit.clock import DAY_US, HOUR_US, SECOND_US, parse_instant, zone
 from simkit.model import Preset, Profile, Scenario, Schedule, TemplateVersion, Workload
 
@@ -129,7 +129,7 @@ def test_the_heatmap_has_the_mean_number_of_claims_in_each_hour_of_the_week(busy
 def test_hours_outside_the_window_stay_empty():
     day = scenario(pool_of("go", "UTC"))
     part = Scenario(**{**vars(day), "end_at": day.start_at + 20 * HOUR_US})
-    image = plots.idle(answers(part, 1)["idle"]).axes[0].images[0].get_array()
+    image = plots.idle(run(part).ask("idle")).axes[0].images[0].get_array()
     assert np.isnan(np.ma.filled(image, np.nan)).sum() == 168 - 20
 
 
@@ -203,8 +203,8 @@ def test_idle_cost_is_split_into_hours_with_and_without_claims(busy):
 
 
 def test_idle_instance_hours_are_shown_where_nothing_costs_anything():
-    of = answers(scenario(pool_of("go", "UTC"), cost=0.0), 1)
-    assert "(instance-hours;" in words(plots.idle_cost(of["idle"], of["demand"]))
+    free = run(scenario(pool_of("go", "UTC"), cost=0.0))
+    assert "(instance-hours;" in words(plots.idle_cost(free.ask("idle"), free.ask("demand")))
 
 
 def test_failures_stand_at_their_instant_in_the_row_of_their_preset(two):
@@ -220,8 +220,8 @@ def test_ages_stand_against_the_ttl_which_is_left_out_where_prebuilds_never_expi
     left = plots.age_at_claim(busy["age_at_claim"], busy["fates"]).axes[0]
     assert "TTL" in words(left.figure)
     assert left.lines[0].get_xdata()[0] == pytest.approx(busy["age_at_claim"]["age_s"].median())
-    never = answers(scenario(pool_of("go", "UTC", ttl_us=0)), 1)
-    assert "TTL" not in words(plots.age_at_claim(never["age_at_claim"], never["fates"]))
+    never = run(scenario(pool_of("go", "UTC", ttl_us=0)))
+    assert "TTL" not in words(plots.age_at_claim(never.ask("age_at_claim"), never.ask("fates")))
 
 
 def test_what_became_of_the_prebuilds_adds_up_to_all_of_them(two):

@@ -57,11 +57,14 @@ def test_in_v2_24_a_range_holds_while_its_next_occurrence_is_at_most_a_minute_aw
     at = np.array(asked_instants(span))
     steps = range_steps(range_.cron, span.zone, span.start_at, span.end_at, EARLY_US)
     located = parse(f"CRON_TZ={span.zone.name} {range_.text}")
-    away = np.array([located.next_after(a) for a in at.tolist()]) - at
-    # Where clocks go back in the middle of an hour, robfig's search can land before the instant it starts from. No
-    # case says what v2.24 makes of that.
-    ahead = away > 0
-    assert steps.value_at(at)[ahead].tolist() == (away <= MINUTE_US)[ahead].astype(int).tolist()
+    found = [located.next_after(a) for a in at.tolist()]
+    away = np.array(found) - at
+    # No case says what v2.24 makes of two slips of robfig's search: before the instant it starts from, where clocks go
+    # back in the middle of an hour; on a weekday that the cron leaves out, where they skip midnight.
+    sound = [
+        us > 0 and (us > MINUTE_US or holds(range_, span.zone.local(f))) for f, us in zip(found, away, strict=True)
+    ]
+    assert steps.value_at(at)[sound].tolist() == (away <= MINUTE_US)[sound].astype(int).tolist()
 
 
 @given(span=spans(), schedules=st.lists(ranges(), max_size=4), version=st.sampled_from(sorted(BEHAVIOURS)))

@@ -149,7 +149,7 @@ def next_occurrence(cron: CronBits, after_at: int, from_at: Int64Array, offset_u
                 at = instant_of(wall // DAY_US * DAY_US, from_at, offset_us)
                 wall = local_us(at, from_at, offset_us)
             next_at = instant_of(wall + DAY_US, from_at, offset_us)
-            # Clocks once left out a whole day (Apia, 2011-12-30): Go's search stays before it for ever, this one goes on.
+            # Clocks once left out a whole day (Apia, 2011-12-30): Go's search stays there for ever, this one goes on.
             at = next_at if next_at > at else at + DAY_US
             hour = local_us(at, from_at, offset_us) % DAY_US // HOUR_US
             if hour > 12:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.core.chance import happens, luck_of, mix, pick
-from simkit.core.compile import jit
+from simkit.core.compile import jit, part
 from simkit.core.policy import (
     Actions,
     Pool,
@@ -121,7 +121,7 @@ class Inputs(NamedTuple):
     change_at: Int64Array  # instants at which a preset's desired number changes; the first of each is start_at
     change_desired: Int64Array
     samples: Int64Array  # durations in microseconds, equally likely within each range of samples
-    failing: Int64Array  # ordinals, from 1, of prebuilds whose build fails
+    failing: Int64Array  # ordinals, from 1, of prebuilds whose build fails; each preset's ascend
     events: Table  # [e, E_COLUMNS] in order of time
     claims: Table  # [n, A_COLUMNS] in order of time
 
@@ -148,14 +148,14 @@ class Output(NamedTuple):
     decisions: Table
 
 
-@jit
+@part
 def _wake(world: World, preset: int, at: int) -> None:
     """The preset may decide something new at the first tick from `at` on."""
     world.state[preset, S_WAKE] = min(world.state[preset, S_WAKE], at)
     world.counters[NEXT_WAKE] = min(world.counters[NEXT_WAKE], at)
 
 
-@jit
+@part
 def _link(world: World, which: int, workspace: int) -> None:
     """Put a workspace in a list, in order of creation (which is the order of rows)."""
     w = world.workspaces
@@ -177,7 +177,7 @@ def _link(world: World, which: int, workspace: int) -> None:
     world.lists[which, SIZE] += 1
 
 
-@jit
+@part
 def _unlink(world: World, which: int, workspace: int) -> None:
     w = world.workspaces
     before = w[workspace, W_PREV]
@@ -193,7 +193,7 @@ def _unlink(world: World, which: int, workspace: int) -> None:
     world.lists[which, SIZE] -= 1
 
 
-@jit
+@part
 def _newer(world: World, which: int, than: int, at_most: int) -> int:
     """How many of a list were created after the workspace `than`; counting stops at `at_most`."""
     found = 0
@@ -204,7 +204,7 @@ def _newer(world: World, which: int, than: int, at_most: int) -> int:
     return found
 
 
-@jit
+@part
 def _new_workspace(world: World, preset: int, owner: int, luck: int, now_at: int) -> int:
     i = world.counters[WORKSPACES]
     world.counters[WORKSPACES] = i + 1
@@ -223,7 +223,7 @@ def _new_workspace(world: World, preset: int, owner: int, luck: int, now_at: int
     return i
 
 
-@jit
+@part
 def _new_build(world: World, workspace: int, transition: int, human: bool, now_at: int) -> int:
     """Insert a build and queue its job."""
     i = world.counters[BUILDS]
@@ -250,7 +250,7 @@ def _new_build(world: World, workspace: int, transition: int, human: bool, now_a
     return i
 
 
-@jit
+@part
 def _next_job(world: World) -> int:
     """Take the next pending job off its queue, people's before prebuilds'; NONE if there is none.
 
@@ -265,33 +265,38 @@ def _next_job(world: World) -> int:
     return NONE
 
 
-@jit
+@part
 def _duration(inputs: Inputs, preset: int, what: int, luck: int) -> int:
     given = inputs.presets[preset]
     return pick(inputs.samples, given[P_SAMPLES_FROM + what], given[P_SAMPLES_COUNT + what], luck, STREAMS[what])
 
 
-@jit
+@part
 def _job_us(inputs: Inputs, world: World, build: int) -> int:
     workspace = world.workspaces[world.builds[build, B_WORKSPACE]]
+    what, luck = BUILD, workspace[W_LUCK]
     if world.builds[build, B_TRANSITION] == DELETE:
-        return _duration(inputs, workspace[W_PRESET], REMOVE, workspace[W_LUCK])
-    if world.builds[build, B_NUMBER] == 1:
-        return _duration(inputs, workspace[W_PRESET], BUILD, workspace[W_LUCK])
-    return _duration(inputs, workspace[W_PRESET], CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK])
+        what = REMOVE
+    elif world.builds[build, B_NUMBER] > 1:
+        what, luck = CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK]
+    return _duration(inputs, workspace[W_PRESET], what, luck)
 
 
-@jit
+@part
 def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
     if happens(inputs.presets[preset, P_FAILURE_THRESHOLD], luck, FAILURE_STREAM):
         return True
-    for i in range(inputs.presets[preset, P_FAILING_FROM], inputs.presets[preset, P_FAILING_UNTIL]):
-        if inputs.failing[i] == ordinal:
-            return True
-    return False
+    low, high = inputs.presets[preset, P_FAILING_FROM], inputs.presets[preset, P_FAILING_UNTIL]
+    while low < high:
+        middle = (low + high) // 2
+        if inputs.failing[middle] < ordinal:
+            low = middle + 1
+        else:
+            high = middle
+    return low < inputs.presets[preset, P_FAILING_UNTIL] and inputs.failing[low] == ordinal
 
 
-@jit
+@part
 def _finish(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     """A build's job is done: the workspace is built, its claim is built, it has failed or it is gone."""
     build = world.builds[i]
@@ -336,7 +341,7 @@ def _finish(inputs: Inputs, world: World, i: int, now_at: int) -> None:
         _wake(world, preset, now_at)
 
 
-@jit
+@part
 def _choose(inputs: Inputs, world: World, preset: int, luck: int, now_at: int) -> int:
     """The ready prebuild that a claim takes; NONE if there is none."""
     if world.state[preset, S_ACTIVE] == 0:
@@ -365,7 +370,7 @@ def _choose(inputs: Inputs, world: World, preset: int, luck: int, now_at: int) -
     return found
 
 
-@jit
+@part
 def _ready(world: World, which: int, now_at: int) -> int:
     """How many of a preset's running prebuilds have a ready agent."""
     ready = 0
@@ -377,7 +382,7 @@ def _ready(world: World, which: int, now_at: int) -> int:
     return ready
 
 
-@jit
+@part
 def _claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     """Somebody asks for a workspace: give a ready prebuild a new owner and build it once more, or build one cold."""
     preset = inputs.claims[i, A_PRESET]
@@ -398,7 +403,7 @@ def _claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     world.claims[i, C_HIT] = 1 if hit else 0
 
 
-@jit
+@part
 def _cancel_pending(world: World, preset: int, now_at: int) -> int:
     """Cancel the preset's start jobs that no daemon has taken; their workspaces are gone."""
     canceled = 0
@@ -417,7 +422,7 @@ def _cancel_pending(world: World, preset: int, now_at: int) -> int:
     return canceled
 
 
-@jit
+@part
 def _newer_than(world: World, preset: int, failed: int, at_most: int) -> int:
     """Prebuilds whose latest build is a start that did not fail, created after the workspace `failed`."""
     lists = preset * LISTS
@@ -425,7 +430,7 @@ def _newer_than(world: World, preset: int, failed: int, at_most: int) -> int:
     return found + _newer(world, lists + RUNNING_LIST, failed, at_most)
 
 
-@jit
+@part
 def _limited(inputs: Inputs, world: World, preset: int) -> bool:
     """Is the preset hard-limited?"""
     failed = world.lists[preset * LISTS + FAILED_LIST, SIZE]
@@ -437,7 +442,7 @@ def _limited(inputs: Inputs, world: World, preset: int) -> bool:
     return is_hard_limited(failed, _newer_than(world, preset, last, 1), inputs.settings.hard_limit)
 
 
-@jit
+@part
 def _note(world: World, preset: int, pool: Pool, actions: Actions, canceled: int, held: int, now_at: int) -> None:
     """Write down a decision. `held`: NEVER, or until when a backoff lasts, or NONE where the hard limit begins."""
     i = world.counters[DECISIONS]
@@ -457,7 +462,7 @@ def _note(world: World, preset: int, pool: Pool, actions: Actions, canceled: int
     row[D_BACKOFF_UNTIL] = NEVER if held == NONE else held
 
 
-@jit
+@part
 def _backoff_until(inputs: Inputs, world: World, preset: int, now_at: int) -> tuple[int, int]:
     """(the instant until which the preset is left alone, the next instant at which that changes); NEVER, NEVER if it
     is not."""
@@ -485,7 +490,7 @@ def _backoff_until(inputs: Inputs, world: World, preset: int, now_at: int) -> tu
     return until_at, min(until_at, oldest_at + inputs.settings.lookback_us) + 1
 
 
-@jit
+@part
 def _decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
     """One preset's part of a tick: facts, decision, builds, and the instant before which nothing can change."""
     lists = preset * LISTS
@@ -554,7 +559,7 @@ def _decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
     world.state[preset, S_WAKE] = wake_at
 
 
-@jit
+@part
 def _happen(inputs: Inputs, world: World, i: int) -> None:
     """One of the scenario's events."""
     at, kind, preset = inputs.events[i, E_AT], inputs.events[i, E_KIND], inputs.events[i, E_PRESET]
@@ -573,13 +578,13 @@ def _happen(inputs: Inputs, world: World, i: int) -> None:
     _wake(world, preset, at)
 
 
-@jit
+@part
 def _tick_from(at: int, start_at: int, interval_us: int) -> int:
     """The first tick at or after an instant."""
     return NEVER if at == NEVER else at + (start_at - at) % interval_us
 
 
-@jit
+@part
 def _take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
     """Free daemons take pending jobs."""
     counters, jobs = world.counters, world.jobs
@@ -601,7 +606,7 @@ def _take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
         counters[RUNNING_JOBS] += 1
 
 
-@jit
+@part
 def _has_room(world: World, more: int) -> bool:
     """Do the tables that grow take `more` rows each? If not, say so in the counter MORE."""
     counters = world.counters

@@ -56,6 +56,7 @@ def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: 
     from_at, offset_us = profile.zone.offsets(scenario.start_at - DAY_US, scenario.end_at + DAY_US)
     first = (scenario.start_at + int(offset_us[0])) // DAY_US - 1
     last = (scenario.end_at + int(offset_us[-1])) // DAY_US + 1
+    changes_at_wall = from_at + np.append(offset_us[:1], offset_us[:-1])  # what the clock shows when each change comes
     parts = []
     for day in range(first, last + 1):
         chance = stream(seed, replication, f"profile/{profile.preset}/{which}/{day}")
@@ -64,7 +65,7 @@ def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: 
         wall = np.sort(day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size))
         luck = chance.integers(0, 1 << 32, hour.size)
         # A wall clock's hour that is skipped has no claims, one that is repeated has them the first time.
-        at = wall - offset_us[np.maximum(np.searchsorted(from_at + offset_us, wall, side="right") - 1, 0)]
+        at = wall - offset_us[np.maximum(np.searchsorted(changes_at_wall, wall, side="right") - 1, 0)]
         real = at + offset_us[np.maximum(np.searchsorted(from_at, at, side="right") - 1, 0)] == wall
         inside = real & (at >= scenario.start_at) & (at <= scenario.end_at)
         parts.append(np.stack([at[inside], np.full(int(inside.sum()), preset), luck[inside]]))

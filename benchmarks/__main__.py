@@ -1,0 +1,152 @@
+"""`python -m benchmarks`: a year of one preset in simkit and in SimPy, start times, memory and the whole command."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from benchmarks import year
+from benchmarks.memory import peak_megabytes
+from benchmarks.peer_simpy import Counts, Deployment, Given
+from simkit.clock import NEVER
+from simkit.core import kernel
+from simkit.result import Result
+from simkit.simulation import run
+
+_T = TypeVar("_T")
+TINY = """
+import simkit
+from simkit.model import Preset, Scenario, TemplateVersion
+scenario = Scenario("tiny", 0, 3_600_000_000, (TemplateVersion("t", "v1", (Preset("p", 1),)),))
+assert len(simkit.run(scenario).rows.workspaces) == 1
+"""
+YEAR = """
+from benchmarks import year
+from simkit.simulation import run
+run(year.scenario())
+"""
+
+
+def given(result: Result) -> Given:
+    """The peer's inputs: what the kernel was given."""
+    scenario, inputs = result.scenario, result.inputs
+    preset = scenario.versions[0].presets[0]
+    return Given(
+        claims_at=inputs.claims[:, kernel.A_AT].tolist(),
+        changes=list(zip(inputs.change_at.tolist(), inputs.change_desired.tolist(), strict=True)),
+        end_at=scenario.end_at,
+        interval_us=scenario.reconciler.interval_us,
+        daemons=scenario.provisioner_daemons,
+        base=preset.instances,
+        ttl_us=preset.ttl_us,
+        build_us=year.BUILD_US,
+        agent_us=year.AGENT_US,
+        claim_us=year.CLAIM_US,
+        delete_us=year.DELETE_US,
+        backoff_us=scenario.reconciler.backoff_interval_us,
+        lookback_us=scenario.reconciler.backoff_lookback_us,
+        hard_limit=scenario.reconciler.failure_hard_limit,
+        failing=frozenset(year.FAILING),
+    )
+
+
+def counts(result: Result) -> Counts:
+    """What simkit's rows say of what the peer counts."""
+    claims = result.tables["claims"]
+    waits = np.where(claims["ready_at"] == NEVER, -1, claims["ready_at"] - claims["created_at"])
+    return Counts(waits.tolist(), int(claims["hit"].sum()), len(result.rows.builds))
+
+
+def timed(work: Callable[[], _T], times: int) -> tuple[_T, list[float]]:
+    """The work's result, and how many seconds each of so many repetitions took."""
+    seconds = []
+    for _ in range(times):
+        gc.collect()
+        before = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - before)
+    return result, seconds
+
+
+def child(code: str, **environment: str) -> tuple[float, float]:
+    """Seconds and peak MB of a Python process of its own that executes the code."""
+    report = "\nfrom benchmarks.memory import peak_megabytes; print(peak_megabytes())"
+    before = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code + report], env=os.environ | environment, check=True, capture_output=True, text=True
+    )
+    return time.perf_counter() - before, float(done.stdout.splitlines()[-1])
+
+
+def line(what: str, value: str, note: str = "") -> None:
+    print(f"{what:<46}{value:>18}  {note}".rstrip(), flush=True)
+
+
+def main() -> None:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "duckdb", "simpy"))
+    print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} processors, {platform.system()}")
+    print(
+        f"One preset, a year, {year.CLAIMS:,} claims. Ratios of one run carry over to other machines, seconds do not.\n"
+    )
+
+    scenario = year.scenario()
+    result = run(scenario)  # compiles
+    peer, peer_s = timed(Deployment(given(result)).run, 1)
+    for _ in range(2):
+        peer_s += timed(Deployment(given(result)).run, 1)[1]
+    _, kernel_s = timed(lambda: kernel.simulate(result.inputs), 15)
+    _, run_s = timed(lambda: run(scenario), 5)
+    assert peer == counts(result), "both models tell the same story"
+
+    fastest = f"median {{:,.1f}} ms of {len(kernel_s)}"
+    line("SimPy, claims per second", f"{year.CLAIMS / min(peer_s):,.0f}", f"best of {len(peer_s)}: {min(peer_s):.2f} s")
+    line(
+        "simkit kernel, claims per second",
+        f"{year.CLAIMS / min(kernel_s):,.0f}",
+        f"best {min(kernel_s) * 1e3:.1f} ms, " + fastest.format(statistics.median(kernel_s) * 1e3),
+    )
+    line("ratio (best to best)", f"{min(peer_s) / min(kernel_s):,.0f}", "aim 150")
+    line(
+        "simkit.run, drawing and schedules included",
+        f"{min(run_s) * 1e3:,.0f} ms",
+        f"ratio {min(peer_s) / min(run_s):,.0f}",
+    )
+    line("same hits, waits and builds in both", f"{peer.hits:,} hits", f"{peer.builds:,} builds")
+
+    _, memory = child(YEAR)
+    own = peak_megabytes()
+    line(
+        "peak memory of simkit.run in its own process",
+        f"{memory:,.0f} MB",
+        f"aim 300 MB; this process, SimPy included: {own:,.0f} MB",
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        cold_s, _ = child(TINY, SIMKIT_CACHE_DIR=folder)
+        warm_s = min(child(TINY, SIMKIT_CACHE_DIR=folder)[0] for _ in range(3))
+        line("process that simulates, cold compile cache", f"{cold_s:.2f} s", "aim 4 s")
+        line("process that simulates, warm compile cache", f"{warm_s:.2f} s", "aim 0.8 s")
+        path = year.write(Path(folder))
+        command = [sys.executable, "-m", "simkit.cli", "run", str(path), "--seed", "7", "--out"]
+        seconds = []
+        for i in range(3):
+            before = time.perf_counter()
+            subprocess.run([*command, str(Path(folder, f"{i}.duckdb"))], check=True, capture_output=True)
+            seconds.append(time.perf_counter() - before)
+        line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", "aim 3 s")
+
+
+if __name__ == "__main__":
+    main()
