@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,10 @@ class _Reader:
             where=document.where,
         )
 
+    def beside(self, text: str) -> Path:
+        """A path as the scenario writes it, relative to the scenario's folder."""
+        return Path(normpath(self.folder / text))
+
     def window(self, value: Value | None) -> tuple[int, int, Zone]:
         if value is None:
             return 0, 1, UTC_ZONE
@@ -175,7 +180,7 @@ class _Reader:
         text = given["template"].scalar() if "template" in given else None
         if not text:
             return name
-        path = self.folder / text
+        path = self.beside(text)
         return path.resolve().parent.name if path.stem == "main" else path.resolve().stem
 
     def presets(self, given: Mapping[str, Value], owner: Value) -> tuple[Preset, ...]:
@@ -196,7 +201,7 @@ class _Reader:
             # The parser takes a second to import, which scenarios without Terraform need not wait for.
             from simkit.inputs.terraform import read_terraform
 
-            path = self.folder / text
+            path = self.beside(text)
             if not path.exists():
                 given["template"].error(f"{path} does not exist")
                 return ()
@@ -282,7 +287,7 @@ class _Reader:
         text = given["history"].scalar()
         if text is None:
             return ()
-        path = self.folder / text
+        path = self.beside(text)
         if not path.is_file():
             given["history"].error(f"{path} does not exist")
             return ()
