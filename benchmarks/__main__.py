@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: a year of one preset in simkit and in SimPy, start times, memory and the whole command."""
+"""`make bench`: a year of one preset in simkit and in SimPy, memory, start times and the whole command.
+
+`python -m benchmarks compare start` runs only the benchmarks of these names.
+"""
 
 from __future__ import annotations
 
@@ -90,63 +93,86 @@ def child(code: str, **environment: str) -> tuple[float, float]:
     return time.perf_counter() - before, float(done.stdout.splitlines()[-1])
 
 
+def spread(seconds: list[float]) -> str:
+    best, median = f"{min(seconds) * 1e3:,.1f}", f"{statistics.median(seconds) * 1e3:,.1f}"
+    return f"best {best} ms, median {median} ms of {len(seconds)}"
+
+
 def line(what: str, value: str, note: str = "") -> None:
     print(f"{what:<46}{value:>18}  {note}".rstrip(), flush=True)
 
 
-def main() -> None:
+def compare() -> None:
+    """simkit and SimPy, in this process, on the same year."""
+    scenario = year.scenario()
+    result = run(scenario)  # compiles
+    peer, peer_s = timed(lambda: Deployment(given(result)).run(), 3)
+    _, kernel_s = timed(lambda: kernel.simulate(result.inputs), 15)
+    _, run_s = timed(lambda: run(scenario), 5)
+    assert peer == counts(result), "both models tell the same story"
+
+    line("SimPy, claims per second", f"{year.CLAIMS / min(peer_s):,.0f}", spread(peer_s))
+    line("simkit kernel, claims per second", f"{year.CLAIMS / min(kernel_s):,.0f}", spread(kernel_s))
+    line("ratio (best to best)", f"{min(peer_s) / min(kernel_s):,.0f}", "aim 150")
+    line(
+        "simkit.run, claims per second",
+        f"{year.CLAIMS / min(run_s):,.0f}",
+        f"{spread(run_s)}; draws, schedules, kernel",
+    )
+    line("ratio (best to best)", f"{min(peer_s) / min(run_s):,.0f}")
+    line("same hits, waits and builds in both", f"{peer.hits:,} hits", f"{peer.builds:,} builds")
+    line("peak memory of this process, SimPy included", f"{peak_megabytes():,.0f} MB")
+
+
+def memory() -> None:
+    """simkit alone, in a process of its own, with nothing to compile and with everything to compile."""
+    child(YEAR)  # compiles
+    with tempfile.TemporaryDirectory() as folder:
+        cold = child(YEAR, SIMKIT_CACHE_DIR=folder)[1]
+    note = f"aim 300 MB; {cold:,.0f} MB if it compiles first"
+    line("peak memory of simkit.run in its own process", f"{child(YEAR)[1]:,.0f} MB", note)
+
+
+def start() -> None:
+    """From the start of Python to the end of a tiny simulation."""
+    cold_s, warm_s = [], []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            cold_s.append(child(TINY, SIMKIT_CACHE_DIR=folder)[0])
+            warm_s.append(child(TINY, SIMKIT_CACHE_DIR=folder)[0])
+    line("process that simulates, cold compile cache", f"{min(cold_s):.2f} s", f"{spread(cold_s)}; aim 4 s")
+    line("process that simulates, warm compile cache", f"{min(warm_s):.2f} s", f"{spread(warm_s)}; aim 0.8 s")
+
+
+def command() -> None:
+    """`simkit run` on the year's files, with a warm compile cache."""
+    child(TINY)  # compiles
+    with tempfile.TemporaryDirectory() as folder:
+        path = year.write(Path(folder))
+        simkit_run = [sys.executable, "-m", "simkit.cli", "run", str(path), "--seed", "7", "--out"]
+        seconds = []
+        for i in range(3):
+            before = time.perf_counter()
+            subprocess.run([*simkit_run, str(Path(folder, f"{i}.duckdb"))], check=True, capture_output=True)
+            seconds.append(time.perf_counter() - before)
+    line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 3 s")
+
+
+BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, memory, start, command)}
+
+
+def main(names: list[str]) -> None:
+    """Run the benchmarks of these names, or all."""
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        sys.exit(f"no benchmark {', '.join(unknown)}; write one of: {', '.join(BENCHMARKS)}")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "duckdb", "simpy"))
     print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} processors, {platform.system()}")
     print(
         f"One preset, a year, {year.CLAIMS:,} claims. Ratios of one run carry over to other machines, seconds do not.\n"
     )
-
-    scenario = year.scenario()
-    result = run(scenario)  # compiles
-    peer, peer_s = timed(Deployment(given(result)).run, 1)
-    for _ in range(2):
-        peer_s += timed(Deployment(given(result)).run, 1)[1]
-    _, kernel_s = timed(lambda: kernel.simulate(result.inputs), 15)
-    _, run_s = timed(lambda: run(scenario), 5)
-    assert peer == counts(result), "both models tell the same story"
-
-    fastest = f"median {{:,.1f}} ms of {len(kernel_s)}"
-    line("SimPy, claims per second", f"{year.CLAIMS / min(peer_s):,.0f}", f"best of {len(peer_s)}: {min(peer_s):.2f} s")
-    line(
-        "simkit kernel, claims per second",
-        f"{year.CLAIMS / min(kernel_s):,.0f}",
-        f"best {min(kernel_s) * 1e3:.1f} ms, " + fastest.format(statistics.median(kernel_s) * 1e3),
-    )
-    line("ratio (best to best)", f"{min(peer_s) / min(kernel_s):,.0f}", "aim 150")
-    line(
-        "simkit.run, drawing and schedules included",
-        f"{min(run_s) * 1e3:,.0f} ms",
-        f"ratio {min(peer_s) / min(run_s):,.0f}",
-    )
-    line("same hits, waits and builds in both", f"{peer.hits:,} hits", f"{peer.builds:,} builds")
-
-    _, memory = child(YEAR)
-    own = peak_megabytes()
-    line(
-        "peak memory of simkit.run in its own process",
-        f"{memory:,.0f} MB",
-        f"aim 300 MB; this process, SimPy included: {own:,.0f} MB",
-    )
-
-    with tempfile.TemporaryDirectory() as folder:
-        cold_s, _ = child(TINY, SIMKIT_CACHE_DIR=folder)
-        warm_s = min(child(TINY, SIMKIT_CACHE_DIR=folder)[0] for _ in range(3))
-        line("process that simulates, cold compile cache", f"{cold_s:.2f} s", "aim 4 s")
-        line("process that simulates, warm compile cache", f"{warm_s:.2f} s", "aim 0.8 s")
-        path = year.write(Path(folder))
-        command = [sys.executable, "-m", "simkit.cli", "run", str(path), "--seed", "7", "--out"]
-        seconds = []
-        for i in range(3):
-            before = time.perf_counter()
-            subprocess.run([*command, str(Path(folder, f"{i}.duckdb"))], check=True, capture_output=True)
-            seconds.append(time.perf_counter() - before)
-        line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", "aim 3 s")
+    for name in names or BENCHMARKS:
+        BENCHMARKS[name]()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -72,7 +72,11 @@ class Cron:
         from simkit.core.calendar import CronBits, next_occurrence
 
         bits = CronBits(self.minutes, self.hours, self.days, self.months, self.weekdays, self.both_days)
-        return int(next_occurrence(bits, at, *_zone_arrays(self._zone(), at)))
+        return int(next_occurrence(bits, at, *self.offsets_from(at)))
+
+    def offsets_from(self, at: int) -> tuple[Int64Array, Int64Array]:
+        """Its zone's offsets from some time before an instant to more than six years after it (see Zone.offsets)."""
+        return _zone_arrays(self._zone(), at)
 
     def min_us(self) -> int | None:
         """The shortest time between two occurrences, as Coder measures it over the first week of 1970.
@@ -216,6 +220,14 @@ def weekly(spec: str) -> Cron:
     if parts[2:4] != ["*", "*"]:
         raise CronError('day of month and month must be "*"')
     return _parse_in_utc(spec)
+
+
+def is_weekly(spec: str) -> bool:
+    """Does Coder accept the text as a weekly schedule? An autostart that it cannot read never starts anything."""
+    try:
+        return bool(weekly(spec))
+    except CronError:
+        return False
 
 
 def daily(spec: str) -> Cron:

@@ -13,12 +13,25 @@ from typing import Literal
 
 import numpy as np
 
-from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, UTC_ZONE, WEEK_US, Int64Array, Zone, format_duration, zone
+from simkit.clock import (
+    HOUR_US,
+    MINUTE_US,
+    NEVER,
+    SECOND_US,
+    UTC_ZONE,
+    WEEK_US,
+    Int64Array,
+    Zone,
+    format_duration,
+    zone,
+)
 from simkit.cron import CronError, first_detected_overlap, time_range
 from simkit.errors import NOWHERE, Where
 
 PREBUILDS_USER_ID = "c42fdf75-3097-471c-8c33-fb52454d81c0"
 """The system user that owns every prebuild until it is claimed."""
+
+EVERY_DAY = 0b1111111
 
 MAX_TTL_US = 31_536_000 * SECOND_US
 MIN_TTL_US = 3600 * SECOND_US
@@ -177,7 +190,8 @@ class Workload:
     """What building a preset's workspaces takes, how often it fails, and what an idle instance costs.
 
     `build` ends when the job completes, `agent` when the agent is ready after it. A claim takes `claim` (its build)
-    and `reinitialize` (its agent). Only prebuilds' builds fail: a person retries, and `build` includes that.
+    and `reinitialize` (its agent). `failure_probability` is that of prebuilds' builds, `start_failure_probability` that
+    of starting a stopped workspace; a claim's build or a cold one does not fail: its person retries, which it includes.
     """
 
     build: Distribution = field(default_factory=lambda: constant(3 * MINUTE_US))
@@ -185,7 +199,11 @@ class Workload:
     claim: Distribution = field(default_factory=lambda: constant(10 * SECOND_US))
     reinitialize: Distribution = field(default_factory=lambda: constant(0))
     delete: Distribution = field(default_factory=lambda: constant(30 * SECOND_US))
+    stop: Distribution = field(default_factory=lambda: constant(30 * SECOND_US))
+    start: Distribution = field(default_factory=lambda: constant(MINUTE_US))
+    """Of a workspace that was stopped."""
     failure_probability: float = 0.0
+    start_failure_probability: float = 0.0
     failing_builds: tuple[int, ...] = ()
     """Ordinals, from 1 in each version, of the preset's prebuilds whose build fails whatever chance says."""
     cost_per_instance_hour: float = 0.0
@@ -217,6 +235,49 @@ class Profile:
 
 
 Demand = History | tuple[Profile, ...]
+
+
+@dataclass(frozen=True)
+class TemplateSchedule:
+    """A template's schedule, with Coder's defaults. Sets of weekdays have Monday as bit 0; a duration of 0 is off."""
+
+    default_ttl_us: int = WEEK_US
+    activity_bump_us: int = HOUR_US
+    autostart_days: int = EVERY_DAY
+    autostop_days: int = 0
+    autostop_weeks: int = 1
+    failure_ttl_us: int = 0
+    time_til_dormant_us: int = 0
+    time_til_dormant_autodelete_us: int = 0
+    allow_user_autostart: bool = True
+    allow_user_autostop: bool = True
+
+
+@dataclass(frozen=True)
+class People:
+    """People who each own one workspace of a preset, and when they work.
+
+    `sessions_per_hour[h]` are expected of each in local hour h of the week, in `zone`; a session lasts `length`.
+    """
+
+    name: str
+    count: int
+    preset: str
+    zone: Zone
+    sessions_per_hour: tuple[float, ...]
+    length: Distribution
+    quiet_hours: str = "CRON_TZ=UTC 0 0 * * *"
+    """"": the deployment has no quiet hours, and no workspace a max deadline."""
+    autostart: str = ""
+    ttl_us: int | None = None
+    """Their workspaces' own TTL, 0 for none; None takes the template's default."""
+    suspended_at: int = NEVER
+    where: Where = NOWHERE
+
+    def __post_init__(self) -> None:
+        assert len(self.sessions_per_hour) == HOURS_PER_WEEK, "a profile covers a whole week"
+
+
 ClaimOrder = Literal["oldest", "newest", "random"]
 
 
@@ -252,13 +313,32 @@ class Resume:
     where: Where = NOWHERE
 
 
-Event = Activate | Invalidate | Pause | Resume
+@dataclass(frozen=True)
+class SetTTL:
+    """At `at` the workspaces of these people get a TTL of their own; None removes it."""
+
+    at: int
+    people: str
+    ttl_us: int | None
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class SetSchedule:
+    """From `at` on the template has this schedule."""
+
+    at: int
+    schedule: TemplateSchedule
+    where: Where = NOWHERE
+
+
+Event = Activate | Invalidate | Pause | Resume | SetTTL | SetSchedule
 
 
 @dataclass(frozen=True)
 class Scenario:
     """Everything a simulation is given, apart from the seed. `versions` are active from the start; events are in order
-    of time. `digest` identifies the inputs: two scenarios with one digest give the same bytes for the same seed."""
+    of time."""
 
     name: str
     start_at: int
@@ -274,8 +354,10 @@ class Scenario:
     workloads: tuple[tuple[str, Workload], ...] = ()
     """Presets whose workload differs, by name."""
     events: tuple[Event, ...] = ()
+    schedule: TemplateSchedule = TemplateSchedule()
+    """Of every template, for the workspaces of `people`."""
+    people: tuple[People, ...] = ()
     currency: str = "USD"
-    digest: str = ""
     where: Where = NOWHERE
 
     def __post_init__(self) -> None:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 import simkit
 from simkit.clock import NEVER, SECOND_US, Int64Array, zone_database_version
-from simkit.core import kernel
-from simkit.model import Activate, Preset, Scenario, TemplateVersion
+from simkit.core import kernel, lifecycle, lives
+from simkit.model import Activate, Preset, Scenario, TemplateSchedule, TemplateVersion
 from simkit.timeline import Steps, local_hours, steps_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 
 PREBUILDS_OWNER_ID = 0
 BUILD_ERROR = "the simulated build failed"
+NO_STOP_DAY_ERROR = "could not find suitable day for template autostop requirement in the next 7 days"
+# Coder's build reasons, by the rule that caused the build.
+REASONS = ("initiator", "autostop", "autostart", "autostop", "dormancy", "autodelete", "autostop")
+RULES = {
+    lifecycle.AUTOSTOP: "autostop",
+    lifecycle.AUTOSTART: "autostart",
+    lifecycle.FAILED_STOP: "failure stop",
+    lifecycle.DORMANCY: "dormancy",
+    lifecycle.AUTODELETE: "autodelete",
+    lifecycle.SUSPENDED_STOP: "owner suspended",
+    lives.TTL_CHANGED: "TTL changed",
+    lives.TEMPLATE_CHANGED: "template schedule changed",
+    lives.NO_STOP_DAY: "no day to stop on",
+    lives.WOKEN: "woken",
+}
+"""What `lifecycle_decisions` calls the kernel's rules, in ascending order of their numbers."""
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -70,6 +86,7 @@ class Result:
             **_presets(self),
             **_workspaces(self),
             "claims": _claims(self),
+            **_people(self),
             "reconciler_decisions": _decisions(self),
             "desired_instances": _desired_instances(self),
         }
@@ -115,6 +132,7 @@ def _templates(result: Result) -> Mapping[str, Columns]:
             "id": _ids(len(templates)),
             "name": _text(templates),
             "active_version_id": _whole(last[t] + 1 for t in templates),
+            **{name: np.repeat(value, len(templates)) for name, value in _schedule(result.scenario.schedule).items()},
         },
         "template_versions": {
             "id": _ids(len(versions)),
@@ -163,20 +181,63 @@ def _presets(result: Result) -> Mapping[str, Columns]:
     }
 
 
+def _schedule(schedule: TemplateSchedule) -> Columns:
+    """A template's schedule under Coder's names, durations in nanoseconds."""
+    durations = {
+        "default_ttl": schedule.default_ttl_us,
+        "activity_bump": schedule.activity_bump_us,
+        "failure_ttl": schedule.failure_ttl_us,
+        "time_til_dormant": schedule.time_til_dormant_us,
+        "time_til_dormant_autodelete": schedule.time_til_dormant_autodelete_us,
+    }
+    return {name: _whole([us * 1000]) for name, us in durations.items()} | {
+        "autostart_days_of_week": _whole([schedule.autostart_days]),
+        "autostop_requirement_days_of_week": _whole([schedule.autostop_days]),
+        "autostop_requirement_weeks": _whole([schedule.autostop_weeks]),
+        "allow_user_autostart": np.array([schedule.allow_user_autostart]),
+        "allow_user_autostop": np.array([schedule.allow_user_autostop]),
+    }
+
+
 def _workspaces(result: Result) -> Mapping[str, Columns]:
     w, b = result.rows.workspaces, result.rows.builds
     build_ids = _ids(len(b))
     version_of, template_of = _version_of(result), _template_of(result)
-    owner = w[:, kernel.W_OWNER] + 1  # a claim's own user, or PREBUILDS_OWNER_ID
+    claim = w[:, kernel.W_OWNER]
+    owned = claim != kernel.NONE
+    owner = np.where(owned, _user_of_claim(result)[claim] if len(result.inputs.claims) else 0, PREBUILDS_OWNER_ID)
     workspace = b[:, kernel.B_WORKSPACE]
     preset = w[workspace, kernel.W_PRESET]
     initiator = np.where(b[:, kernel.B_HUMAN] == 1, owner[workspace], PREBUILDS_OWNER_ID)
     completed, canceled = b[:, kernel.B_COMPLETED], b[:, kernel.B_STATUS] == kernel.CANCELED
     failed = b[:, kernel.B_STATUS] == kernel.FAILED
     with_agent = b[:, kernel.B_READY] != NEVER
-    owned = w[:, kernel.W_OWNER] != kernel.NONE
     last_used = np.full(len(w), NEVER, dtype=np.int64)
-    last_used[owned] = result.inputs.claims[w[owned, kernel.W_OWNER], kernel.A_AT]
+    last_used[owned] = result.inputs.claims[claim[owned], kernel.A_AT]
+    life, life_of_build = {}, {}
+    reason = np.full(len(b), "initiator", dtype=object)
+    error = _text([None, BUILD_ERROR])[failed.astype(np.int64)]
+    if result.scenario.people:
+        mine, build_life = result.rows.owned, result.rows.lives
+        of_person = np.flatnonzero(owned)
+        of_person = of_person[result.inputs.claims[claim[of_person], kernel.A_PERSON] != kernel.NONE]
+        fields = {"last_used_at": lives.O_LAST_USED, "next_start_at": lives.O_NEXT_START}
+        fields |= {"ttl": lives.O_TTL, "dormant_at": lives.O_DORMANT, "deleting_at": lives.O_DELETING}
+        life = {name: np.full(len(w), NEVER, dtype=np.int64) for name in fields} | {"last_used_at": last_used}
+        for name, column in fields.items():
+            life[name][of_person] = mine[claim[of_person], column]
+        life["ttl"][life["ttl"] != NEVER] *= 1000
+        autostart = np.repeat(_text([p.autostart or None for p in result.scenario.people]), _counts(result))
+        life["autostart_schedule"] = np.full(len(w), None, dtype=object)
+        life["autostart_schedule"][of_person] = autostart[owner[of_person] - 1]
+        life_of_build = {
+            "deadline": build_life[:, lives.L_DEADLINE],
+            "max_deadline": build_life[:, lives.L_MAX_DEADLINE],
+        }
+        known = build_life[:, lives.L_REASON] != NEVER
+        reason[known] = _text(REASONS)[build_life[known, lives.L_REASON]]
+        refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
+        error[result.rows.stories[refused, lives.X_BUILD]] = NO_STOP_DAY_ERROR
     return {
         "workspaces": {
             "id": _ids(len(w)),
@@ -186,6 +247,7 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
             "deleted": w[:, kernel.W_DELETED] != NEVER,
             "name": _text([f"workspace-{o}" if o else f"prebuild-{i}" for i, o in enumerate(owner.tolist(), 1)]),
             "last_used_at": last_used,
+            **life,
         },
         "workspace_builds": {
             "id": build_ids,
@@ -194,10 +256,11 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
             "template_version_id": version_of[preset] + 1,
             "template_version_preset_id": preset + 1,
             "build_number": b[:, kernel.B_NUMBER],
-            "transition": _text(["start", "delete"])[b[:, kernel.B_TRANSITION]],
+            "transition": _text(["start", "stop", "delete"])[b[:, kernel.B_TRANSITION]],
             "initiator_id": initiator,
             "job_id": build_ids,
-            "reason": np.full(len(b), "initiator", dtype=object),
+            "reason": reason,
+            **life_of_build,
         },
         "provisioner_jobs": {
             "id": build_ids,
@@ -205,7 +268,7 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
             "started_at": b[:, kernel.B_STARTED],
             "canceled_at": np.where(canceled, completed, NEVER),
             "completed_at": completed,
-            "error": _text([None, BUILD_ERROR])[failed.astype(np.int64)],
+            "error": error,
             "initiator_id": initiator,
         },
         "workspace_agents": {
@@ -217,17 +280,72 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
 
 
 def _claims(result: Result) -> Columns:
-    given, claims = result.inputs.claims, result.rows.claims
+    asked = result.rows.claims[:, kernel.C_HIT]
+    is_claim = (asked == kernel.HIT) | (asked == kernel.COLD)
+    given, claims = result.inputs.claims[is_claim], result.rows.claims[is_claim]
     return {
         "id": _ids(len(claims)),
         "created_at": given[:, kernel.A_AT],
         "preset_id": given[:, kernel.A_PRESET] + 1,
-        "user_id": _ids(len(claims)),
+        "user_id": _user_of_claim(result)[is_claim],
         "workspace_id": claims[:, kernel.C_WORKSPACE] + 1,
         "workspace_build_id": claims[:, kernel.C_BUILD] + 1,
-        "hit": claims[:, kernel.C_HIT] == 1,
+        "hit": claims[:, kernel.C_HIT] == kernel.HIT,
         "ready_at": _by_the_end(result, result.rows.builds[claims[:, kernel.C_BUILD], kernel.B_READY]),
     }
+
+
+def _people(result: Result) -> Mapping[str, Columns]:
+    people = result.scenario.people
+    names = [f"{p.name}-{i}" for p in people for i in range(1, p.count + 1)]
+    of_person = result.inputs.claims[:, kernel.A_PERSON] != kernel.NONE
+    given, found = result.inputs.claims[of_person], result.rows.claims[of_person]
+    build = found[:, kernel.C_BUILD]
+    ready = np.full(len(given), NEVER, dtype=np.int64)
+    has_build = build != kernel.NONE
+    ready[has_build] = np.maximum(result.rows.builds[build[has_build], kernel.B_READY], given[has_build, kernel.A_AT])
+    stories = result.rows.stories if people else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
+    claim = stories[:, lives.X_CLAIM]
+    return {
+        "users": {
+            "id": _ids(len(names)),
+            "username": _text(names),
+            "quiet_hours_schedule": np.repeat(_text([p.quiet_hours for p in people]), _counts(result)),
+            "suspended_at": np.repeat(_whole(p.suspended_at for p in people), _counts(result)),
+        },
+        "sessions": {
+            "id": _ids(len(given)),
+            "user_id": given[:, kernel.A_PERSON] + 1,
+            "started_at": given[:, kernel.A_AT],
+            "ended_at": given[:, kernel.A_UNTIL],
+            "found": _text(["claimed", "claimed", "running", "started", "nothing"])[found[:, kernel.C_HIT]],
+            "workspace_id": np.where(has_build, found[:, kernel.C_WORKSPACE] + 1, NEVER),
+            "ready_at": _by_the_end(result, ready),
+        },
+        "lifecycle_decisions": {
+            "decided_at": stories[:, lives.X_AT],
+            "workspace_id": result.rows.claims[claim, kernel.C_WORKSPACE] + 1,
+            "rule": _text(list(RULES.values()))[np.searchsorted(list(RULES), stories[:, lives.X_RULE])],
+            "workspace_build_id": stories[:, lives.X_BUILD] + 1,
+            "deadline": stories[:, lives.X_DEADLINE],
+            "max_deadline": stories[:, lives.X_MAX_DEADLINE],
+            "bumped_at": stories[:, lives.X_BUMPED_AT],
+            "bumped_from": stories[:, lives.X_BUMPED_FROM],
+            "next_start_at": stories[:, lives.X_NEXT_START],
+            "last_used_at": stories[:, lives.X_LAST_USED],
+            "deleting_at": stories[:, lives.X_DELETING],
+        },
+    }
+
+
+def _counts(result: Result) -> list[int]:
+    return [p.count for p in result.scenario.people]
+
+
+def _user_of_claim(result: Result) -> Int64Array:
+    """Who asks: a person, or somebody new for each claim."""
+    person = result.inputs.claims[:, kernel.A_PERSON]
+    return np.where(person == kernel.NONE, sum(_counts(result)) + _ids(len(person)), person + 1)
 
 
 def _decisions(result: Result) -> Columns:

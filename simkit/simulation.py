@@ -6,21 +6,36 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from functools import lru_cache
 
 import numpy as np
 
 import simkit
-from simkit.clock import Int64Array
-from simkit.core import kernel
+from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
+from simkit.core import kernel, lives
 from simkit.core.chance import ONE
+from simkit.cron import is_weekly, weekly
 from simkit.demand import Claims, draw
 from simkit.demand.streams import key
 from simkit.errors import RunError
-from simkit.model import Activate, Distribution, Invalidate, Pause, Preset, Scenario, TemplateVersion, Workload
+from simkit.model import (
+    Activate,
+    Distribution,
+    Invalidate,
+    Pause,
+    Preset,
+    Resume,
+    Scenario,
+    SetSchedule,
+    SetTTL,
+    TemplateVersion,
+    Workload,
+)
 from simkit.result import Result
 from simkit.timeline import desired
 
+_YEARS_AHEAD_US = 6 * 366 * DAY_US
 MAX_SEED = (1 << 63) - 1
 _ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RANDOM}
 
@@ -46,9 +61,11 @@ def _run(scenario: Scenario, seed: int, replication: int, every_tick: bool) -> R
     presets = tuple((version, preset) for version in scenario.all_versions for preset in version.presets)
     claims = draw(scenario, seed, replication)
     inputs = _inputs(scenario, seed, replication, presets, claims)
-    digest = _digest(scenario, seed, replication, presets, inputs)
+    people = _people(scenario)
+    digest = _digest(scenario, seed, replication, presets, inputs, people)
     run_id = f"{scenario.name}-s{seed}-r{replication}-{digest[:8]}"
-    return Result(scenario, seed, replication, run_id, digest, presets, inputs, kernel.simulate(inputs, every_tick))
+    rows = kernel.simulate(inputs, people, every_tick=every_tick)
+    return Result(scenario, seed, replication, run_id, digest, presets, inputs, rows)
 
 
 def _inputs(
@@ -73,6 +90,7 @@ def _inputs(
     given[:, kernel.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
     given[:, kernel.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in presets]
     given[:, kernel.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
+    given[:, kernel.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
     given[:, kernel.P_FAILING_FROM], given[:, kernel.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
     given[:, kernel.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
     given[:, kernel.P_CHANGES_FROM], given[:, kernel.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
@@ -97,9 +115,72 @@ def _inputs(
         failing=_array(ordinal for f in failing for ordinal in f),
         events=_events(scenario, versions, of_version),
         claims=np.stack(
-            [claims.at, _claimed_presets(scenario, versions, of_version, presets, claims), claims.luck], axis=1
+            [
+                claims.at,
+                _claimed_presets(scenario, versions, of_version, presets, claims),
+                claims.luck,
+                claims.person,
+                claims.until,
+            ],
+            axis=1,
         ),
     )
+
+
+def _people(scenario: Scenario) -> lives.People | None:
+    """People as the kernel takes them; None without any."""
+    if not scenario.people:
+        return None
+    schedules = [scenario.schedule, *(e.schedule for e in scenario.events if isinstance(e, SetSchedule))]
+    crons: dict[str, int] = {}
+    rows: list[list[int]] = []
+    first: dict[str, int] = {}
+    for people in scenario.people:
+        first[people.name] = len(rows)
+        ttl_us = lives.TEMPLATES_TTL if people.ttl_us is None else people.ttl_us or NEVER
+        row = [0] * lives.H_COLUMNS
+        row[lives.H_TTL], row[lives.H_SUSPENDED_AT] = ttl_us, people.suspended_at
+        for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
+            row[column] = crons.setdefault(text, len(crons)) if is_weekly(text) else lives.NONE
+        rows += [row] * people.count
+    changes: list[tuple[int, int, int, int]] = []
+    later = 0
+    for event in scenario.events:
+        if isinstance(event, SetTTL):
+            group = next(p for p in scenario.people if p.name == event.people)
+            who = range(first[group.name], first[group.name] + group.count)
+            changes += [(event.at, lives.SET_TTL, person, event.ttl_us or NEVER) for person in who]
+        elif isinstance(event, SetSchedule):
+            later += 1
+            changes += [(event.at, lives.SET_TEMPLATE, person, later) for person in range(len(rows))]
+    cron_rows, offsets = _crons(scenario, list(crons))
+    return lives.People(
+        people=np.array(rows, dtype=np.int64).reshape(-1, lives.H_COLUMNS),
+        templates=np.array([[int(value) for value in astuple(s)] for s in schedules], dtype=np.int64),
+        crons=cron_rows,
+        zone_from=offsets[0],
+        zone_offset=offsets[1],
+        changes=np.array(changes, dtype=np.int64).reshape(-1, lives.V_COLUMNS),
+    )
+
+
+def _crons(scenario: Scenario, texts: list[str]) -> tuple[Int64Array, tuple[Int64Array, Int64Array]]:
+    """(rows [c, Q_COLUMNS], their zones' offsets), over the window and the years that a search may look ahead."""
+    rows, from_at, offset = [], [_array(())], [_array(())]
+    begin = 0
+    for text in texts:
+        cron = weekly(text)
+        zone_from, zone_offset = (cron.zone or UTC_ZONE).offsets(
+            scenario.start_at - WEEK_US, scenario.end_at + _YEARS_AHEAD_US
+        )
+        until = begin + zone_from.size
+        fields = (cron.minutes, cron.hours, cron.days, cron.months, cron.weekdays, int(cron.both_days))
+        rows.append([*fields, begin, until])
+        from_at.append(zone_from)
+        offset.append(zone_offset)
+        begin = until
+    table = np.array(rows, dtype=np.int64).reshape(-1, lives.Q_COLUMNS)
+    return table, (np.concatenate(from_at), np.concatenate(offset))
 
 
 def _array(values: Iterable[int]) -> Int64Array:
@@ -130,8 +211,10 @@ def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_versio
                     rows += [(event.at, kernel.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
             case Pause():
                 rows.append((event.at, kernel.PAUSE, 0))
-            case _:
+            case Resume():
                 rows.append((event.at, kernel.RESUME, 0))
+            case SetTTL() | SetSchedule():
+                pass  # of people's workspaces, see _people
     if not scenario.behaviour.invalidates:
         rows = [row for row in rows if row[1] != kernel.INVALIDATE]
     return np.array(rows, dtype=np.int64).reshape(-1, kernel.E_COLUMNS)
@@ -169,8 +252,8 @@ def _sample_array(distribution: Distribution) -> Int64Array:
 
 
 def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
-    """Every preset's durations in one array, each distinct one once: (ranges [p, 5 from + 5 count], samples)."""
-    table = [[w.build, w.agent, w.claim, w.reinitialize, w.delete] for w in workloads]
+    """Every preset's durations in one array, each distinct one once: (ranges [p, froms and counts], samples)."""
+    table = [[w.build, w.agent, w.claim, w.reinitialize, w.delete, w.stop, w.start] for w in workloads]
     distinct = list(dict.fromkeys(d for row in table for d in row))
     begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
     ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]
@@ -186,12 +269,15 @@ def _digest(
     replication: int,
     presets: tuple[tuple[TemplateVersion, Preset], ...],
     inputs: kernel.Inputs,
+    people: lives.People | None,
 ) -> str:
     digest = hashlib.sha256()
     named = [(v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in presets]
     costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in presets]
     givens = (simkit.__version__, scenario.name, scenario.behaviour.version, seed, replication, named, costs)
     digest.update(repr((*givens, scenario.currency, scenario.zone.name)).encode())
-    for name, value in zip(inputs._fields, inputs, strict=True):
+    named_arrays = [*zip(inputs._fields, inputs, strict=True)]
+    named_arrays += [] if people is None else zip(people._fields, people, strict=True)
+    for name, value in named_arrays:
         digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
     return digest.hexdigest()

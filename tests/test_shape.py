@@ -33,7 +33,7 @@ LAYERS = (
     ("simkit.linter", "simkit.explainer"),
     ("simkit.inputs",),
     ("simkit.store",),
-    ("simkit.timeline",),
+    ("simkit.lifecycle", "simkit.timeline"),
     ("simkit.model",),
     ("simkit.cron",),
     ("simkit.clock",),

@@ -142,4 +142,4 @@ def test_a_preset_keeps_the_luck_of_its_name_whatever_else_is_in_the_scenario():
 
 def test_durations_that_presets_share_are_held_once():
     inputs = run(scenario(Preset("p", 1), Preset("q", 1), workload=UNEVEN)).inputs
-    assert inputs.samples.size == 4096 + len({30 * SECOND_US, 10 * SECOND_US, 0})
+    assert inputs.samples.size == 4096 + len({30 * SECOND_US, 10 * SECOND_US, 0, MINUTE_US})

@@ -1,7 +1,10 @@
 """The event loop: a whole run in arrays. It applies the policy and jumps from event to event.
 
-At one instant, in this order: a scenario's events, jobs finish (in the order they were taken), claims arrive, the
-reconciler ticks; after each of these, free daemons take jobs. An agent needs no event: it is ready from an instant on.
+At one instant, in this order: a scenario's events, jobs finish (in the order they were taken), claims and sessions
+arrive, the lifecycle executor ticks, the reconciler ticks; after each of these, free daemons take jobs. An agent needs
+no event: it is ready from an instant on.
+
+`lives` is None in a run without people: the compiler then leaves everything out that concerns them.
 
 Tables are arrays with a row per thing and a named column per fact; they double when they are full. A prebuild stands
 in exactly one list of its preset (starting, running or failed), in order of creation, linked through its row.
@@ -14,8 +17,84 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simkit.core.calendar import MINUTE_US
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.compile import jit, part
+from simkit.core.lifecycle import (
+    AUTODELETE,
+    AUTOSTART,
+    AUTOSTOP,
+    DORMANCY,
+    FAILED_STOP,
+    NOTHING,
+    SUSPENDED,
+    SUSPENDED_STOP,
+    Facts,
+    deadline_without_ttl,
+    max_deadline,
+    rescheduled,
+    transition,
+    ttl_in_force,
+)
+from simkit.core.lives import (
+    H_CROSSED,
+    H_QUIET_HOURS,
+    H_REPORT,
+    H_TEMPLATE,
+    H_TTL,
+    H_UNTIL,
+    H_WAITING,
+    H_WORKSPACE,
+    L_BUMPED_AT,
+    L_BUMPED_FROM,
+    L_BUMPS,
+    L_COLUMNS,
+    L_DEADLINE,
+    L_MAX_DEADLINE,
+    L_REASON,
+    NEXT_CHANGE,
+    NEXT_LOOK,
+    NO_STOP_DAY,
+    O_DELETING,
+    O_DORMANT,
+    O_LAST_USED,
+    O_NEXT_START,
+    O_TTL,
+    SET_TTL,
+    STORIES,
+    TEMPLATE_CHANGED,
+    TEMPLATES_TTL,
+    TTL_CHANGED,
+    V_AT,
+    V_KIND,
+    V_PERSON,
+    V_VALUE,
+    WOKEN,
+    X_AT,
+    X_BUILD,
+    X_BUMPED_AT,
+    X_BUMPED_FROM,
+    X_CLAIM,
+    X_DEADLINE,
+    X_DELETING,
+    X_LAST_USED,
+    X_MAX_DEADLINE,
+    X_NEXT_START,
+    X_RULE,
+    Lives,
+    People,
+    complete_start,
+    due_at,
+    empty_lives,
+    facts_of,
+    first_due,
+    next_start,
+    report,
+    schedule_of,
+    set_wake,
+    status_of,
+    template_of,
+)
 from simkit.core.policy import (
     Actions,
     Pool,
@@ -34,16 +113,16 @@ NONE = -1
 SECOND_US = 1_000_000
 
 # Transitions and job statuses, by position in Coder's enums' order as simkit.run names them.
-START, DELETE = 0, 1
+START, STOP, DELETE = 0, 1, 2
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED = 0, 1, 2, 3, 4
 # Claim orders.
 OLDEST, NEWEST, RANDOM = 0, 1, 2
 # Scenario events.
 ACTIVATE, DEACTIVATE, INVALIDATE, PAUSE, RESUME = 0, 1, 2, 3, 4
 # What takes time, by column of Inputs.samples_from.
-BUILD, AGENT, CLAIM, REINITIALIZE, REMOVE, DURATIONS = 0, 1, 2, 3, 4, 5
+BUILD, AGENT, CLAIM, REINITIALIZE, REMOVE, HALT, RESTART, DURATIONS = 0, 1, 2, 3, 4, 5, 6, 7
 # Streams of chance, so that a slow build does not come with a slow agent.
-STREAMS = np.array([0x3C6EF372, 0x1F83D9AB, 0x5BE0CD19, 0x0F4A7C15, 0x27D4EB2F], dtype=np.int64)
+STREAMS = np.array([0x3C6EF372, 0x1F83D9AB, 0x5BE0CD19, 0x0F4A7C15, 0x27D4EB2F, 0x510E527F, 0x1B873593], dtype=np.int64)
 FAILURE_STREAM, CHOICE_STREAM = 0x2545F491, 0x6A09E667
 
 # Workspaces. OWNER is the claim that owns it, NONE for the prebuilds user.
@@ -52,8 +131,10 @@ W_COLUMNS = 11
 # Builds; each is one job. HUMAN: initiated by a person and not by the prebuilds user.
 B_WORKSPACE, B_NUMBER, B_TRANSITION, B_CREATED, B_STARTED, B_COMPLETED, B_STATUS, B_HUMAN, B_READY, B_NEXT = range(10)
 B_COLUMNS = 10
-# Claims, in the order of the input.
+# Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING, or has it
+# STARTED; a suspended person's is LOST.
 C_WORKSPACE, C_BUILD, C_HIT = range(3)
+LOST, COLD, HIT, FOUND_RUNNING, STARTED = -1, 0, 1, 2, 3
 C_COLUMNS = 3
 # The reconciler's decisions: a row for each tick at which it acted or what it saw made it hold still.
 (
@@ -74,11 +155,12 @@ D_COLUMNS = 12
 
 # What a preset is given. Ranges into other arrays are [FROM, UNTIL).
 P_INSTANCES, P_TTL, P_ACTIVE, P_KEY, P_FAILURE_THRESHOLD, P_FAILING_FROM, P_FAILING_UNTIL = range(7)
-P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_SAMPLES_FROM, P_SAMPLES_COUNT = 7, 8, 9, 10, 10 + DURATIONS
-P_COLUMNS = 10 + 2 * DURATIONS
+P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_START_FAILURE_THRESHOLD = 7, 8, 9, 10
+P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 11, 11 + DURATIONS, 11 + 2 * DURATIONS
 # Scenario events, and claims as they arrive.
 E_AT, E_KIND, E_PRESET, E_COLUMNS = 0, 1, 2, 3
-A_AT, A_PRESET, A_LUCK, A_COLUMNS = 0, 1, 2, 3
+# A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session.
+A_AT, A_PRESET, A_LUCK, A_PERSON, A_UNTIL, A_COLUMNS = 0, 1, 2, 3, 4, 5
 
 STARTING_LIST, RUNNING_LIST, FAILED_LIST, LISTS = 0, 1, 2, 3
 FIRST, LAST, SIZE = 0, 1, 2
@@ -146,6 +228,9 @@ class Output(NamedTuple):
     builds: Table
     claims: Table
     decisions: Table
+    owned: Table  # [claims, lives.O_COLUMNS], empty without people, as are the next two
+    lives: Table  # [builds, lives.L_COLUMNS]
+    stories: Table  # what the executor did
 
 
 @part
@@ -260,6 +345,7 @@ def _next_job(world: World) -> int:
         while world.counters[queue] != NONE:
             i = world.counters[queue]
             world.counters[queue] = world.builds[i, B_NEXT]
+            world.builds[i, B_NEXT] = NONE
             if world.builds[i, B_STATUS] == PENDING:
                 return i
     return NONE
@@ -275,10 +361,15 @@ def _duration(inputs: Inputs, preset: int, what: int, luck: int) -> int:
 def _job_us(inputs: Inputs, world: World, build: int) -> int:
     workspace = world.workspaces[world.builds[build, B_WORKSPACE]]
     what, luck = BUILD, workspace[W_LUCK]
+    number = world.builds[build, B_NUMBER]
     if world.builds[build, B_TRANSITION] == DELETE:
         what = REMOVE
-    elif world.builds[build, B_NUMBER] > 1:
+    elif number > 1:
         what, luck = CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK]
+        if world.claims[workspace[W_OWNER], C_BUILD] != build:
+            what, luck = RESTART, mix(luck ^ number)
+            if world.builds[build, B_TRANSITION] == STOP:
+                what = HALT
     return _duration(inputs, workspace[W_PRESET], what, luck)
 
 
@@ -297,8 +388,8 @@ def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
 
 
 @part
-def _finish(inputs: Inputs, world: World, i: int, now_at: int) -> None:
-    """A build's job is done: the workspace is built, its claim is built, it has failed or it is gone."""
+def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: int) -> None:
+    """A build's job is done: the workspace is built, its claim is built, it has failed, is stopped or is gone."""
     build = world.builds[i]
     w = build[B_WORKSPACE]
     workspace = world.workspaces[w]
@@ -307,16 +398,23 @@ def _finish(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     build[B_STATUS] = SUCCEEDED
     if build[B_TRANSITION] == DELETE:
         workspace[W_DELETED] = now_at
+        if lives is not None:
+            _go_on(inputs, world, lives, w, now_at)
         return
-    if workspace[W_OWNER] != NONE:  # a person's: the build after a claim, or a cold one
-        claimed = build[B_NUMBER] > 1
-        agent = REINITIALIZE if claimed else AGENT
-        luck = inputs.claims[workspace[W_OWNER], A_LUCK]
-        build[B_READY] = now_at + _duration(inputs, preset, agent, luck)
-        workspace[W_READY] = build[B_READY]
+    if workspace[W_OWNER] != NONE:  # a person's: the build after a claim, a cold one, or one of its later life
+        claim = workspace[W_OWNER]
+        claimed = build[B_NUMBER] > 1 and world.claims[claim, C_BUILD] == i
         if claimed and inputs.settings.claims_by_prebuilds:
             world.state[preset, S_CLAIMING] -= 1
             _wake(world, preset, now_at)
+        if build[B_TRANSITION] == START:
+            agent = REINITIALIZE if claimed else AGENT
+            build[B_READY] = now_at + _duration(inputs, preset, agent, inputs.claims[claim, A_LUCK])
+            workspace[W_READY] = build[B_READY]
+        if lives is not None:
+            if build[B_TRANSITION] == START:
+                _begin_life(inputs, world, lives, w, now_at)
+            _go_on(inputs, world, lives, w, now_at)
         return
     _unlink(world, preset * LISTS + STARTING_LIST, w)
     if _fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK]):
@@ -401,6 +499,276 @@ def _claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     world.claims[i, C_WORKSPACE] = w
     world.claims[i, C_BUILD] = _new_build(world, w, START, not (hit and inputs.settings.claims_by_prebuilds), now_at)
     world.claims[i, C_HIT] = 1 if hit else 0
+
+
+@part
+def _arrive(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: int) -> None:
+    """Somebody starts to work: with the workspace they have, else they claim one."""
+    person = inputs.claims[i, A_PERSON]
+    if lives is None or person == NONE:
+        _claim(inputs, world, i, now_at)
+    else:
+        _work(inputs, world, lives, person, i, now_at)
+
+
+@part
+def _work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+    h = lives.people[person]
+    if status_of(lives, person, now_at) == SUSPENDED:
+        return
+    w = h[H_WORKSPACE]
+    if w == NONE:
+        _settle_in(inputs, world, lives, person, i, now_at)
+        return
+    build = world.workspaces[w, W_BUILD]
+    transition, status = world.builds[build, B_TRANSITION], world.builds[build, B_STATUS]
+    claim = world.workspaces[w, W_OWNER]
+    if transition == START and status == SUCCEEDED:
+        report(lives, person, claim, build, now_at)
+    is_on = h[H_UNTIL] >= now_at
+    h[H_UNTIL] = max(h[H_UNTIL], inputs.claims[i, A_UNTIL])
+    world.claims[i, C_WORKSPACE] = w
+    world.claims[i, C_BUILD] = build
+    world.claims[i, C_HIT] = FOUND_RUNNING
+    if transition == START and status == SUCCEEDED:
+        if not is_on:
+            h[H_REPORT] = max(now_at, world.builds[build, B_READY])
+        report(lives, person, claim, build, now_at)
+    elif transition == START and status <= RUNNING:
+        h[H_WAITING] = i
+    elif status <= RUNNING:
+        h[H_WAITING] = i
+        world.claims[i, C_HIT] = STARTED
+    else:
+        _start_again(world, lives, person, w, i, now_at)
+
+
+@part
+def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at: int) -> None:
+    """A person starts their stopped workspace, which ends its dormancy."""
+    o = lives.owned[world.workspaces[w, W_OWNER]]
+    if o[O_DORMANT] != NEVER:
+        o[O_DORMANT] = NEVER
+        o[O_DELETING] = NEVER
+        o[O_LAST_USED] = now_at
+        _tell(world, lives, w, WOKEN, now_at)
+    world.claims[i, C_HIT] = STARTED
+    world.claims[i, C_BUILD] = _new_life_build(world, lives, w, START, 0, now_at)
+    lives.people[person, H_WAITING] = i
+    set_wake(lives, person, NEVER)
+
+
+@part
+def _settle_in(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+    """A person who has no workspace claims one: it gets their TTL and their autostart."""
+    _claim(inputs, world, i, now_at)
+    h, o = lives.people[person], lives.owned[i]
+    template = template_of(lives, person)
+    h[H_WORKSPACE] = world.claims[i, C_WORKSPACE]
+    h[H_UNTIL] = inputs.claims[i, A_UNTIL]
+    h[H_WAITING] = i
+    o[O_TTL] = h[H_TTL]
+    if h[H_TTL] == TEMPLATES_TTL:
+        o[O_TTL] = template.default_ttl_us if template.default_ttl_us > 0 else NEVER
+    o[O_LAST_USED] = now_at
+    o[O_DORMANT] = NEVER
+    o[O_DELETING] = NEVER
+    o[O_NEXT_START] = next_start(lives, person, now_at)
+    _clear(lives.builds[world.claims[i, C_BUILD]], 0)
+    set_wake(lives, person, NEVER)
+
+
+@part
+def _clear(life: Int64Array, reason: int) -> None:
+    life[L_DEADLINE] = NEVER
+    life[L_MAX_DEADLINE] = NEVER
+    life[L_REASON] = reason
+    life[L_BUMPED_AT] = NEVER
+    life[L_BUMPED_FROM] = NEVER
+    life[L_BUMPS] = 0
+
+
+@part
+def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
+    """A build of an owned workspace, initiated by its owner (whom the executor acts for)."""
+    build = _new_build(world, w, transition, True, now_at)
+    _clear(lives.builds[build], reason)
+    return build
+
+
+@part
+def _begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
+    """An owned workspace's start build is done: it fails, or it gets its deadlines and its owner is connected."""
+    claim = world.workspaces[w, W_OWNER]
+    person = inputs.claims[claim, A_PERSON]
+    if person == NONE:
+        return
+    build = world.workspaces[w, W_BUILD]
+    h, row = lives.people[person], world.builds[build]
+    luck = mix(inputs.claims[claim, A_LUCK] ^ row[B_NUMBER])
+    by_chance = row[B_NUMBER] > 1 and world.claims[claim, C_BUILD] != build
+    threshold = inputs.presets[world.workspaces[w, W_PRESET], P_START_FAILURE_THRESHOLD]
+    fails = by_chance and happens(threshold, luck, FAILURE_STREAM)
+    if not fails and not complete_start(lives, person, claim, build, now_at):
+        fails = True
+        _tell(world, lives, w, NO_STOP_DAY, now_at)
+    if fails:
+        row[B_STATUS] = FAILED
+        row[B_READY] = NEVER
+        world.workspaces[w, W_READY] = NEVER
+        return
+    h[H_REPORT] = row[B_READY]
+
+
+@part
+def _go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
+    """A job of an owned workspace is done: who waited for it goes on, and the executor knows when to look again."""
+    claim = world.workspaces[w, W_OWNER]
+    if claim == NONE or inputs.claims[claim, A_PERSON] == NONE:
+        return
+    person = inputs.claims[claim, A_PERSON]
+    h = lives.people[person]
+    build = world.workspaces[w, W_BUILD]
+    waiting = h[H_WAITING]
+    h[H_WAITING] = NONE
+    if world.builds[build, B_TRANSITION] == DELETE:
+        h[H_WORKSPACE] = NONE
+        set_wake(lives, person, NEVER)
+        if waiting != NONE:
+            _settle_in(inputs, world, lives, person, waiting, now_at)
+        return
+    if world.builds[build, B_TRANSITION] == STOP and waiting != NONE:
+        _start_again(world, lives, person, w, waiting, now_at)
+        return
+    set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@part
+def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Facts:
+    build = world.workspaces[w, W_BUILD]
+    b = world.builds[build]
+    return facts_of(
+        lives,
+        person,
+        world.workspaces[w, W_OWNER],
+        b[B_TRANSITION],
+        b[B_STATUS],
+        b[B_CREATED],
+        b[B_COMPLETED],
+        build,
+        now_at,
+    )
+
+
+@part
+def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
+    """Write down what is about to happen to an owned workspace, and the numbers that caused it."""
+    i = lives.counters[STORIES]
+    lives.counters[STORIES] = i + 1
+    claim, build = world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD]
+    row, life, o = lives.stories[i], lives.builds[build], lives.owned[claim]
+    row[X_AT] = now_at
+    row[X_CLAIM] = claim
+    row[X_RULE] = rule
+    row[X_BUILD] = build
+    row[X_DEADLINE] = life[L_DEADLINE]
+    row[X_MAX_DEADLINE] = life[L_MAX_DEADLINE]
+    row[X_BUMPED_AT] = life[L_BUMPED_AT]
+    row[X_BUMPED_FROM] = life[L_BUMPED_FROM]
+    row[X_NEXT_START] = o[O_NEXT_START]
+    row[X_LAST_USED] = o[O_LAST_USED]
+    row[X_DELETING] = o[O_DELETING]
+
+
+@part
+def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
+    """The lifecycle executor looks at a person's workspace, and acts by the first rule that applies."""
+    w = lives.people[person, H_WORKSPACE]
+    if w == NONE or world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
+        set_wake(lives, person, NEVER)  # until the job is done
+        return
+    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
+    if world.builds[build, B_TRANSITION] == START and world.builds[build, B_STATUS] == SUCCEEDED:
+        report(lives, person, claim, build, now_at)
+    facts = _facts(world, lives, person, w, now_at)
+    template = template_of(lives, person)
+    rule = transition(facts, template, now_at)
+    if rule != NOTHING:
+        _tell(world, lives, w, rule, now_at)
+    o = lives.owned[claim]
+    if rule in (AUTOSTOP, SUSPENDED_STOP, FAILED_STOP):
+        _new_life_build(world, lives, w, STOP, rule, now_at)
+        o[O_NEXT_START] = next_start(lives, person, now_at)
+    elif rule == AUTOSTART:
+        _new_life_build(world, lives, w, START, rule, now_at)
+    elif rule == AUTODELETE:
+        _new_life_build(world, lives, w, DELETE, rule, now_at)
+    elif rule == DORMANCY:
+        o[O_DORMANT] = now_at
+        if template.time_til_dormant_autodelete_us > 0:
+            o[O_DELETING] = now_at + template.time_til_dormant_autodelete_us
+        if facts.transition == START:
+            _new_life_build(world, lives, w, STOP, rule, now_at)
+            o[O_NEXT_START] = next_start(lives, person, now_at)
+    if world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
+        set_wake(lives, person, NEVER)
+    else:
+        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@part
+def _change(world: World, lives: Lives, i: int) -> None:
+    """A person's TTL or a template's schedule changes."""
+    x = lives.changes[i]
+    now_at, person = x[V_AT], x[V_PERSON]
+    h = lives.people[person]
+    w = h[H_WORKSPACE]
+    runs = False
+    if w != NONE:
+        b = world.builds[world.workspaces[w, W_BUILD]]
+        runs = b[B_TRANSITION] == START and b[B_STATUS] == SUCCEEDED
+        if runs:
+            report(lives, person, world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD], now_at)
+    if x[V_KIND] == SET_TTL:
+        h[H_TTL] = x[V_VALUE]
+    else:
+        h[H_TEMPLATE] = x[V_VALUE]
+    h[H_CROSSED] = -NEVER
+    if w == NONE:
+        return
+    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
+    o, life = lives.owned[claim], lives.builds[build]
+    if x[V_KIND] == SET_TTL:
+        _tell(world, lives, w, TTL_CHANGED, now_at)
+        o[O_TTL] = x[V_VALUE]
+        if runs and x[V_VALUE] == NEVER:
+            life[L_DEADLINE] = deadline_without_ttl(life[L_MAX_DEADLINE])
+    else:
+        _tell(world, lives, w, TEMPLATE_CHANGED, now_at)
+        o[O_NEXT_START] = next_start(lives, person, world.builds[build, B_CREATED])
+        if runs:
+            template = template_of(lives, person)
+            max_at = NEVER
+            if h[H_QUIET_HOURS] != NONE:
+                max_at, _ = max_deadline(
+                    schedule_of(lives, h[H_QUIET_HOURS]), world.builds[build, B_COMPLETED], template
+                )
+            life[L_DEADLINE], life[L_MAX_DEADLINE] = rescheduled(
+                life[L_DEADLINE], life[L_MAX_DEADLINE], max_at, ttl_in_force(o[O_TTL], template), now_at
+            )
+    if world.builds[build, B_STATUS] > RUNNING:
+        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@part
+def _end_lives(inputs: Inputs, world: World, lives: Lives, end_at: int) -> None:
+    """What agents have reported until the window ends."""
+    for person in range(lives.people.shape[0]):
+        w = lives.people[person, H_WORKSPACE]
+        if w != NONE:
+            b = world.builds[world.workspaces[w, W_BUILD]]
+            if b[B_TRANSITION] == START and b[B_STATUS] == SUCCEEDED:
+                report(lives, person, world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD], end_at)
 
 
 @part
@@ -620,8 +988,28 @@ def _has_room(world: World, more: int) -> bool:
     return False
 
 
+@part
+def _has_room_for_lives(world: World, lives: Lives) -> bool:
+    """One more story and one more workspace and build than a claim needs: a job that is done may bring the next."""
+    if lives.counters[STORIES] + 2 > lives.stories.shape[0]:
+        world.counters[MORE] = 2
+        return False
+    return _has_room(world, 2)
+
+
+@part
+def _look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
+    """The executor's tick: at the first person who is due, or at everybody."""
+    if every_tick:
+        for person in range(lives.people.shape[0]):
+            _execute(world, lives, person, now_at)
+        lives.counters[NEXT_LOOK] = now_at + MINUTE_US
+    else:
+        _execute(world, lives, first_due(lives), now_at)
+
+
 @jit
-def _advance(inputs: Inputs, world: World, every_tick: bool) -> bool:
+def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool) -> bool:
     """Go on from event to event: True at the end of the window, False when a table is full."""
     start_at, end_at, interval_us = inputs.settings.start_at, inputs.settings.end_at, inputs.settings.interval_us
     presets = inputs.presets.shape[0]
@@ -637,20 +1025,37 @@ def _advance(inputs: Inputs, world: World, every_tick: bool) -> bool:
         else:
             tick_at = _tick_from(counters[NEXT_WAKE], start_at, interval_us)
         now_at = min(event_at, claim_at, job_at, tick_at)
+        change_at, look_at = NEVER, NEVER
+        if lives is not None:
+            if lives.counters[NEXT_CHANGE] < lives.changes.shape[0]:
+                change_at = lives.changes[lives.counters[NEXT_CHANGE], V_AT]
+            look_at = lives.counters[NEXT_LOOK] if every_tick else lives.wakes[1]
+            now_at = min(now_at, change_at, look_at)
         if now_at > end_at:
+            if lives is not None:
+                _end_lives(inputs, world, lives, end_at)
             return True
+        if lives is not None and not _has_room_for_lives(world, lives):
+            return False
 
         if event_at == now_at:
             _happen(inputs, world, counters[NEXT_EVENT])
             counters[NEXT_EVENT] += 1
+        elif change_at == now_at:
+            if lives is not None:
+                _change(world, lives, lives.counters[NEXT_CHANGE])
+                lives.counters[NEXT_CHANGE] += 1
         elif job_at == now_at:
             counters[RUNNING_JOBS] -= 1
-            _finish(inputs, world, jobs[counters[RUNNING_JOBS], J_BUILD], now_at)
+            _finish(inputs, world, lives, jobs[counters[RUNNING_JOBS], J_BUILD], now_at)
         elif claim_at == now_at:
             if not _has_room(world, 1):
                 return False
-            _claim(inputs, world, counters[NEXT_CLAIM], now_at)
+            _arrive(inputs, world, lives, counters[NEXT_CLAIM], now_at)
             counters[NEXT_CLAIM] += 1
+        elif look_at == now_at:
+            if lives is not None:
+                _look(world, lives, every_tick, now_at)
         else:
             more = 0
             for preset in range(presets):
@@ -666,25 +1071,37 @@ def _advance(inputs: Inputs, world: World, every_tick: bool) -> bool:
         _take_jobs(inputs, world, now_at)
 
 
-def simulate(inputs: Inputs, every_tick: bool = False) -> Output:
+def simulate(inputs: Inputs, people: People | None = None, every_tick: bool = False) -> Output:
     """Run a scenario from its window's start to its end (inclusive): rows of everything that happened.
 
-    `every_tick` looks at each preset at every tick, also where nothing can have changed: the rows are the same.
+    `every_tick` looks at each preset at every tick and at each person in every minute, also where nothing can have
+    changed: the rows are the same.
     """
     world = _empty_world(inputs)
-    while not _advance(inputs, world, every_tick):
+    lives = (
+        None if people is None else empty_lives(people, len(inputs.claims), len(world.builds), inputs.settings.start_at)
+    )
+    while not _advance(inputs, world, lives, every_tick):
         more = int(world.counters[MORE])
         world = world._replace(
             workspaces=_grown(world.workspaces, more),
             builds=_grown(world.builds, more),
             decisions=_grown(world.decisions, more),
         )
+        if lives is not None:
+            # As many rows as builds; those of prebuilds stay empty.
+            room = np.full((len(world.builds) - len(lives.builds), L_COLUMNS), NEVER, dtype=np.int64)
+            lives = lives._replace(builds=np.concatenate([lives.builds, room]), stories=_grown(lives.stories, more))
     counters = world.counters
+    nothing = np.empty((0, 0), dtype=np.int64)
     return Output(
         world.workspaces[: counters[WORKSPACES]],
         world.builds[: counters[BUILDS]],
         world.claims,
         world.decisions[: counters[DECISIONS]],
+        nothing if lives is None else lives.owned,
+        nothing if lives is None else lives.builds[: counters[BUILDS]],
+        nothing if lives is None else lives.stories[: lives.counters[STORIES]],
     )
 
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, UTC_ZONE, Int64Array, Zone
 from simkit.demand.streams import stream
-from simkit.model import History, Profile, Scenario
+from simkit.model import History, People, Profile, Scenario
 
 __all__ = ["Claims", "draw", "hour_of_week"]
 
 
 class Claims(NamedTuple):
-    """Claims in order of time: at int64[n] microseconds, preset int64[n] into `names`, luck int64[n] of 32 bits."""
+    """Claims in order of time: at int64[n] microseconds, preset int64[n] into `names`, luck int64[n] of 32 bits.
+
+    `person`: who asks, by position among all people, ANYBODY for somebody new each time; `until`: the end of the
+    person's session.
+    """
 
     at: Int64Array
     preset: Int64Array
     luck: Int64Array
+    person: Int64Array
+    until: Int64Array
     names: tuple[str, ...]
+
+
+ANYBODY = -1
 
 
 def draw(scenario: Scenario, seed: int, replication: int) -> Claims:
@@ -28,48 +38,105 @@ def draw(scenario: Scenario, seed: int, replication: int) -> Claims:
     A history is the same in every replication; a profile is a Poisson process whose draws belong to a preset and a
     local day, so that a longer window or another preset leaves a day's claims as they were.
     """
-    if isinstance(scenario.demand, History):
-        return _replayed(scenario, scenario.demand, seed, replication)
-    names = tuple(dict.fromkeys(p.preset for p in scenario.demand))
-    parts = [_drawn(scenario, p, names.index(p.preset), i, seed, replication) for i, p in enumerate(scenario.demand)]
-    empty = np.empty((3, 0), dtype=np.int64)
-    at, preset, luck = np.concatenate([empty, *parts], axis=1)
-    order = np.argsort(at, kind="stable")
-    return Claims(at[order], preset[order], luck[order], names)
-
-
-def _replayed(scenario: Scenario, history: History, seed: int, replication: int) -> Claims:
-    names = tuple(dict.fromkeys(history.preset))
+    history = scenario.demand if isinstance(scenario.demand, History) else None
+    profiles = () if isinstance(scenario.demand, History) else scenario.demand
+    asked = [*(history.preset if history else ()), *(p.preset for p in profiles), *(p.preset for p in scenario.people)]
+    names = tuple(dict.fromkeys(asked))
     position = {name: i for i, name in enumerate(names)}
+    parts = [np.empty((5, 0), dtype=np.int64)]
+    if history:
+        parts.append(_replayed(scenario, history, position, seed, replication))
+    parts += [_drawn(scenario, p, position[p.preset], i, seed, replication) for i, p in enumerate(profiles)]
+    person = 0
+    for people in scenario.people:
+        parts.append(_sessions(scenario, people, position[people.preset], person, seed, replication))
+        person += people.count
+    columns = np.concatenate(parts, axis=1)
+    at, preset, luck, who, until = columns[:, np.argsort(columns[0], kind="stable")]
+    return Claims(at, preset, luck, who, until, names)
+
+
+def _replayed(
+    scenario: Scenario, history: History, position: dict[str, int], seed: int, replication: int
+) -> Int64Array:
+    """A history's claims in the window: int64[5, n]."""
     preset = np.fromiter((position[name] for name in history.preset), np.int64, len(history.preset))
     luck = np.empty(preset.size, dtype=np.int64)
-    for i, name in enumerate(names):
+    for name, i in position.items():
         mine = preset == i
         luck[mine] = stream(seed, replication, f"claims/{name}").integers(0, 1 << 32, int(mine.sum()))
     inside = (history.claim_at >= scenario.start_at) & (history.claim_at <= scenario.end_at)
-    return Claims(history.claim_at[inside], preset[inside], luck[inside], names)
+    return _columns(history.claim_at[inside], preset[inside], luck[inside])
 
 
 def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: int, replication: int) -> Int64Array:
-    """(at, preset, luck) of a profile's claims: int64[3, n], in order of time within each day."""
+    """A profile's claims: int64[5, n], in order of time within each day."""
     rate = np.array(profile.claims_per_hour)
-    from_at, offset_us = profile.zone.offsets(scenario.start_at - DAY_US, scenario.end_at + DAY_US)
-    first = (scenario.start_at + int(offset_us[0])) // DAY_US - 1
-    last = (scenario.end_at + int(offset_us[-1])) // DAY_US + 1
-    changes_at_wall = from_at + np.append(offset_us[:1], offset_us[:-1])  # what the clock shows when each change comes
-    parts = []
-    for day in range(first, last + 1):
+    clock = _Clock(scenario, profile.zone)
+    parts = [_columns(*np.empty((3, 0), dtype=np.int64))]
+    for day in clock.days():
         chance = stream(seed, replication, f"profile/{profile.preset}/{which}/{day}")
-        of_day = rate[(day + 3) % 7 * 24 :][:24]  # 1970-01-01 was a Thursday
-        hour = np.repeat(np.arange(24), chance.poisson(of_day))
+        hour = np.repeat(np.arange(24), chance.poisson(_of_day(rate, day)))
         wall = np.sort(day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size))
         luck = chance.integers(0, 1 << 32, hour.size)
-        # A wall clock's hour that is skipped has no claims, one that is repeated has them the first time.
-        at = wall - offset_us[np.maximum(np.searchsorted(changes_at_wall, wall, side="right") - 1, 0)]
-        real = at + offset_us[np.maximum(np.searchsorted(from_at, at, side="right") - 1, 0)] == wall
-        inside = real & (at >= scenario.start_at) & (at <= scenario.end_at)
-        parts.append(np.stack([at[inside], np.full(int(inside.sum()), preset), luck[inside]]))
-    return np.concatenate(parts, axis=1).astype(np.int64)
+        at, inside = clock.instants(wall)
+        parts.append(_columns(at[inside], np.full(int(inside.sum()), preset), luck[inside]))
+    return np.concatenate(parts, axis=1)
+
+
+def _sessions(scenario: Scenario, people: People, preset: int, first: int, seed: int, replication: int) -> Int64Array:
+    """The sessions of people, of whom the first has the position `first`: int64[5, n]."""
+    rate = np.array(people.sessions_per_hour)
+    length = np.array(people.length.samples, dtype=np.int64)
+    clock = _Clock(scenario, people.zone)
+    parts = [np.empty((5, 0), dtype=np.int64)]
+    for day in clock.days():
+        chance = stream(seed, replication, f"people/{people.name}/{day}")
+        counts = chance.poisson(_of_day(rate, day)[:, None], (24, people.count))
+        hour, who = np.nonzero(counts)
+        often = counts[hour, who]
+        hour, who = np.repeat(hour, often), np.repeat(who, often)
+        wall = day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size)
+        luck = chance.integers(0, 1 << 32, hour.size)
+        lasts = length[chance.integers(0, length.size, hour.size)]
+        at, inside = clock.instants(wall)
+        part = np.stack([at, np.full(at.size, preset), luck, first + who, at + lasts])
+        parts.append(part[:, inside])
+    return np.concatenate(parts, axis=1)
+
+
+def _columns(at: Int64Array, preset: Int64Array, luck: Int64Array) -> Int64Array:
+    """Claims of somebody new each time."""
+    return np.stack([at, preset, luck, np.full(at.size, ANYBODY), at]).astype(np.int64)
+
+
+def _of_day(rate: npt.NDArray[np.float64], day: int) -> npt.NDArray[np.float64]:
+    """The 24 rates of a day counted from 1970-01-01, which was a Thursday."""
+    return rate[(day + 3) % 7 * 24 :][:24]
+
+
+class _Clock:
+    """The wall clock of a zone over a scenario's window."""
+
+    def __init__(self, scenario: Scenario, zone: Zone) -> None:
+        self.start_at, self.end_at = scenario.start_at, scenario.end_at
+        self.from_at, self.offset_us = zone.offsets(self.start_at - DAY_US, self.end_at + DAY_US)
+        # What the clock shows when each change comes.
+        self.changes_at_wall = self.from_at + np.append(self.offset_us[:1], self.offset_us[:-1])
+
+    def days(self) -> range:
+        """Every local day of the window, and one around it."""
+        first = (self.start_at + int(self.offset_us[0])) // DAY_US - 1
+        return range(first, (self.end_at + int(self.offset_us[-1])) // DAY_US + 2)
+
+    def instants(self, wall: Int64Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
+        """(the instants, which of them exist and lie in the window).
+
+        A wall clock's hour that is skipped has no instants, one that is repeated has them the first time.
+        """
+        at = wall - self.offset_us[np.maximum(np.searchsorted(self.changes_at_wall, wall, side="right") - 1, 0)]
+        real = at + self.offset_us[np.maximum(np.searchsorted(self.from_at, at, side="right") - 1, 0)] == wall
+        return at, real & (at >= self.start_at) & (at <= self.end_at)
 
 
 def hour_of_week(at: Int64Array, zone: Zone = UTC_ZONE) -> Int64Array:

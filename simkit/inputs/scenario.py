@@ -41,7 +41,7 @@ _KEYS = (
     *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
     *("claim_order", "cost", "overrides", "events"),
 )
-_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete")
+_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
 _WORKLOAD = ("durations", "failures", "cost")
 _EVENTS = ("activate", "invalidate", "pause", "resume")
 _MAX_DAEMONS = 10_000

@@ -19,7 +19,7 @@ from simkit.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -51,6 +51,9 @@ _REFERENCES = {
     ("claims", "workspace_id"): "workspaces",
     ("claims", "workspace_build_id"): "workspace_builds",
     ("reconciler_decisions", "preset_id"): "template_version_presets",
+    ("sessions", "user_id"): "users",
+    ("lifecycle_decisions", "workspace_id"): "workspaces",
+    ("lifecycle_decisions", "workspace_build_id"): "workspace_builds",
     ("desired_instances", "preset_id"): "template_version_presets",
 }
 
@@ -220,6 +223,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns,
     values = {
         "TIMESTAMP WITH TIME ZONE": f"make_timestamptz(nullif({{}}, {NEVER}))",
         "TIMESTAMP": "make_timestamp({})",
+        "BIGINT": f"nullif({{}}, {NEVER})",
     }
     selected = ", ".join(values.get(types[name], "{}").format(name) for name in columns)
     connection.register("given", dict(columns))

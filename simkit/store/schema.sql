@@ -34,7 +34,27 @@ CREATE TABLE templates (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
     name VARCHAR NOT NULL,
-    active_version_id BIGINT -- at the end of the window
+    active_version_id BIGINT, -- at the end of the window
+    -- Its schedule when the window begins; durations in nanoseconds, as Coder stores them, 0 for off.
+    default_ttl BIGINT NOT NULL,
+    activity_bump BIGINT NOT NULL,
+    autostart_days_of_week BIGINT NOT NULL, -- bit 0 is Monday
+    autostop_requirement_days_of_week BIGINT NOT NULL,
+    autostop_requirement_weeks BIGINT NOT NULL,
+    failure_ttl BIGINT NOT NULL,
+    time_til_dormant BIGINT NOT NULL,
+    time_til_dormant_autodelete BIGINT NOT NULL,
+    allow_user_autostart BOOLEAN NOT NULL,
+    allow_user_autostop BOOLEAN NOT NULL
+);
+
+-- People who own one workspace at a time.
+CREATE TABLE users (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL CHECK (id > 0),
+    username VARCHAR NOT NULL,
+    quiet_hours_schedule VARCHAR NOT NULL, -- '' without
+    suspended_at TIMESTAMPTZ
 );
 
 CREATE TABLE template_versions (
@@ -87,7 +107,7 @@ CREATE TABLE workspaces (
     last_used_at TIMESTAMPTZ,
     autostart_schedule VARCHAR,
     next_start_at TIMESTAMPTZ,
-    ttl BIGINT CHECK (ttl > 0),
+    ttl BIGINT CHECK (ttl > 0), -- nanoseconds
     dormant_at TIMESTAMPTZ,
     deleting_at TIMESTAMPTZ,
     -- A prebuild has no lifecycle until somebody claims it.
@@ -161,6 +181,35 @@ CREATE TABLE claims (
     workspace_build_id BIGINT NOT NULL,
     hit BOOLEAN NOT NULL,
     ready_at TIMESTAMPTZ CHECK (ready_at >= created_at) -- NULL: not ready when the window ended
+);
+
+-- A person works; `found` says with what: a workspace that runs, one that had to be started, one just claimed, or none
+-- because the person is suspended.
+CREATE TABLE sessions (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    user_id BIGINT NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL,
+    ended_at TIMESTAMPTZ NOT NULL CHECK (ended_at >= started_at),
+    found VARCHAR NOT NULL CHECK (found IN ('running', 'started', 'claimed', 'nothing')),
+    workspace_id BIGINT,
+    ready_at TIMESTAMPTZ
+);
+
+-- What the lifecycle executor did to a workspace or what befell it, and the numbers that it saw.
+CREATE TABLE lifecycle_decisions (
+    run_id VARCHAR NOT NULL,
+    decided_at TIMESTAMPTZ NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    rule VARCHAR NOT NULL,
+    workspace_build_id BIGINT NOT NULL, -- the latest one before
+    deadline TIMESTAMPTZ,
+    max_deadline TIMESTAMPTZ,
+    bumped_at TIMESTAMPTZ, -- when activity last moved the deadline, and from where
+    bumped_from TIMESTAMPTZ,
+    next_start_at TIMESTAMPTZ,
+    last_used_at TIMESTAMPTZ,
+    deleting_at TIMESTAMPTZ
 );
 
 -- Each tick at which the reconciler acted on a preset, or at which what it saw made it hold still.
