@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from simkit.clock import (
+    DAY_US,
     HOUR_US,
     MINUTE_US,
     NEVER,
@@ -32,9 +33,12 @@ PREBUILDS_USER_ID = "c42fdf75-3097-471c-8c33-fb52454d81c0"
 """The system user that owns every prebuild until it is claimed."""
 
 EVERY_DAY = 0b1111111
+DEFAULT_QUIET_HOURS = "CRON_TZ=UTC 0 0 * * *"
 
 MAX_TTL_US = 31_536_000 * SECOND_US
 MIN_TTL_US = 3600 * SECOND_US
+MAX_WORKSPACE_TTL_US = 30 * DAY_US
+MIN_WORKSPACE_TTL_US = MINUTE_US
 
 
 @dataclass(frozen=True)
@@ -254,28 +258,50 @@ class TemplateSchedule:
 
 
 @dataclass(frozen=True)
-class People:
-    """People who each own one workspace of a preset, and when they work.
+class SessionProfile:
+    """When each of some people starts to work: `per_hour[h]` sessions expected in local hour h of the week, in `zone`;
+    a session lasts `length`. In a share of them, `connected`, an agent connection reports activity all the while."""
 
-    `sessions_per_hour[h]` are expected of each in local hour h of the week, in `zone`; a session lasts `length`.
+    zone: Zone
+    per_hour: tuple[float, ...]
+    length: Distribution
+    connected: float = 1.0
+
+    def __post_init__(self) -> None:
+        assert len(self.per_hour) == HOURS_PER_WEEK, "a profile covers a whole week"
+        assert 0 <= self.connected <= 1, "a share is between 0 and 1"
+
+
+@dataclass(frozen=True)
+class SessionHistory:
+    """Sessions that happened, in order of time: int64[n] instants, and the person of each, from 0 on.
+
+    One without an end (NEVER) lasts as `length` says.
     """
+
+    started_at: Int64Array
+    ended_at: Int64Array
+    person: Int64Array
+    length: Distribution | None = None
+    connected: float = 1.0
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class People:
+    """People who each own one workspace of a preset, and when they work."""
 
     name: str
     count: int
     preset: str
-    zone: Zone
-    sessions_per_hour: tuple[float, ...]
-    length: Distribution
-    quiet_hours: str = "CRON_TZ=UTC 0 0 * * *"
+    sessions: SessionProfile | SessionHistory
+    quiet_hours: str = DEFAULT_QUIET_HOURS
     """"": the deployment has no quiet hours, and no workspace a max deadline."""
     autostart: str = ""
     ttl_us: int | None = None
     """Their workspaces' own TTL, 0 for none; None takes the template's default."""
     suspended_at: int = NEVER
     where: Where = NOWHERE
-
-    def __post_init__(self) -> None:
-        assert len(self.sessions_per_hour) == HOURS_PER_WEEK, "a profile covers a whole week"
 
 
 ClaimOrder = Literal["oldest", "newest", "random"]

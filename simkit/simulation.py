@@ -61,7 +61,7 @@ def _run(scenario: Scenario, seed: int, replication: int, every_tick: bool) -> R
     presets = tuple((version, preset) for version in scenario.all_versions for preset in version.presets)
     claims = draw(scenario, seed, replication)
     inputs = _inputs(scenario, seed, replication, presets, claims)
-    people = _people(scenario)
+    people = kernel_people(scenario)
     digest = _digest(scenario, seed, replication, presets, inputs, people)
     run_id = f"{scenario.name}-s{seed}-r{replication}-{digest[:8]}"
     rows = kernel.simulate(inputs, people, every_tick=every_tick)
@@ -121,13 +121,14 @@ def _inputs(
                 claims.luck,
                 claims.person,
                 claims.until,
+                claims.connected,
             ],
             axis=1,
         ),
     )
 
 
-def _people(scenario: Scenario) -> lives.People | None:
+def kernel_people(scenario: Scenario) -> lives.People | None:
     """People as the kernel takes them; None without any."""
     if not scenario.people:
         return None
@@ -214,7 +215,7 @@ def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_versio
             case Resume():
                 rows.append((event.at, kernel.RESUME, 0))
             case SetTTL() | SetSchedule():
-                pass  # of people's workspaces, see _people
+                pass  # of people's workspaces, see kernel_people
     if not scenario.behaviour.invalidates:
         rows = [row for row in rows if row[1] != kernel.INVALIDATE]
     return np.array(rows, dtype=np.int64).reshape(-1, kernel.E_COLUMNS)
@@ -275,7 +276,8 @@ def _digest(
     named = [(v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in presets]
     costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in presets]
     givens = (simkit.__version__, scenario.name, scenario.behaviour.version, seed, replication, named, costs)
-    digest.update(repr((*givens, scenario.currency, scenario.zone.name)).encode())
+    groups = [(p.name, p.count, p.autostart, p.quiet_hours) for p in scenario.people]
+    digest.update(repr((*givens, scenario.currency, scenario.zone.name, groups)).encode())
     named_arrays = [*zip(inputs._fields, inputs, strict=True)]
     named_arrays += [] if people is None else zip(people._fields, people, strict=True)
     for name, value in named_arrays:

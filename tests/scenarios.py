@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from hypothesis import strategies as st
 
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, from_datetime, parse_instant, to_datetime, zone
+from simkit.clock import (
+    DAY_US,
+    HOUR_US,
+    MINUTE_US,
+    NEVER,
+    SECOND_US,
+    Zone,
+    from_datetime,
+    parse_instant,
+    to_datetime,
+    zone,
+)
 from simkit.cron import Cron, parse
 from simkit.model import (
     BEHAVIOURS,
@@ -20,12 +32,18 @@ from simkit.model import (
     History,
     Invalidate,
     Pause,
+    People,
     Preset,
     Profile,
     Reconciler,
     Resume,
     Scenario,
     Schedule,
+    SessionHistory,
+    SessionProfile,
+    SetSchedule,
+    SetTTL,
+    TemplateSchedule,
     TemplateVersion,
     Workload,
     constant,
@@ -240,8 +258,113 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
+template_schedules = st.builds(
+    TemplateSchedule,
+    default_ttl_us=st.sampled_from((0, 40 * MINUTE_US, 3 * HOUR_US, DAY_US)),
+    activity_bump_us=st.sampled_from((0, 10 * MINUTE_US, HOUR_US)),
+    autostart_days=st.sampled_from((0b1111111, 0b0010101, 0)),
+    autostop_days=st.sampled_from((0, 0, 0b1111111, 0b1000001)),
+    autostop_weeks=st.sampled_from((1, 2)),
+    failure_ttl_us=st.sampled_from((0, MINUTE_US, 2 * HOUR_US)),
+    time_til_dormant_us=st.sampled_from((0, MINUTE_US, 5 * HOUR_US)),
+    time_til_dormant_autodelete_us=st.sampled_from((0, MINUTE_US, 4 * HOUR_US)),
+    allow_user_autostart=st.booleans(),
+    allow_user_autostop=st.booleans(),
+)
+
+
+@st.composite
+def people(draw: st.DrawFn, name: str, span: Span) -> People:
+    """One to three people and their sessions, of whom anything may be odd."""
+    inside = st.integers(span.start_at // SECOND_US, span.end_at // SECOND_US).map(lambda second: second * SECOND_US)
+    count = draw(st.integers(1, 3))
+    lasting = st.sampled_from((0, 5 * MINUTE_US, 3 * HOUR_US, DAY_US))
+    rows = sorted(draw(st.lists(st.tuples(inside, lasting, st.integers(0, count - 1)), max_size=20)))
+    at, lasts, who = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    crons = (
+        "",
+        "*/30 * * * *",
+        "CRON_TZ=America/New_York 30 8 * * 1-5",
+        "0 25 * * *",
+        "CRON_TZ=Asia/Kathmandu 0 */5 * * *",
+    )
+    return People(
+        name,
+        count,
+        "p",
+        SessionHistory(at, at + lasts, who, connected=draw(st.sampled_from((1.0, 0.5)))),
+        quiet_hours=draw(st.sampled_from(("", "0 0 * * *", f"CRON_TZ={span.zone.name} 0 0 * * *", "30 13 * * *"))),
+        autostart=draw(st.sampled_from(crons)),
+        ttl_us=draw(st.sampled_from((None, 0, MINUTE_US, 5 * HOUR_US))),
+        suspended_at=draw(st.one_of(st.just(NEVER), inside)),
+    )
+
+
+@st.composite
+def inhabited(draw: st.DrawFn, changes: bool = True) -> Scenario:
+    """Up to two and a half days of people with workspaces, in which anything may happen. `changes`: also of rules."""
+    span = draw(spans())
+    inside = st.integers(span.start_at // SECOND_US, span.end_at // SECOND_US).map(lambda second: second * SECOND_US)
+    groups = tuple(draw(people(name, span)) for name in ("a", "b")[: draw(st.integers(1, 2))])
+    happening: list[Event] = []
+    if changes:
+        ttls = st.builds(SetTTL, inside, st.sampled_from(("a", groups[-1].name)), st.sampled_from((None, HOUR_US)))
+        happening = draw(st.lists(st.one_of(ttls, st.builds(SetSchedule, inside, template_schedules)), max_size=3))
+    return Scenario(
+        name="inhabited",
+        start_at=span.start_at,
+        end_at=span.end_at,
+        versions=(TemplateVersion("t", "v1", (Preset("p", draw(st.integers(0, 2)), HOUR_US),)),),
+        behaviour=BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))],
+        provisioner_daemons=draw(st.integers(1, 3)),
+        workload=Workload(
+            *(draw(durations) for _ in range(7)),
+            failure_probability=draw(st.sampled_from((0.0, 0.3))),
+            start_failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
+        ),
+        events=tuple(sorted(happening, key=lambda e: e.at)),
+        schedule=draw(template_schedules),
+        people=groups,
+    )
+
+
+def inhabited_fortnight() -> Scenario:
+    """Two weeks around New York's change of clocks in which people's workspaces do everything that they can do."""
+    new_york = Zone("America/New_York")
+    start_at = new_york.at(datetime(2026, 3, 2))  # noqa: DTZ001
+    weekday = (*[0.0] * 8, 0.5, 0.4, *[0.1] * 8, *[0.0] * 6)
+    sessions = SessionProfile(new_york, (*weekday * 5, *[0.0] * 48), lognormal(2 * HOUR_US, 5 * HOUR_US, 64), 0.9)
+    crons = {"autostart": "CRON_TZ=America/New_York 30 8 * * 1-5", "quiet_hours": "CRON_TZ=America/New_York 0 2 * * *"}
+    rare = replace(sessions, per_hour=tuple(rate / 40 for rate in sessions.per_hour))
+    return Scenario(
+        name="fortnight",
+        start_at=start_at,
+        end_at=start_at + 14 * DAY_US,
+        versions=(TemplateVersion("t", "v1", (Preset("p", 2, DAY_US),)),),
+        zone=new_york,
+        workload=Workload(lognormal(3 * MINUTE_US, 8 * MINUTE_US, 64), start_failure_probability=0.05),
+        schedule=TemplateSchedule(
+            default_ttl_us=9 * HOUR_US,
+            autostop_days=0b0100000,
+            failure_ttl_us=HOUR_US,
+            time_til_dormant_us=3 * DAY_US,
+            time_til_dormant_autodelete_us=2 * DAY_US,
+        ),
+        people=(
+            People("staff", 12, "p", sessions, **crons),
+            People("rare", 20, "p", rare, ttl_us=3 * HOUR_US),
+            People("leaves", 2, "p", sessions, suspended_at=start_at + 4 * DAY_US + 12 * HOUR_US, **crons),
+        ),
+        events=(
+            SetTTL(start_at + 3 * DAY_US + 14 * HOUR_US, "staff", None),
+            SetSchedule(start_at + 8 * DAY_US, TemplateSchedule(8 * HOUR_US, autostop_days=0b0001000)),
+        ),
+    )
+
+
 def digests() -> str:
-    return "\n".join(tables_digest(run(busy_week(version), seed)) for version in BEHAVIOURS for seed in (0, 7))
+    given = [(busy_week(version), seed) for version in BEHAVIOURS for seed in (0, 7)]
+    return "\n".join(tables_digest(run(*each)) for each in [*given, (inhabited_fortnight(), 7)])
 
 
 if __name__ == "__main__":

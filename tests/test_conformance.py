@@ -10,11 +10,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cmp_to_key, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from simkit import cron, lifecycle, names
@@ -38,6 +40,7 @@ from simkit.model import (
 )
 from simkit.result import Result
 from simkit.simulation import run
+from simkit.store import _open, _schema, refused
 from simkit.timeline import desired, range_steps
 
 HERE = Path(__file__).parent / "conformance"
@@ -47,8 +50,6 @@ ZONEINFO = next((d for d in (DIRECTORY / "zoneinfo", HERE / "zoneinfo") if d.is_
 
 NOT_YET = {
     "match_preset": "matching a user's parameters to a preset",
-    "constraint": "Coder's constraints on rows of other tables",
-    "job_status": "a job's status from its columns",
     "upload_split": "uploads of module files",
     "upload_receive": "uploads of module files",
 }
@@ -378,7 +379,35 @@ def activity_bump(given: Given) -> Any:
     return {"deadline": None if deadline == NEVER else deadline / SECOND_US}
 
 
+def constraint(given: Given) -> Any:
+    row = {name: value for name, value in given.items() if name not in ("kind", "table", "char", "length", "column")}
+    for column in ("deadline", "max_deadline"):
+        if row.get(column) is not None:
+            row[column] = datetime.fromtimestamp(row[column], UTC)
+    if "column" in given:
+        row[given["column"]] = given["char"] * given["length"]
+    if "output_length" in row:
+        row["output"] = "x" * row.pop("output_length")
+    name = refused(given["table"], pd.DataFrame([row]))["constraint"].item()
+    return {"accepted": False, "constraint": name} if name else {"accepted": True}
+
+
+def job_status(given: Given) -> Any:
+    at = datetime.fromtimestamp(1, UTC)
+    stamps = [at if given[name] else None for name in ("started", "canceled", "completed")]
+    with _open(":memory:") as connection:
+        connection.execute(_schema())
+        connection.execute(
+            "INSERT INTO provisioner_jobs (run_id, id, created_at, initiator_id, started_at, canceled_at, "
+            "completed_at, error) VALUES ('', 1, ?, 0, ?, ?, ?, ?)",
+            [at, *stamps, given["error"]],
+        )
+        return {"status": connection.execute("SELECT job_status FROM provisioner_jobs").fetchall()[0][0]}
+
+
 ANSWERS: dict[str, Answer] = {
+    "constraint": constraint,
+    "job_status": job_status,
     "autostop": autostop,
     "next_autostart": next_autostart,
     "transition": transition,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from simkit.core.calendar import MINUTE_US
 from simkit.core.chance import happens, luck_of, mix, pick
-from simkit.core.compile import jit, part
+from simkit.core.compile import called, jit, part
 from simkit.core.lifecycle import (
     AUTODELETE,
     AUTOSTART,
@@ -64,6 +64,7 @@ from simkit.core.lives import (
     STORIES,
     TEMPLATE_CHANGED,
     TEMPLATES_TTL,
+    TICKED_AT,
     TTL_CHANGED,
     V_AT,
     V_KIND,
@@ -159,8 +160,9 @@ P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_START_FAILURE_THRESHOLD = 7, 
 P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 11, 11 + DURATIONS, 11 + 2 * DURATIONS
 # Scenario events, and claims as they arrive.
 E_AT, E_KIND, E_PRESET, E_COLUMNS = 0, 1, 2, 3
-# A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session.
-A_AT, A_PRESET, A_LUCK, A_PERSON, A_UNTIL, A_COLUMNS = 0, 1, 2, 3, 4, 5
+# A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session; A_CONNECTED: 1 if a
+# connection reports activity until then.
+A_AT, A_PRESET, A_LUCK, A_PERSON, A_UNTIL, A_CONNECTED, A_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 
 STARTING_LIST, RUNNING_LIST, FAILED_LIST, LISTS = 0, 1, 2, 3
 FIRST, LAST, SIZE = 0, 1, 2
@@ -511,7 +513,7 @@ def _arrive(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: i
         _work(inputs, world, lives, person, i, now_at)
 
 
-@part
+@called
 def _work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
     h = lives.people[person]
     if status_of(lives, person, now_at) == SUSPENDED:
@@ -526,12 +528,14 @@ def _work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_a
     if transition == START and status == SUCCEEDED:
         report(lives, person, claim, build, now_at)
     is_on = h[H_UNTIL] >= now_at
-    h[H_UNTIL] = max(h[H_UNTIL], inputs.claims[i, A_UNTIL])
+    connects = inputs.claims[i, A_CONNECTED] == 1
+    if connects:
+        h[H_UNTIL] = max(h[H_UNTIL], inputs.claims[i, A_UNTIL])
     world.claims[i, C_WORKSPACE] = w
     world.claims[i, C_BUILD] = build
     world.claims[i, C_HIT] = FOUND_RUNNING
     if transition == START and status == SUCCEEDED:
-        if not is_on:
+        if connects and not is_on:
             h[H_REPORT] = max(now_at, world.builds[build, B_READY])
         report(lives, person, claim, build, now_at)
     elif transition == START and status <= RUNNING:
@@ -543,7 +547,7 @@ def _work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_a
         _start_again(world, lives, person, w, i, now_at)
 
 
-@part
+@called
 def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at: int) -> None:
     """A person starts their stopped workspace, which ends its dormancy."""
     o = lives.owned[world.workspaces[w, W_OWNER]]
@@ -558,14 +562,14 @@ def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at
     set_wake(lives, person, NEVER)
 
 
-@part
+@called
 def _settle_in(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
     """A person who has no workspace claims one: it gets their TTL and their autostart."""
     _claim(inputs, world, i, now_at)
     h, o = lives.people[person], lives.owned[i]
     template = template_of(lives, person)
     h[H_WORKSPACE] = world.claims[i, C_WORKSPACE]
-    h[H_UNTIL] = inputs.claims[i, A_UNTIL]
+    h[H_UNTIL] = inputs.claims[i, A_UNTIL] if inputs.claims[i, A_CONNECTED] == 1 else -NEVER
     h[H_WAITING] = i
     o[O_TTL] = h[H_TTL]
     if h[H_TTL] == TEMPLATES_TTL:
@@ -588,7 +592,7 @@ def _clear(life: Int64Array, reason: int) -> None:
     life[L_BUMPS] = 0
 
 
-@part
+@called
 def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
     """A build of an owned workspace, initiated by its owner (whom the executor acts for)."""
     build = _new_build(world, w, transition, True, now_at)
@@ -596,7 +600,7 @@ def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason:
     return build
 
 
-@part
+@called
 def _begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
     """An owned workspace's start build is done: it fails, or it gets its deadlines and its owner is connected."""
     claim = world.workspaces[w, W_OWNER]
@@ -620,7 +624,7 @@ def _begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int)
     h[H_REPORT] = row[B_READY]
 
 
-@part
+@called
 def _go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
     """A job of an owned workspace is done: who waited for it goes on, and the executor knows when to look again."""
     claim = world.workspaces[w, W_OWNER]
@@ -643,7 +647,7 @@ def _go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> N
     set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
 
 
-@part
+@called
 def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Facts:
     build = world.workspaces[w, W_BUILD]
     b = world.builds[build]
@@ -660,7 +664,7 @@ def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Fact
     )
 
 
-@part
+@called
 def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     """Write down what is about to happen to an owned workspace, and the numbers that caused it."""
     i = lives.counters[STORIES]
@@ -680,7 +684,7 @@ def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     row[X_DELETING] = o[O_DELETING]
 
 
-@part
+@called
 def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
     """The lifecycle executor looks at a person's workspace, and acts by the first rule that applies."""
     w = lives.people[person, H_WORKSPACE]
@@ -716,7 +720,7 @@ def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
         set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
 
 
-@part
+@called
 def _change(world: World, lives: Lives, i: int) -> None:
     """A person's TTL or a template's schedule changes."""
     x = lives.changes[i]
@@ -760,7 +764,7 @@ def _change(world: World, lives: Lives, i: int) -> None:
         set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
 
 
-@part
+@called
 def _end_lives(inputs: Inputs, world: World, lives: Lives, end_at: int) -> None:
     """What agents have reported until the window ends."""
     for person in range(lives.people.shape[0]):
@@ -989,23 +993,29 @@ def _has_room(world: World, more: int) -> bool:
 
 
 @part
-def _has_room_for_lives(world: World, lives: Lives) -> bool:
-    """One more story and one more workspace and build than a claim needs: a job that is done may bring the next."""
-    if lives.counters[STORIES] + 2 > lives.stories.shape[0]:
-        world.counters[MORE] = 2
+def _has_room_for_lives(world: World, lives: Lives, looks: bool) -> bool:
+    """One more story and one more workspace and build than a claim needs: a job that is done may bring the next.
+
+    The executor's tick may bring a story and a build for everybody.
+    """
+    more = lives.people.shape[0] + 2 if looks else 2
+    if lives.counters[STORIES] + more > lives.stories.shape[0]:
+        world.counters[MORE] = more
         return False
-    return _has_room(world, 2)
+    return _has_room(world, more)
 
 
-@part
+@called
 def _look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
-    """The executor's tick: at the first person who is due, or at everybody."""
+    """The executor's tick: at everybody who is due, or at everybody, in order."""
+    lives.counters[TICKED_AT] = now_at
     if every_tick:
         for person in range(lives.people.shape[0]):
             _execute(world, lives, person, now_at)
         lives.counters[NEXT_LOOK] = now_at + MINUTE_US
     else:
-        _execute(world, lives, first_due(lives), now_at)
+        while lives.wakes[1] == now_at:
+            _execute(world, lives, first_due(lives), now_at)
 
 
 @jit
@@ -1035,7 +1045,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             if lives is not None:
                 _end_lives(inputs, world, lives, end_at)
             return True
-        if lives is not None and not _has_room_for_lives(world, lives):
+        if lives is not None and not _has_room_for_lives(world, lives, look_at == now_at):
             return False
 
         if event_at == now_at:
@@ -1062,6 +1072,8 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
                 more += inputs.presets[preset, P_MOST_DESIRED] + world.lists[preset * LISTS + RUNNING_LIST, SIZE] + 1
             if not _has_room(world, more):
                 return False
+            if lives is not None:
+                lives.counters[TICKED_AT] = now_at
             counters[NEXT_WAKE] = NEVER
             for preset in range(presets):
                 if every_tick or world.state[preset, S_WAKE] <= now_at:

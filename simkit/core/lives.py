@@ -1,7 +1,8 @@
 """What the kernel knows of people and the workspaces they own, and when the executor must next look at one of them.
 
 A person owns one workspace at a time. While a person is connected, the agent reports activity every minute; reports are
-applied when somebody looks: they move the deadline as `lifecycle.bumped_deadline` says, and the last use.
+applied when somebody looks: they move the deadline as `lifecycle.bumped_deadline` says, and the last use. A connection
+that a stop cuts off is taken up again by the next start, as an IDE does that is left open.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.core.calendar import MINUTE_US, CronBits
-from simkit.core.compile import part
+from simkit.core.compile import called, part
 from simkit.core.lifecycle import (
     ACTIVE,
     FAILED,
@@ -40,8 +41,8 @@ REPORT_US = MINUTE_US
 
 # People, given: the row of their template's schedule, crons (NONE: none), their own TTL (NEVER: unset).
 H_TEMPLATE, H_AUTOSTART, H_QUIET_HOURS, H_TTL, H_SUSPENDED_AT = range(5)
-# People, as time goes by: the workspace, the session (waiting: the claim that waits for a build), the next report, the
-# next start that activity may cross and whether it is allowed.
+# People, as time goes by: the workspace, until when a connection lasts, the session that waits for a build, the next
+# report, the next start that activity may cross and whether it is allowed.
 H_WORKSPACE, H_UNTIL, H_WAITING, H_REPORT, H_CROSSED, H_ALLOWED = range(5, 11)
 H_COLUMNS = 11
 # The life of an owned workspace, by the claim that owns it.
@@ -73,8 +74,8 @@ X_COLUMNS = 11
 # Rules beside those of lifecycle.transition.
 TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN = 10, 11, 12, 13
 
-# Counters.
-NEXT_CHANGE, STORIES, NEXT_LOOK, COUNTERS = 0, 1, 2, 3
+# Counters. TICKED_AT: the last instant of which the executor's tick, if it had one, is over.
+NEXT_CHANGE, STORIES, NEXT_LOOK, TICKED_AT, COUNTERS = 0, 1, 2, 3, 4
 TEMPLATES_TTL = -2
 """In place of a person's own TTL: the template's default, as it is when they get their workspace."""
 
@@ -116,6 +117,7 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
     while leaves < len(people):
         leaves *= 2
     counters = np.zeros(COUNTERS, dtype=np.int64)
+    counters[TICKED_AT] = -NEVER
     counters[NEXT_LOOK] = -(-start_at // MINUTE_US) * MINUTE_US
     return Lives(
         people=people,
@@ -183,7 +185,7 @@ def status_of(lives: Lives, person: int, now_at: int) -> int:
     return SUSPENDED if lives.people[person, H_SUSPENDED_AT] <= now_at else ACTIVE
 
 
-@part
+@called
 def start_crossed(lives: Lives, person: int, at: int) -> int:
     """The next start after an instant, NEVER if there is none or its weekday is not allowed."""
     h = lives.people[person]
@@ -198,7 +200,7 @@ def start_crossed(lives: Lives, person: int, at: int) -> int:
     return h[H_CROSSED] if h[H_ALLOWED] == 1 else NEVER
 
 
-@part
+@called
 def complete_start(lives: Lives, person: int, claim: int, build: int, now_at: int) -> bool:
     """Give a start build that is done its deadlines. False: Coder cannot complete it (no day to stop on)."""
     template = template_of(lives, person)
@@ -217,7 +219,7 @@ def complete_start(lives: Lives, person: int, claim: int, build: int, now_at: in
     return True
 
 
-@part
+@called
 def report(lives: Lives, person: int, claim: int, build: int, now_at: int) -> None:
     """Apply the activity that the agent has reported up to an instant, the person being connected to a start build."""
     h = lives.people[person]
@@ -245,14 +247,17 @@ def report(lives: Lives, person: int, claim: int, build: int, now_at: int) -> No
             row[L_BUMPED_FROM] = row[L_DEADLINE]
             row[L_BUMPS] += 1
             row[L_DEADLINE] = after
-        # Nothing happens before 5 % of the interval have passed, unless the interval itself grows across a start.
+        # Nothing happens before 5 % of the interval have passed, unless the interval itself changes: where it begins to
+        # cross a start, and where that start is over and another comes next.
         due_at = row[L_DEADLINE] - 19 * interval_us // 20 + 1
         if start_at != NEVER and at + bump_us <= start_at:
             due_at = min(due_at, start_at - bump_us + 1)
+        elif h[H_AUTOSTART] != NONE:
+            due_at = min(due_at, h[H_CROSSED])
         at += max(REPORT_US, -(-(due_at - at) // REPORT_US) * REPORT_US)
 
 
-@part
+@called
 def facts_of(
     lives: Lives,
     person: int,
@@ -280,7 +285,7 @@ def facts_of(
     )
 
 
-@part
+@called
 def next_start(lives: Lives, person: int, after_at: int) -> int:
     """The next start that the template allows after an instant; NEVER without autostart."""
     autostart = lives.people[person, H_AUTOSTART]
@@ -290,9 +295,10 @@ def next_start(lives: Lives, person: int, after_at: int) -> int:
     return next_allowed_autostart(schedule_of(lives, autostart), after_at, template.autostart_days)
 
 
-@part
+@called
 def due_at(lives: Lives, person: int, facts: Facts, now_at: int) -> int:
-    """The first tick at which a rule may apply to a workspace whose latest job is done."""
+    """The first of the ticks to come at which a rule may apply to a workspace whose latest job is done."""
+    first_at = tick_after(now_at) if lives.counters[TICKED_AT] == now_at else tick_at(now_at)
     template = template_of(lives, person)
     at = NEVER
     failed = facts.job_status == FAILED
@@ -310,4 +316,4 @@ def due_at(lives: Lives, person: int, facts: Facts, now_at: int) -> int:
             at = max(at, tick_after(facts.finished_at + RETRY_DELETE_US))
     if failed and facts.transition == START and template.failure_ttl_us > 0:
         at = min(at, tick_after(facts.finished_at + template.failure_ttl_us))
-    return max(at, tick_after(now_at)) if at <= now_at else at
+    return max(at, first_at)

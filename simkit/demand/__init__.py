@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, HOUR_US, UTC_ZONE, Int64Array, Zone
+from simkit.clock import DAY_US, HOUR_US, NEVER, UTC_ZONE, Int64Array, Zone
 from simkit.demand.streams import stream
-from simkit.model import History, People, Profile, Scenario
+from simkit.model import History, People, Profile, Scenario, SessionHistory
 
 __all__ = ["Claims", "draw", "hour_of_week"]
 
@@ -18,7 +18,7 @@ class Claims(NamedTuple):
     """Claims in order of time: at int64[n] microseconds, preset int64[n] into `names`, luck int64[n] of 32 bits.
 
     `person`: who asks, by position among all people, ANYBODY for somebody new each time; `until`: the end of the
-    person's session.
+    person's session; `connected`: 1 if a connection reports activity until then.
     """
 
     at: Int64Array
@@ -26,6 +26,7 @@ class Claims(NamedTuple):
     luck: Int64Array
     person: Int64Array
     until: Int64Array
+    connected: Int64Array
     names: tuple[str, ...]
 
 
@@ -43,7 +44,7 @@ def draw(scenario: Scenario, seed: int, replication: int) -> Claims:
     asked = [*(history.preset if history else ()), *(p.preset for p in profiles), *(p.preset for p in scenario.people)]
     names = tuple(dict.fromkeys(asked))
     position = {name: i for i, name in enumerate(names)}
-    parts = [np.empty((5, 0), dtype=np.int64)]
+    parts = [np.empty((6, 0), dtype=np.int64)]
     if history:
         parts.append(_replayed(scenario, history, position, seed, replication))
     parts += [_drawn(scenario, p, position[p.preset], i, seed, replication) for i, p in enumerate(profiles)]
@@ -52,14 +53,14 @@ def draw(scenario: Scenario, seed: int, replication: int) -> Claims:
         parts.append(_sessions(scenario, people, position[people.preset], person, seed, replication))
         person += people.count
     columns = np.concatenate(parts, axis=1)
-    at, preset, luck, who, until = columns[:, np.argsort(columns[0], kind="stable")]
-    return Claims(at, preset, luck, who, until, names)
+    at, preset, luck, who, until, connected = columns[:, np.argsort(columns[0], kind="stable")]
+    return Claims(at, preset, luck, who, until, connected, names)
 
 
 def _replayed(
     scenario: Scenario, history: History, position: dict[str, int], seed: int, replication: int
 ) -> Int64Array:
-    """A history's claims in the window: int64[5, n]."""
+    """A history's claims in the window: int64[6, n]."""
     preset = np.fromiter((position[name] for name in history.preset), np.int64, len(history.preset))
     luck = np.empty(preset.size, dtype=np.int64)
     for name, i in position.items():
@@ -70,7 +71,7 @@ def _replayed(
 
 
 def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: int, replication: int) -> Int64Array:
-    """A profile's claims: int64[5, n], in order of time within each day."""
+    """A profile's claims: int64[6, n], in order of time within each day."""
     rate = np.array(profile.claims_per_hour)
     clock = _Clock(scenario, profile.zone)
     parts = [_columns(*np.empty((3, 0), dtype=np.int64))]
@@ -85,11 +86,28 @@ def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: 
 
 
 def _sessions(scenario: Scenario, people: People, preset: int, first: int, seed: int, replication: int) -> Int64Array:
-    """The sessions of people, of whom the first has the position `first`: int64[5, n]."""
-    rate = np.array(people.sessions_per_hour)
-    length = np.array(people.length.samples, dtype=np.int64)
-    clock = _Clock(scenario, people.zone)
-    parts = [np.empty((5, 0), dtype=np.int64)]
+    """The sessions of people, of whom the first has the position `first`: int64[6, n].
+
+    Draws belong to a group of people and a local day (a history's: to the group).
+    """
+    sessions = people.sessions
+    if isinstance(sessions, SessionHistory):
+        inside = (sessions.started_at >= scenario.start_at) & (sessions.started_at <= scenario.end_at)
+        chance = stream(seed, replication, f"people/{people.name}")
+        luck = chance.integers(0, 1 << 32, inside.size)
+        connected = chance.random(inside.size) < sessions.connected
+        ended_at = sessions.ended_at
+        if sessions.length is not None:
+            length = np.array(sessions.length.samples, dtype=np.int64)
+            drawn = sessions.started_at + length[chance.integers(0, length.size, inside.size)]
+            ended_at = np.where(ended_at == NEVER, drawn, ended_at)
+        who = first + sessions.person
+        every = np.stack([sessions.started_at, np.full(who.size, preset), luck, who, ended_at, connected])
+        return every[:, inside].astype(np.int64)
+    rate = np.array(sessions.per_hour)
+    length = np.array(sessions.length.samples, dtype=np.int64)
+    clock = _Clock(scenario, sessions.zone)
+    parts = [np.empty((6, 0), dtype=np.int64)]
     for day in clock.days():
         chance = stream(seed, replication, f"people/{people.name}/{day}")
         counts = chance.poisson(_of_day(rate, day)[:, None], (24, people.count))
@@ -99,15 +117,17 @@ def _sessions(scenario: Scenario, people: People, preset: int, first: int, seed:
         wall = day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size)
         luck = chance.integers(0, 1 << 32, hour.size)
         lasts = length[chance.integers(0, length.size, hour.size)]
+        connected = (chance.random(hour.size) < sessions.connected).astype(np.int64)
         at, inside = clock.instants(wall)
-        part = np.stack([at, np.full(at.size, preset), luck, first + who, at + lasts])
+        part = np.stack([at, np.full(at.size, preset), luck, first + who, at + lasts, connected])
         parts.append(part[:, inside])
     return np.concatenate(parts, axis=1)
 
 
 def _columns(at: Int64Array, preset: Int64Array, luck: Int64Array) -> Int64Array:
     """Claims of somebody new each time."""
-    return np.stack([at, preset, luck, np.full(at.size, ANYBODY), at]).astype(np.int64)
+    nobody = np.full(at.size, ANYBODY)
+    return np.stack([at, preset, luck, nobody, at, np.zeros_like(nobody)]).astype(np.int64)
 
 
 def _of_day(rate: npt.NDArray[np.float64], day: int) -> npt.NDArray[np.float64]:

@@ -8,42 +8,53 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-from simkit.clock import HOUR_US, UTC_ZONE, WEEKDAYS, Zone
+from simkit.clock import HOUR_US, UTC_ZONE, Zone
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.history import read_history
+from simkit.inputs.measures import HOURS_KEYS, distribution, hours_of_week, preset_of
+from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.model import (
     BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
-    HOURS_PER_WEEK,
     Activate,
     Behaviour,
     ClaimOrder,
     Demand,
-    Distribution,
     Event,
     Invalidate,
     Pause,
+    People,
     Preset,
     Profile,
     Reconciler,
     Resume,
     Scenario,
+    SetSchedule,
+    SetTTL,
+    TemplateSchedule,
     TemplateVersion,
     Workload,
-    constant,
-    empirical,
-    lognormal,
 )
 
 _KEYS = (
     *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
-    *("claim_order", "cost", "overrides", "events"),
+    *("claim_order", "cost", "overrides", "events", "template_schedule", "people"),
 )
 _DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
 _WORKLOAD = ("durations", "failures", "cost")
-_EVENTS = ("activate", "invalidate", "pause", "resume")
+_EVENTS = {
+    "activate": ("version", "template", "presets"),
+    "invalidate": ("preset",),
+    "pause": (),
+    "resume": (),
+    "set_workspace_ttl": ("people", "ttl"),
+    "set_template_schedule": ("template_schedule",),
+}
+"""What happens in a scenario, and the keys that tell more of it."""
+_WHOLE_EVENTS = ("set_workspace_ttl", "set_template_schedule")
+"""Events of which every key must be given."""
 _MAX_DAEMONS = 10_000
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
@@ -96,9 +107,13 @@ class _Reader:
                 self.variables.setdefault(key, value.scalar() or "")
         presets = self.presets(given, document)
         version = TemplateVersion(self.template_name(given, name or stem), "v1", presets, document.where)
-        events = self.events(given.get("events"), zone, version.template, behaviour)
+        schedule = TemplateSchedule()
+        if "template_schedule" in given:
+            schedule = template_schedule(given["template_schedule"], schedule)
+        events = self.events(given.get("events"), zone, version.template, behaviour, schedule)
         names = tuple(self.names)
-        self.check_events(events, start_at, end_at, names)
+        groups = people(given["people"], zone, names, self.beside) if "people" in given else ()
+        self.check_events(events, start_at, end_at, names, groups, schedule)
         workload = self.workload({k: given[k] for k in _WORKLOAD if k in given}, Workload())
         currency = self.currency(given.get("cost"))
         overrides = self.overrides(given.get("overrides"), names, workload)
@@ -121,6 +136,8 @@ class _Reader:
             workload=workload,
             workloads=overrides,
             events=events,
+            schedule=schedule,
+            people=groups,
             currency=currency,
             where=document.where,
         )
@@ -216,13 +233,16 @@ class _Reader:
         """`base` with the durations, failures and cost that are given in its place."""
         if "durations" in given:
             durations = given["durations"].mapping(_DURATIONS)
-            read: dict[str, Any] = {key: self.distribution(value) for key, value in durations.items()}
+            read: dict[str, Any] = {key: distribution(value) for key, value in durations.items()}
             base = replace(base, **{key: value for key, value in read.items() if value is not None})
         if "failures" in given:
-            failures = given["failures"].mapping(("probability", "builds"))
+            failures = given["failures"].mapping(("probability", "start_probability", "builds"))
             if "probability" in failures:
                 probability = failures["probability"].number(0, 1)
                 base = replace(base, failure_probability=probability or 0.0)
+            if "start_probability" in failures:
+                probability = failures["start_probability"].number(0, 1)
+                base = replace(base, start_failure_probability=probability or 0.0)
             if "builds" in failures:
                 ordinals = [v.whole(lowest=1) for v in failures["builds"].items()]
                 base = replace(base, failing_builds=tuple(o for o in ordinals if o is not None))
@@ -231,31 +251,6 @@ class _Reader:
             if "per_instance_hour" in cost:
                 base = replace(base, cost_per_instance_hour=cost["per_instance_hour"].number() or 0.0)
         return base
-
-    def distribution(self, value: Value) -> Distribution | None:
-        """A duration, `{median, p95}` of a lognormal distribution, or a `sample` of durations."""
-        if not value.is_mapping:
-            us = value.duration()
-            return None if us is None else constant(us)
-        given = value.mapping(("median", "p95", "sample"))
-        if "sample" in given:
-            if len(given) > 1:
-                value.error("a sample stands alone; leave median and p95 out")
-            sample = [v.duration() for v in given["sample"].items()]
-            if not sample and given["sample"].is_list:
-                given["sample"].error("the list is empty; write observed durations such as [2m, 3m30s]")
-            known = tuple(us for us in sample if us is not None)
-            return empirical(known) if known else None
-        if set(given) != {"median", "p95"}:
-            value.error('expected a duration such as "3m", {median: "3m", p95: "6m"} or {sample: ["2m", "4m"]}')
-            return None
-        median_us, p95_us = given["median"].duration(), given["p95"].duration()
-        if median_us is None or p95_us is None:
-            return None
-        if not 0 < median_us <= p95_us:
-            value.error("the median must be longer than 0s and not above p95")
-            return None
-        return lognormal(median_us, p95_us)
 
     def currency(self, value: Value | None) -> str:
         given = value.entries() if value is not None and value.is_mapping else {}
@@ -294,74 +289,99 @@ class _Reader:
         return read_history(path, in_zone, default, names, self.findings) if names else ()
 
     def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
-        """Expected claims for each hour of the week: lists of 24 under mon ... sun, weekday or weekend."""
-        days = [day.lower() for day in WEEKDAYS]
-        given = value.mapping(("preset", "timezone", "claims_per_week", "weekday", "weekend", *days))
-        preset = given["preset"].choice(names) if "preset" in given else names[0] if len(names) == 1 else None
-        if "preset" not in given and len(names) > 1:
-            value.error(f"names no preset; there is {', '.join(names)}")
+        """Expected claims for each hour of the week."""
+        given = value.mapping(("preset", "timezone", "claims_per_week", *HOURS_KEYS))
+        preset = preset_of(value, given, names)
         own_zone = given["timezone"].zone() if "timezone" in given else zone
-        rates = {day: self.hours(given[day]) for day in (*days, "weekday", "weekend") if day in given}
-        if not rates:
-            value.error("has no hours; write lists of 24 numbers under weekday, weekend or mon ... sun")
-        per_hour: list[float] = []
-        for i, day in enumerate(days):
-            group = "weekday" if i < 5 else "weekend"
-            per_hour += rates.get(day) or rates.get(group) or [0.0] * 24
-        if "claims_per_week" in given:
-            wanted, total = given["claims_per_week"].number(), sum(per_hour)
-            if wanted and not total and rates:
-                given["claims_per_week"].error("cannot be spread over hours that are all 0")
-            elif wanted is not None and total:
-                per_hour = [rate * wanted / total for rate in per_hour]
-        if preset is None or own_zone is None or len(per_hour) != HOURS_PER_WEEK:
+        per_hour = hours_of_week(value, given, "claims_per_week")
+        if preset is None or own_zone is None or per_hour is None:
             return None
-        return Profile(preset, own_zone, tuple(per_hour), value.where)
+        return Profile(preset, own_zone, per_hour, value.where)
 
-    def hours(self, value: Value) -> list[float] | None:
-        items = value.items()
-        if value.is_list and len(items) != 24:
-            value.error(f"has {len(items)} numbers, expected 24, one for each hour from 00:00")
-            return None
-        rates = [item.number() for item in items]
-        known = [rate for rate in rates if rate is not None]
-        return known if len(known) == 24 else None
-
-    def events(self, value: Value | None, zone: Zone, template: str, behaviour: Behaviour) -> tuple[Event, ...]:
+    def events(
+        self, value: Value | None, zone: Zone, template: str, behaviour: Behaviour, schedule: TemplateSchedule
+    ) -> tuple[Event, ...]:
         if value is None:
             return ()
         read = [self.event(v, zone, template, behaviour) for v in value.items()]
-        return tuple(sorted((e for e in read if e is not None), key=lambda e: e.at))
+        found: list[Event] = []
+        for event in sorted((e for e in read if e is not None), key=lambda e: e.at):
+            if isinstance(event, _ScheduleChange):
+                # What an event leaves out stays as it was before it.
+                schedule = template_schedule(event.given, schedule)
+                found.append(SetSchedule(event.at, schedule, event.given.where))
+            else:
+                found.append(event)
+        return tuple(found)
 
-    def event(self, value: Value, zone: Zone, template: str, behaviour: Behaviour) -> Event | None:
-        given = value.mapping(("at", "event", "version", "template", "presets", "preset"), required=("at", "event"))
+    def event(self, value: Value, zone: Zone, template: str, behaviour: Behaviour) -> Event | _ScheduleChange | None:
+        every = (key for keys in _EVENTS.values() for key in keys)
+        given = value.mapping(("at", "event", *every), required=("at", "event"))
         at = given["at"].instant(zone) if "at" in given else None
         kind = given["event"].choice(_EVENTS) if "event" in given else None
-        allowed = {"activate": ("version", "template", "presets"), "invalidate": ("preset",)}.get(kind or "", ())
         for key, extra in given.items():
-            if kind is not None and key not in ("at", "event", *allowed):
+            if kind is not None and key not in ("at", "event", *_EVENTS[kind]):
                 extra.error(f'does not belong to "{kind}"')
+        for key in _EVENTS.get(kind or "", ()) if kind in _WHOLE_EVENTS else ():
+            if key not in given:
+                value.error(f'"{key}" is missing')
         if at is None or kind is None:
             return None
-        if kind == "activate":
-            if "version" not in given:
-                value.error('"version" is missing: the new template version\'s name')
-            presets = self.presets(given, value)
-            name = given["version"].scalar() if "version" in given else None
-            return Activate(at, TemplateVersion(template, name or "", presets, value.where), value.where)
-        if kind == "invalidate":
-            if not behaviour.invalidates:
-                value.error(f"Coder {behaviour.version} has no preset invalidation; v2.35 has")
-            preset = given["preset"].scalar() if "preset" in given else None
-            return Invalidate(at, preset, value.where)
-        return Pause(at, value.where) if kind == "pause" else Resume(at, value.where)
+        match kind:
+            case "activate":
+                if "version" not in given:
+                    value.error('"version" is missing: the new template version\'s name')
+                presets = self.presets(given, value)
+                name = given["version"].scalar() if "version" in given else None
+                return Activate(at, TemplateVersion(template, name or "", presets, value.where), value.where)
+            case "invalidate":
+                if not behaviour.invalidates:
+                    value.error(f"Coder {behaviour.version} has no preset invalidation; v2.35 has")
+                preset = given["preset"].scalar() if "preset" in given else None
+                return Invalidate(at, preset, value.where)
+            case "set_workspace_ttl":
+                who = given["people"].scalar() if "people" in given else None
+                ttl_us = workspace_ttl(given["ttl"]) if "ttl" in given else None
+                return None if who is None or ttl_us is None else SetTTL(at, who, ttl_us or None, value.where)
+            case "set_template_schedule":
+                return _ScheduleChange(at, given["template_schedule"]) if "template_schedule" in given else None
+            case "pause":
+                return Pause(at, value.where)
+        return Resume(at, value.where)
 
-    def check_events(self, events: tuple[Event, ...], start_at: int, end_at: int, names: tuple[str, ...]) -> None:
+    def check_events(
+        self,
+        events: tuple[Event, ...],
+        start_at: int,
+        end_at: int,
+        names: tuple[str, ...],
+        groups: tuple[People, ...],
+        schedule: TemplateSchedule,
+    ) -> None:
+        known = [group.name for group in groups]
         for event in events:
+            if isinstance(event, SetSchedule):
+                schedule = event.schedule
+            if isinstance(event, SetTTL) and not schedule.allow_user_autostop:
+                self.findings.error(
+                    event.where, "Coder refuses this: the template's allow_user_autostop is false at that time"
+                )
             if not start_at <= event.at <= end_at and not self.findings.errors:
                 self.findings.error(event.where, "the event is outside the window")
             if isinstance(event, Invalidate) and event.preset is not None and event.preset not in names:
                 self.findings.error(event.where, f'there is no preset "{event.preset}"; there is {", ".join(names)}')
+            if isinstance(event, SetTTL) and event.people not in known:
+                self.findings.error(
+                    event.where, f'there are no people "{event.people}"; there is {", ".join(known) or "none"}'
+                )
+
+
+@dataclass(frozen=True)
+class _ScheduleChange:
+    """A change of the template's schedule, before it is known what it changes."""
+
+    at: int
+    given: Value
 
 
 def _given_preset(value: Value) -> GivenPreset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -51,6 +52,7 @@ _REFERENCES = {
     ("claims", "workspace_id"): "workspaces",
     ("claims", "workspace_build_id"): "workspace_builds",
     ("reconciler_decisions", "preset_id"): "template_version_presets",
+    ("provisioner_job_logs", "job_id"): "provisioner_jobs",
     ("sessions", "user_id"): "users",
     ("lifecycle_decisions", "workspace_id"): "workspaces",
     ("lifecycle_decisions", "workspace_build_id"): "workspace_builds",
@@ -109,6 +111,44 @@ def questions() -> dict[str, str]:
         for file in sorted(_questions_directory().iterdir(), key=lambda f: f.name)
         if file.name.endswith(".sql")
     }
+
+
+def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table of the schema with a column `constraint`: the rule that refuses each, "" if none does.
+
+    The rules are the table's own CHECK constraints. A column that `rows` lacks is NULL; NOT NULL is not looked at.
+    """
+    with _open(":memory:") as connection:
+        connection.execute(_schema())
+        columns = dict(
+            connection.execute(
+                "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]
+            ).fetchall()
+        )
+        connection.register("given", rows)
+        cells = (f"given.{name}::{of}" if name in rows else f"NULL::{of}" for name, of in columns.items())
+        values = ", ".join(f"{cell} AS {name}" for cell, name in zip(cells, columns, strict=True))
+        checks = " ".join(
+            f"WHEN NOT coalesce({check}, true) THEN '{name}'" for of, check, name in _constraints() if of == table
+        )
+        found = connection.execute(
+            f"SELECT CASE {checks} ELSE '' END FROM (SELECT {values}, row_number() OVER () AS place FROM given) "
+            "ORDER BY place"
+        ).fetchall()
+    return rows.assign(constraint=[name for (name,) in found])
+
+
+@lru_cache(maxsize=1)
+def _constraints() -> tuple[tuple[str, str, str], ...]:
+    """(table, expression as DuckDB shows it, name) of every CHECK. DuckDB forgets the names that schema.sql gives."""
+    with _open(":memory:") as connection:
+        connection.execute(_schema())
+        rows = connection.execute(
+            "SELECT table_name, expression FROM duckdb_constraints() WHERE constraint_type = 'CHECK' "
+            "ORDER BY table_oid, constraint_index"
+        ).fetchall()
+    names = re.findall(r"CONSTRAINT\s+(\w+)\s+CHECK", _schema())
+    return tuple((table, check, name) for (table, check), name in zip(rows, names, strict=True))
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run_id: str | None, name: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 -- One schema for every source of runs. Tables and columns are Coder's where Coder has them, behind a leading run_id.
 -- Ids are whole numbers, unique within a run. Owner and initiator 0 is the system user `prebuilds`.
 -- References are asserted on load: foreign keys would make updates fail in DuckDB.
+-- A CONSTRAINT is named as in Coder where Coder has it, so that a refusal can say which rule was broken.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 
@@ -17,7 +18,7 @@ CREATE TABLE runs (
     timezone VARCHAR NOT NULL,
     timezone_database VARCHAR NOT NULL,
     currency VARCHAR NOT NULL,
-    CHECK (start_at < end_at)
+    CONSTRAINT window_has_a_length CHECK (start_at < end_at)
 );
 
 -- Every local hour of the window in each zone that the run speaks of, cut where the zone's offset changes.
@@ -27,7 +28,7 @@ CREATE TABLE local_hours (
     from_at TIMESTAMPTZ NOT NULL,
     until_at TIMESTAMPTZ NOT NULL,
     local_at TIMESTAMP NOT NULL, -- the wall clock at from_at
-    CHECK (from_at < until_at)
+    CONSTRAINT hour_has_a_length CHECK (from_at < until_at)
 );
 
 CREATE TABLE templates (
@@ -51,7 +52,7 @@ CREATE TABLE templates (
 -- People who own one workspace at a time.
 CREATE TABLE users (
     run_id VARCHAR NOT NULL,
-    id BIGINT NOT NULL CHECK (id > 0),
+    id BIGINT NOT NULL CONSTRAINT not_the_prebuilds_user CHECK (id > 0),
     username VARCHAR NOT NULL,
     quiet_hours_schedule VARCHAR NOT NULL, -- '' without
     suspended_at TIMESTAMPTZ
@@ -70,15 +71,15 @@ CREATE TABLE template_version_presets (
     id BIGINT NOT NULL,
     template_version_id BIGINT NOT NULL,
     name VARCHAR NOT NULL,
-    description VARCHAR NOT NULL CHECK (length(description) <= 128),
-    icon VARCHAR NOT NULL CHECK (length(icon) <= 256),
+    description VARCHAR NOT NULL CONSTRAINT length CHECK (length(description) <= 128),
+    icon VARCHAR NOT NULL CONSTRAINT length CHECK (length(icon) <= 256),
     is_default BOOLEAN NOT NULL,
-    desired_instances BIGINT NOT NULL CHECK (desired_instances >= 0),
-    invalidate_after_secs BIGINT NOT NULL CHECK (invalidate_after_secs >= 0), -- 0: never
+    desired_instances BIGINT NOT NULL CONSTRAINT no_negative_instances CHECK (desired_instances >= 0),
+    invalidate_after_secs BIGINT NOT NULL CONSTRAINT no_negative_ttl CHECK (invalidate_after_secs >= 0), -- 0: never
     scheduling_timezone VARCHAR NOT NULL, -- '' without schedules
     last_invalidated_at TIMESTAMPTZ,
     timezone VARCHAR NOT NULL, -- that people think of this preset in
-    cost_per_instance_hour DOUBLE NOT NULL CHECK (cost_per_instance_hour >= 0)
+    cost_per_instance_hour DOUBLE NOT NULL CONSTRAINT no_negative_cost CHECK (cost_per_instance_hour >= 0)
 );
 
 CREATE TABLE template_version_preset_parameters (
@@ -107,11 +108,11 @@ CREATE TABLE workspaces (
     last_used_at TIMESTAMPTZ,
     autostart_schedule VARCHAR,
     next_start_at TIMESTAMPTZ,
-    ttl BIGINT CHECK (ttl > 0), -- nanoseconds
+    ttl BIGINT CONSTRAINT ttl_lasts CHECK (ttl > 0), -- nanoseconds
     dormant_at TIMESTAMPTZ,
     deleting_at TIMESTAMPTZ,
     -- A prebuild has no lifecycle until somebody claims it.
-    CHECK (
+    CONSTRAINT prebuilds_have_no_lifecycle CHECK (
         owner_id <> 0
         OR coalesce(autostart_schedule, ttl::VARCHAR, next_start_at::VARCHAR, dormant_at::VARCHAR, deleting_at::VARCHAR)
             IS NULL
@@ -125,15 +126,21 @@ CREATE TABLE workspace_builds (
     workspace_id BIGINT NOT NULL,
     template_version_id BIGINT NOT NULL,
     template_version_preset_id BIGINT NOT NULL,
-    build_number BIGINT NOT NULL CHECK (build_number > 0),
-    transition VARCHAR NOT NULL CHECK (transition IN ('start', 'stop', 'delete')),
+    build_number BIGINT NOT NULL CONSTRAINT build_number_counts_from_1 CHECK (build_number > 0),
+    transition VARCHAR NOT NULL CONSTRAINT workspace_transition CHECK (transition IN ('start', 'stop', 'delete')),
     initiator_id BIGINT NOT NULL,
     job_id BIGINT NOT NULL,
     reason VARCHAR NOT NULL,
     deadline TIMESTAMPTZ,
     max_deadline TIMESTAMPTZ,
+    has_ai_task BOOLEAN,
+    ai_task_sidebar_app_id VARCHAR,
     CONSTRAINT workspace_builds_deadline_below_max_deadline CHECK (
         max_deadline IS NULL OR (deadline IS NOT NULL AND deadline <= max_deadline)
+    ),
+    CONSTRAINT workspace_builds_ai_task_sidebar_app_id_required CHECK (
+        ((has_ai_task IS NULL OR has_ai_task = false) AND ai_task_sidebar_app_id IS NULL)
+        OR (has_ai_task = true AND ai_task_sidebar_app_id IS NOT NULL)
     )
 );
 
@@ -141,11 +148,13 @@ CREATE TABLE provisioner_jobs (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
-    started_at TIMESTAMPTZ CHECK (started_at >= created_at),
-    canceled_at TIMESTAMPTZ CHECK (canceled_at >= created_at),
-    completed_at TIMESTAMPTZ CHECK (completed_at >= created_at),
+    started_at TIMESTAMPTZ CONSTRAINT started_after_created CHECK (started_at >= created_at),
+    canceled_at TIMESTAMPTZ CONSTRAINT canceled_after_created CHECK (canceled_at >= created_at),
+    completed_at TIMESTAMPTZ CONSTRAINT completed_after_created CHECK (completed_at >= created_at),
     error VARCHAR,
     initiator_id BIGINT NOT NULL,
+    logs_length BIGINT NOT NULL DEFAULT 0 CONSTRAINT max_provisioner_logs_length CHECK (logs_length <= 1048576), -- bytes
+    logs_overflowed BOOLEAN NOT NULL DEFAULT false,
     job_status VARCHAR GENERATED ALWAYS AS (
         CASE
             WHEN completed_at IS NOT NULL THEN
@@ -162,6 +171,17 @@ CREATE TABLE provisioner_jobs (
     )
 );
 
+CREATE TABLE provisioner_job_logs (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    job_id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    source VARCHAR NOT NULL CONSTRAINT log_source CHECK (source IN ('provisioner_daemon', 'provisioner')),
+    level VARCHAR NOT NULL CONSTRAINT log_level CHECK (level IN ('trace', 'debug', 'info', 'warn', 'error')),
+    stage VARCHAR NOT NULL,
+    output VARCHAR NOT NULL CONSTRAINT length CHECK (length(output) <= 1024)
+);
+
 -- The agent of each start build that succeeded.
 CREATE TABLE workspace_agents (
     run_id VARCHAR NOT NULL,
@@ -176,11 +196,11 @@ CREATE TABLE claims (
     id BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     preset_id BIGINT NOT NULL,
-    user_id BIGINT NOT NULL CHECK (user_id > 0),
+    user_id BIGINT NOT NULL CONSTRAINT not_the_prebuilds_user CHECK (user_id > 0),
     workspace_id BIGINT NOT NULL,
     workspace_build_id BIGINT NOT NULL,
     hit BOOLEAN NOT NULL,
-    ready_at TIMESTAMPTZ CHECK (ready_at >= created_at) -- NULL: not ready when the window ended
+    ready_at TIMESTAMPTZ CONSTRAINT ready_after_created CHECK (ready_at >= created_at) -- NULL: not ready when the window ended
 );
 
 -- A person works; `found` says with what: a workspace that runs, one that had to be started, one just claimed, or none
@@ -190,8 +210,8 @@ CREATE TABLE sessions (
     id BIGINT NOT NULL,
     user_id BIGINT NOT NULL,
     started_at TIMESTAMPTZ NOT NULL,
-    ended_at TIMESTAMPTZ NOT NULL CHECK (ended_at >= started_at),
-    found VARCHAR NOT NULL CHECK (found IN ('running', 'started', 'claimed', 'nothing')),
+    ended_at TIMESTAMPTZ NOT NULL CONSTRAINT ended_after_started CHECK (ended_at >= started_at),
+    found VARCHAR NOT NULL CONSTRAINT what_a_session_finds CHECK (found IN ('running', 'started', 'claimed', 'nothing')),
     workspace_id BIGINT,
     ready_at TIMESTAMPTZ
 );
