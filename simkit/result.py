@@ -36,6 +36,7 @@ RULES = {
     lives.TEMPLATE_CHANGED: "template schedule changed",
     lives.NO_STOP_DAY: "no day to stop on",
     lives.WOKEN: "woken",
+    lives.STARTED_UP: "started",
 }
 """What `lifecycle_decisions` calls the kernel's rules, in ascending order of their numbers."""
 
@@ -320,6 +321,7 @@ def _people(result: Result) -> Mapping[str, Columns]:
             "ended_at": given[:, kernel.A_UNTIL],
             "found": _text(["claimed", "claimed", "running", "started", "nothing"])[found[:, kernel.C_HIT]],
             "workspace_id": np.where(has_build, found[:, kernel.C_WORKSPACE] + 1, NEVER),
+            "workspace_build_id": np.where(has_build, build + 1, NEVER),
             "ready_at": _by_the_end(result, ready),
         },
         "lifecycle_decisions": {
@@ -334,6 +336,7 @@ def _people(result: Result) -> Mapping[str, Columns]:
             "next_start_at": stories[:, lives.X_NEXT_START],
             "last_used_at": stories[:, lives.X_LAST_USED],
             "deleting_at": stories[:, lives.X_DELETING],
+            "bumps": stories[:, lives.X_BUMPS],
         },
     }
 

@@ -61,6 +61,7 @@ from simkit.core.lives import (
     O_NEXT_START,
     O_TTL,
     SET_TTL,
+    STARTED_UP,
     STORIES,
     TEMPLATE_CHANGED,
     TEMPLATES_TTL,
@@ -75,6 +76,7 @@ from simkit.core.lives import (
     X_BUILD,
     X_BUMPED_AT,
     X_BUMPED_FROM,
+    X_BUMPS,
     X_CLAIM,
     X_DEADLINE,
     X_DELETING,
@@ -621,6 +623,7 @@ def _begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int)
         row[B_READY] = NEVER
         world.workspaces[w, W_READY] = NEVER
         return
+    _tell(world, lives, w, STARTED_UP, now_at)
     h[H_REPORT] = row[B_READY]
 
 
@@ -682,6 +685,7 @@ def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     row[X_NEXT_START] = o[O_NEXT_START]
     row[X_LAST_USED] = o[O_LAST_USED]
     row[X_DELETING] = o[O_DELETING]
+    row[X_BUMPS] = life[L_BUMPS]
 
 
 @called
@@ -994,7 +998,7 @@ def _has_room(world: World, more: int) -> bool:
 
 @part
 def _has_room_for_lives(world: World, lives: Lives, looks: bool) -> bool:
-    """One more story and one more workspace and build than a claim needs: a job that is done may bring the next.
+    """Two more stories and one more workspace and build than a claim needs: a job that is done may bring the next.
 
     The executor's tick may bring a story and a build for everybody.
     """

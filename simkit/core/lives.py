@@ -56,7 +56,7 @@ SET_TTL, SET_TEMPLATE = 0, 1
 Q_MINUTES, Q_HOURS, Q_DAYS, Q_MONTHS, Q_WEEKDAYS, Q_BOTH, Q_FROM, Q_UNTIL, Q_COLUMNS = range(9)
 # Template schedules, in the order of lifecycle.Template.
 T_COLUMNS = 10
-# What the executor and changes did: a row each.
+# What the executor did and what befell a workspace: a row each.
 (
     X_AT,
     X_CLAIM,
@@ -69,10 +69,11 @@ T_COLUMNS = 10
     X_NEXT_START,
     X_LAST_USED,
     X_DELETING,
-) = range(11)
-X_COLUMNS = 11
+    X_BUMPS,
+) = range(12)
+X_COLUMNS = 12
 # Rules beside those of lifecycle.transition.
-TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN = 10, 11, 12, 13
+TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN, STARTED_UP = 10, 11, 12, 13, 14
 
 # Counters. TICKED_AT: the last instant of which the executor's tick, if it had one, is over.
 NEXT_CHANGE, STORIES, NEXT_LOOK, TICKED_AT, COUNTERS = 0, 1, 2, 3, 4

@@ -54,6 +54,7 @@ _REFERENCES = {
     ("reconciler_decisions", "preset_id"): "template_version_presets",
     ("provisioner_job_logs", "job_id"): "provisioner_jobs",
     ("sessions", "user_id"): "users",
+    ("sessions", "workspace_build_id"): "workspace_builds",
     ("lifecycle_decisions", "workspace_id"): "workspaces",
     ("lifecycle_decisions", "workspace_build_id"): "workspace_builds",
     ("desired_instances", "preset_id"): "template_version_presets",
@@ -83,11 +84,17 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     return saved
 
 
-def ask(source: str | Path | Storable | Sequence[Storable], question: str, run_id: str | None = None) -> pd.DataFrame:
+def ask(
+    source: str | Path | Storable | Sequence[Storable],
+    question: str,
+    run_id: str | None = None,
+    workspace: str | None = None,
+) -> pd.DataFrame:
     """The answer to a question as a DataFrame with run_id first, in a fixed order of rows.
 
     `source` is a runs file, a Result or several; `question` one of `questions()`; without a `run_id` the answer covers
-    every run. Instants are aware datetimes in UTC. Raises StoreError.
+    every run. A question about single workspaces may be asked of one alone, by its id, its name or its owner's.
+    Instants are aware datetimes in UTC. Raises StoreError.
     """
     sql = _question(question)
     if isinstance(source, str | Path):
@@ -95,13 +102,13 @@ def ask(source: str | Path | Storable | Sequence[Storable], question: str, run_i
             raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
         with _open(str(source), read_only=True) as connection:
             _check_schema(connection, Path(source))
-            return _answer(connection, sql, run_id, str(source))
+            return _answer(connection, sql, run_id, workspace, str(source))
     runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
     with _open(":memory:") as connection:
         connection.execute(_schema())
         for run in runs:
             _load(connection, run)
-        return _answer(connection, sql, run_id, "the result")
+        return _answer(connection, sql, run_id, workspace, "the result")
 
 
 def questions() -> dict[str, str]:
@@ -151,11 +158,16 @@ def _constraints() -> tuple[tuple[str, str, str], ...]:
     return tuple((table, check, name) for (table, check), name in zip(rows, names, strict=True))
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run_id: str | None, name: str) -> pd.DataFrame:
+def _answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, run_id: str | None, workspace: str | None, name: str
+) -> pd.DataFrame:
     known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
     if run_id is not None and run_id not in known:
         raise StoreError(f'{name}: there is no run "{run_id}"; it holds {", ".join(known) or "no run"}')
-    return connection.execute(sql, {"runs": known if run_id is None else [run_id]}).df()
+    given: dict[str, Any] = {"runs": known if run_id is None else [run_id]}
+    if "$workspace" in sql:
+        given["workspace"] = workspace
+    return connection.execute(sql, given).df()
 
 
 def _questions_directory() -> Any:
@@ -282,6 +294,7 @@ def _assert_whole(tables: Mapping[str, Columns]) -> None:
         if table not in tables or column not in tables[table]:
             continue
         ids, wanted = tables[target]["id"], tables[table][column]
+        wanted = wanted[wanted != NEVER]
         if wanted.size:
             at = np.minimum(np.searchsorted(ids, wanted), max(ids.size - 1, 0))
             assert ids.size, f"{table}.{column} leads nowhere"

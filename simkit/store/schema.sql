@@ -213,10 +213,12 @@ CREATE TABLE sessions (
     ended_at TIMESTAMPTZ NOT NULL CONSTRAINT ended_after_started CHECK (ended_at >= started_at),
     found VARCHAR NOT NULL CONSTRAINT what_a_session_finds CHECK (found IN ('running', 'started', 'claimed', 'nothing')),
     workspace_id BIGINT,
+    workspace_build_id BIGINT, -- that the person found or waits for
     ready_at TIMESTAMPTZ
 );
 
--- What the lifecycle executor did to a workspace or what befell it, and the numbers that it saw.
+-- What the lifecycle executor did to a workspace or what befell it, and the numbers that it saw: those before the rule
+-- acted, for 'started' those that the finished start gave it.
 CREATE TABLE lifecycle_decisions (
     run_id VARCHAR NOT NULL,
     decided_at TIMESTAMPTZ NOT NULL,
@@ -229,7 +231,8 @@ CREATE TABLE lifecycle_decisions (
     bumped_from TIMESTAMPTZ,
     next_start_at TIMESTAMPTZ,
     last_used_at TIMESTAMPTZ,
-    deleting_at TIMESTAMPTZ
+    deleting_at TIMESTAMPTZ,
+    bumps BIGINT NOT NULL -- how often activity moved the build's deadline
 );
 
 -- Each tick at which the reconciler acted on a preset, or at which what it saw made it hold still.
@@ -298,3 +301,34 @@ LEFT JOIN workspace_builds AS d
     ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete' AND d.initiator_id = 0
 LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
 WHERE b.build_number = 1 AND b.initiator_id = 0;
+
+-- Each span in which an instance runs, for nobody (a prebuild) or for a person: from the end of its start, or from the
+-- claim that gave it an owner, to the end of its stop or deletion, the claim, or the window's end.
+CREATE VIEW instances AS
+WITH builds AS (
+    SELECT
+        b.run_id, b.workspace_id, b.template_version_preset_id AS preset_id, b.id AS workspace_build_id, b.build_number,
+        b.transition, j.completed_at, j.job_status, c.id IS NOT NULL AS is_claim, c.hit AND b.build_number > 1 AS takes_over,
+        b.created_at, b.initiator_id
+    FROM workspace_builds AS b
+    JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
+    LEFT JOIN claims AS c ON c.run_id = b.run_id AND c.workspace_build_id = b.id
+),
+
+spans AS (
+    SELECT
+        run_id, workspace_id, preset_id, workspace_build_id, transition, job_status,
+        coalesce(takes_over, false) AS takes_over,
+        build_number > 1 OR is_claim AS owned,
+        CASE WHEN takes_over THEN created_at ELSE completed_at END AS from_at,
+        CASE WHEN lead(takes_over) OVER next_build THEN lead(created_at) OVER next_build
+            ELSE lead(completed_at) OVER next_build END AS until_at
+    FROM builds
+    WINDOW next_build AS (PARTITION BY run_id, workspace_id ORDER BY build_number)
+)
+
+SELECT
+    s.run_id, s.workspace_id, s.preset_id, s.workspace_build_id, s.owned, s.from_at, coalesce(s.until_at, r.end_at) AS until_at
+FROM spans AS s
+JOIN runs AS r USING (run_id)
+WHERE s.transition = 'start' AND (s.job_status = 'succeeded' OR s.takes_over);

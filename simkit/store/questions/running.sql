@@ -1,0 +1,37 @@
+-- How many instances run, for people and as prebuilds? One row per preset and hour of the local week (weekday 0 is
+-- Monday): instance-hours of both, and how many hours the window has there.
+WITH hours AS (
+    SELECT
+        p.run_id, p.preset, h.timezone, min(p.preset_id) AS first_id,
+        isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+        -- A preset of several versions has its hours once.
+        sum(epoch_us(h.until_at) - epoch_us(h.from_at)) / 3.6e9 / count(DISTINCT p.preset_id) AS hours
+    FROM presets AS p
+    JOIN local_hours AS h USING (run_id, timezone)
+    WHERE list_contains($runs, p.run_id)
+    GROUP BY ALL
+),
+
+ran AS (
+    SELECT
+        i.run_id, p.preset, isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+        coalesce(sum(least(epoch_us(h.until_at), epoch_us(i.until_at)) - greatest(epoch_us(h.from_at), epoch_us(i.from_at)))
+            FILTER (WHERE i.owned), 0) AS people_us,
+        coalesce(sum(least(epoch_us(h.until_at), epoch_us(i.until_at)) - greatest(epoch_us(h.from_at), epoch_us(i.from_at)))
+            FILTER (WHERE NOT i.owned), 0) AS prebuilds_us
+    FROM instances AS i
+    JOIN presets AS p USING (run_id, preset_id)
+    JOIN local_hours AS h
+        ON h.run_id = i.run_id AND h.timezone = p.timezone AND h.from_at < i.until_at AND h.until_at > i.from_at
+    WHERE list_contains($runs, i.run_id)
+    GROUP BY ALL
+)
+
+SELECT
+    hours.run_id, hours.preset, hours.timezone, hours.weekday, hours.hour,
+    coalesce(ran.people_us, 0) / 3.6e9 AS people_instance_hours,
+    coalesce(ran.prebuilds_us, 0) / 3.6e9 AS prebuild_instance_hours,
+    hours.hours
+FROM hours
+LEFT JOIN ran USING (run_id, preset, weekday, hour)
+ORDER BY hours.run_id, hours.first_id, hours.weekday, hours.hour;
