@@ -17,9 +17,10 @@ DUCKDB_OLDEST = .venv/duckdb-1.5
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
 
-demo: $(READY) ## Simulate a working week and render a report on it
+demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit run data/scenarios/workweek.yaml --seed 7 --out reports/workweek.duckdb
 	.venv/bin/simkit report notebooks/01-capacity.ipynb -p scenario=data/scenarios/workweek.yaml
+	.venv/bin/simkit report notebooks/02-expiration.ipynb -p scenario=data/scenarios/lifecycle.yaml
 
 test: $(READY) ## Run the tests, but for the slow ones
 	$(PY) -m pytest

@@ -1,4 +1,4 @@
-"""`make bench`: a year of one preset in simkit and in SimPy, memory, start times and the whole command.
+"""`make bench`: a year of one preset in simkit and in SimPy, a year of people, memory, start times, the whole command.
 
 `python -m benchmarks compare start` runs only the benchmarks of these names.
 """
@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks import year
+from benchmarks import people, year
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
@@ -124,6 +124,16 @@ def compare() -> None:
     line("peak memory of this process, SimPy included", f"{peak_megabytes():,.0f} MB")
 
 
+def lifecycle() -> None:
+    """A year of people's workspaces, in this process."""
+    scenario = people.scenario()
+    run(people.scenario(1))  # compiles
+    result, seconds = timed(lambda: run(scenario), 3)
+    sessions, bumps = len(result.rows.claims), int(result.tables["lifecycle_decisions"]["bumps"].sum())
+    line("simkit.run, a year of 2,000 people's workspaces", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 5 s")
+    line("in it", f"{sessions:,} sessions", f"{len(result.rows.builds):,} builds, {bumps:,} bumps")
+
+
 def memory() -> None:
     """simkit alone, in a process of its own, with nothing to compile and with everything to compile."""
     child(YEAR)  # compiles
@@ -158,7 +168,7 @@ def command() -> None:
     line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 3 s")
 
 
-BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, memory, start, command)}
+BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, lifecycle, memory, start, command)}
 
 
 def main(names: list[str]) -> None:

@@ -21,7 +21,10 @@ _HOME = {
     "ask": "simkit.store",
     "questions": "simkit.store",
     "explain": "simkit.explainer",
+    "when": "simkit.fate",
+    "why": "simkit.story",
     "InputError": "simkit.errors",
+    "RefusedError": "simkit.errors",
     "RunError": "simkit.errors",
     "SimkitError": "simkit.errors",
     "StoreError": "simkit.errors",
@@ -31,10 +34,12 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from simkit.errors import InputError as InputError
+    from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError
     from simkit.errors import SimkitError as SimkitError
     from simkit.errors import StoreError as StoreError
     from simkit.explainer import explain as explain
+    from simkit.fate import when as when
     from simkit.inputs import load as load
     from simkit.linter import lint as lint
     from simkit.result import Result as Result
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from simkit.store import ask as ask
     from simkit.store import questions as questions
     from simkit.store import save as save
+    from simkit.story import why as why
 
 
 def __getattr__(name: str) -> Any:

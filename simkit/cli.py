@@ -166,6 +166,64 @@ def ask(runs: str, question: str | None, run_id: str | None, as_csv: bool) -> No
 
 
 @main.command()
+@click.argument("runs", type=click.Path())
+@click.option("--workspace", required=True, help="Its id or name, or its owner's name.")
+@click.option("--run", "run_id", help="The run, if there are several.")
+def why(runs: str, workspace: str, run_id: str | None) -> None:
+    """Tell the story of one workspace in a runs file: each transition, its rule, and the numbers that it saw."""
+    click.echo("\n\n".join(story.text for story in simkit.why(runs, workspace, run_id)))
+
+
+@main.command()
+@click.argument("scenario", type=click.Path())
+@click.option("--at", required=True, help="When its start build is done (RFC 3339, or in the scenario's time zone).")
+@click.option("--people", help="Whose TTL, autostart and quiet hours it has; the options below come first.")
+@click.option("--ttl", help="Its own TTL, or none; the template's default, if nothing says otherwise.")
+@click.option("--autostart", help='Its autostart, such as "CRON_TZ=America/New_York 30 8 * * 1-5".')
+@click.option("--quiet-hours", help="Its owner's quiet hours; Coder's default, if nothing says otherwise.")
+@click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
+def when(
+    scenario: str,
+    at: str,
+    people: str | None,
+    ttl: str | None,
+    autostart: str | None,
+    quiet_hours: str | None,
+    variables: dict[str, str],
+) -> None:
+    """Say when one workspace stops, starts, goes dormant and is deleted, and why, by SCENARIO's rules; nothing runs."""
+    loaded = simkit.load(scenario, variables)
+    click.echo(simkit.when(loaded, at, people, ttl=ttl, autostart=autostart, quiet_hours=quiet_hours).text)
+
+
+@main.command()
+@click.argument("runs", type=click.Path())
+@click.option("--at", required=True, help="The instant (RFC 3339).")
+@click.option("--run", "run_id", help="The run, if there are several.")
+def metrics(runs: str, at: str, run_id: str | None) -> None:
+    """Print Coder's Prometheus metrics of a run in a runs file as they stood at an instant."""
+    from simkit.controlplane.metrics import exposition_of
+
+    click.echo(exposition_of(runs, at, run_id), nl=False)
+
+
+@main.command("plan-check")
+@click.argument("plan", type=click.Path(allow_dash=True))
+@click.pass_context
+def plan_check(context: click.Context, plan: str) -> None:
+    """List what a claim would replace by PLAN, the output of `terraform show -json` (- for standard input).
+
+    Exit status 0: nothing is replaced. 1: something is, and the lifecycle block to add is printed.
+    """
+    from simkit.inputs.plan import STDIN, parse_plan, read_plan
+
+    checked = parse_plan(sys.stdin.buffer.read()) if plan == STDIN else read_plan(plan)
+    _print_findings(checked.notes)
+    click.echo(checked.text)
+    context.exit(1 if checked.replaced else 0)
+
+
+@main.command()
 @click.argument("notebook", type=click.Path())
 @click.option("-p", "parameters", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A notebook's parameter.")
 @click.option("--out", type=click.Path(file_okay=False), default="reports", show_default=True, help="Where to write.")

@@ -103,3 +103,7 @@ class RunError(SimkitError):
 
 class StoreError(SimkitError):
     """A runs file cannot be read or written; nothing was changed in it."""
+
+
+class RefusedError(SimkitError):
+    """The control plane refuses what Coder refuses: an unknown id, a wrong state, a broken rule. Nothing changes."""

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-from simkit.clock import MINUTE_US, SECOND_US, format_duration
-from simkit.cron import WEEKDAY_WORDS, Cron, provider_cron
+from simkit.clock import MINUTE_US, NEVER, SECOND_US, format_duration
+from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
 from simkit.explainer import YEAR_US, describe, every_day, hours_per_week, hours_text, is_weekly, runs, stamp
-from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, Preset, Scenario, Schedule, Workload
+from simkit.lifecycle import next_start
+from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 
 _DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -31,7 +32,48 @@ def lint(scenario: Scenario) -> tuple[Finding, ...]:
         for preset in version.presets:
             workload = scenario.workload_of(preset.name)
             found.update(dict.fromkeys(lint_preset(preset, workload, scenario.start_at, end_at)))
+    lifecycle = Findings()
+    _template_schedule(scenario, lifecycle)
+    for group in scenario.people:
+        _people(group, scenario, lifecycle)
+    found.update(dict.fromkeys(lifecycle))
     return tuple(sorted(found, key=lambda finding: finding.where))
+
+
+def _template_schedule(scenario: Scenario, findings: Findings) -> None:
+    schedule = scenario.schedule
+    if schedule.time_til_dormant_autodelete_us and not schedule.time_til_dormant_us:
+        findings.warning(
+            scenario.where,
+            "template_schedule.time_til_dormant_autodelete deletes nothing: nothing goes dormant; set time_til_dormant",
+        )
+    if schedule.autostop_weeks > 1 and not schedule.autostop_days:
+        findings.warning(
+            scenario.where,
+            "template_schedule.autostop_requirement.weeks stops nothing without days_of_week; write days, or no weeks",
+        )
+
+
+def _people(group: People, scenario: Scenario, findings: Findings) -> None:
+    schedule = scenario.schedule
+    if group.ttl_us is not None and not schedule.allow_user_autostop:
+        findings.warning(
+            group.where,
+            f"the TTL of {group.name} does not act: the template's allow_user_autostop is false, and its default "
+            "TTL is in force",
+        )
+    if not group.autostart:
+        return
+    never = f'the workspaces of {group.name} never start by themselves, though their autostart is "{group.autostart}"'
+    try:
+        _, _, allowed_at = next_start(group.autostart, schedule, scenario.start_at)
+    except CronError as error:
+        findings.warning(group.where, f"{never}: Coder cannot read it ({error})")
+        return
+    if not schedule.allow_user_autostart:
+        findings.warning(group.where, f"{never}: the template's allow_user_autostart is false")
+    elif allowed_at == NEVER:
+        findings.warning(group.where, f"{never}: it is on none of the days that the template allows")
 
 
 def lint_preset(preset: Preset, workload: Workload | None, start_at: int, end_at: int) -> tuple[Finding, ...]:

@@ -395,6 +395,11 @@ class Scenario:
         """The versions active at the start, then those that events activate, in order."""
         return self.versions + tuple(e.version for e in self.events if isinstance(e, Activate))
 
+    def schedule_at(self, at: int) -> TemplateSchedule:
+        """The template's schedule in force at an instant."""
+        changes = [e.schedule for e in self.events if isinstance(e, SetSchedule) and e.at <= at]
+        return changes[-1] if changes else self.schedule
+
     def zone_of(self, preset: Preset) -> Zone:
         """The zone in which to show a preset: that of its schedules, or the scenario's."""
         return preset.zone if preset.timezone else self.zone

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -23,6 +25,7 @@ from simkit.clock import format_instant, zone_database_version
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
 from simkit.result import Result
 
+_EMPHASIS = re.compile(r"(\*\*|\*)(\S|\S.*?\S)\1")
 MIME = "application/vnd.simkit.result+json"
 _LIBRARIES = ("duckdb", "numba", "numpy", "pandas")
 
@@ -62,7 +65,10 @@ def cite(results: Sequence[Result]) -> None:
 def _display(markdown: str, record: Mapping[str, Any]) -> None:
     from IPython.display import display
 
-    plain = markdown.replace("*", "").replace("`", "")
+    plain = "".join(
+        part if code else _EMPHASIS.sub(r"\2", part)
+        for part, code in zip(markdown.split("`"), cycle((False, True)), strict=False)
+    )
     display({"text/markdown": markdown, "text/plain": plain, MIME: record}, raw=True)  # type: ignore[no-untyped-call]
 
 

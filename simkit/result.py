@@ -13,32 +13,15 @@ import numpy.typing as npt
 
 import simkit
 from simkit.clock import NEVER, SECOND_US, Int64Array, zone_database_version
-from simkit.core import kernel, lifecycle, lives
+from simkit.core import kernel, lives
 from simkit.model import Activate, Preset, Scenario, TemplateSchedule, TemplateVersion
+from simkit.rules import BUILD_ERROR, NO_STOP_DAY_ERROR, REASONS, RULES
 from simkit.timeline import Steps, local_hours, steps_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PREBUILDS_OWNER_ID = 0
-BUILD_ERROR = "the simulated build failed"
-NO_STOP_DAY_ERROR = "could not find suitable day for template autostop requirement in the next 7 days"
-# Coder's build reasons, by the rule that caused the build.
-REASONS = ("initiator", "autostop", "autostart", "autostop", "dormancy", "autodelete", "autostop")
-RULES = {
-    lifecycle.AUTOSTOP: "autostop",
-    lifecycle.AUTOSTART: "autostart",
-    lifecycle.FAILED_STOP: "failure stop",
-    lifecycle.DORMANCY: "dormancy",
-    lifecycle.AUTODELETE: "autodelete",
-    lifecycle.SUSPENDED_STOP: "owner suspended",
-    lives.TTL_CHANGED: "TTL changed",
-    lives.TEMPLATE_CHANGED: "template schedule changed",
-    lives.NO_STOP_DAY: "no day to stop on",
-    lives.WOKEN: "woken",
-    lives.STARTED_UP: "started",
-}
-"""What `lifecycle_decisions` calls the kernel's rules, in ascending order of their numbers."""
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -56,6 +39,7 @@ class Result:
     presets: tuple[tuple[TemplateVersion, Preset], ...]
     """In the kernel's order."""
     inputs: kernel.Inputs
+    people: lives.People | None
     rows: kernel.Output
 
     def save(self, path: str | Path) -> str:
@@ -73,6 +57,32 @@ class Result:
         from simkit.store import ask
 
         return ask(self, question)
+
+    @cached_property
+    def user_of_claim(self) -> Int64Array:
+        """Who asks: a person, or somebody new for each claim: int64[n], ids."""
+        person = self.inputs.claims[:, kernel.A_PERSON]
+        return np.where(person == kernel.NONE, sum(_counts(self)) + _ids(len(person)), person + 1)
+
+    def sessions(self, claims: Int64Array, ready_at: Int64Array) -> Columns:
+        """The table of that name, by what each claim found (kernel's columns) and when each build was ready."""
+        of_person = self.inputs.claims[:, kernel.A_PERSON] != kernel.NONE
+        given, found = self.inputs.claims[of_person], claims[of_person]
+        build = found[:, kernel.C_BUILD]
+        ready = np.full(len(given), NEVER, dtype=np.int64)
+        has_build = build != kernel.NONE
+        ready[has_build] = np.maximum(ready_at[build[has_build]], given[has_build, kernel.A_AT])
+        what = ["claimed", "claimed", "running", "starting", "started", "nothing"]
+        return {
+            "id": _ids(len(given)),
+            "user_id": given[:, kernel.A_PERSON] + 1,
+            "started_at": given[:, kernel.A_AT],
+            "ended_at": given[:, kernel.A_UNTIL],
+            "found": _text(what)[found[:, kernel.C_HIT]],
+            "workspace_id": np.where(has_build, found[:, kernel.C_WORKSPACE] + 1, NEVER),
+            "workspace_build_id": np.where(has_build, build + 1, NEVER),
+            "ready_at": _by_the_end(self, ready),
+        }
 
     @cached_property
     def tables(self) -> Mapping[str, Columns]:
@@ -206,7 +216,7 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
     version_of, template_of = _version_of(result), _template_of(result)
     claim = w[:, kernel.W_OWNER]
     owned = claim != kernel.NONE
-    owner = np.where(owned, _user_of_claim(result)[claim] if len(result.inputs.claims) else 0, PREBUILDS_OWNER_ID)
+    owner = np.where(owned, result.user_of_claim[claim] if len(result.inputs.claims) else 0, PREBUILDS_OWNER_ID)
     workspace = b[:, kernel.B_WORKSPACE]
     preset = w[workspace, kernel.W_PRESET]
     initiator = np.where(b[:, kernel.B_HUMAN] == 1, owner[workspace], PREBUILDS_OWNER_ID)
@@ -227,7 +237,7 @@ def _workspaces(result: Result) -> Mapping[str, Columns]:
         life = {name: np.full(len(w), NEVER, dtype=np.int64) for name in fields} | {"last_used_at": last_used}
         for name, column in fields.items():
             life[name][of_person] = mine[claim[of_person], column]
-        life["ttl"][life["ttl"] != NEVER] *= 1000
+        life["ttl"] = _nanoseconds(life["ttl"])
         autostart = np.repeat(_text([p.autostart or None for p in result.scenario.people]), _counts(result))
         life["autostart_schedule"] = np.full(len(w), None, dtype=object)
         life["autostart_schedule"][of_person] = autostart[owner[of_person] - 1]
@@ -288,7 +298,7 @@ def _claims(result: Result) -> Columns:
         "id": _ids(len(claims)),
         "created_at": given[:, kernel.A_AT],
         "preset_id": given[:, kernel.A_PRESET] + 1,
-        "user_id": _user_of_claim(result)[is_claim],
+        "user_id": result.user_of_claim[is_claim],
         "workspace_id": claims[:, kernel.C_WORKSPACE] + 1,
         "workspace_build_id": claims[:, kernel.C_BUILD] + 1,
         "hit": claims[:, kernel.C_HIT] == kernel.HIT,
@@ -299,12 +309,6 @@ def _claims(result: Result) -> Columns:
 def _people(result: Result) -> Mapping[str, Columns]:
     people = result.scenario.people
     names = [f"{p.name}-{i}" for p in people for i in range(1, p.count + 1)]
-    of_person = result.inputs.claims[:, kernel.A_PERSON] != kernel.NONE
-    given, found = result.inputs.claims[of_person], result.rows.claims[of_person]
-    build = found[:, kernel.C_BUILD]
-    ready = np.full(len(given), NEVER, dtype=np.int64)
-    has_build = build != kernel.NONE
-    ready[has_build] = np.maximum(result.rows.builds[build[has_build], kernel.B_READY], given[has_build, kernel.A_AT])
     stories = result.rows.stories if people else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
     claim = stories[:, lives.X_CLAIM]
     return {
@@ -314,16 +318,7 @@ def _people(result: Result) -> Mapping[str, Columns]:
             "quiet_hours_schedule": np.repeat(_text([p.quiet_hours for p in people]), _counts(result)),
             "suspended_at": np.repeat(_whole(p.suspended_at for p in people), _counts(result)),
         },
-        "sessions": {
-            "id": _ids(len(given)),
-            "user_id": given[:, kernel.A_PERSON] + 1,
-            "started_at": given[:, kernel.A_AT],
-            "ended_at": given[:, kernel.A_UNTIL],
-            "found": _text(["claimed", "claimed", "running", "started", "nothing"])[found[:, kernel.C_HIT]],
-            "workspace_id": np.where(has_build, found[:, kernel.C_WORKSPACE] + 1, NEVER),
-            "workspace_build_id": np.where(has_build, build + 1, NEVER),
-            "ready_at": _by_the_end(result, ready),
-        },
+        "sessions": result.sessions(result.rows.claims, result.rows.builds[:, kernel.B_READY]),
         "lifecycle_decisions": {
             "decided_at": stories[:, lives.X_AT],
             "workspace_id": result.rows.claims[claim, kernel.C_WORKSPACE] + 1,
@@ -337,18 +332,13 @@ def _people(result: Result) -> Mapping[str, Columns]:
             "last_used_at": stories[:, lives.X_LAST_USED],
             "deleting_at": stories[:, lives.X_DELETING],
             "bumps": stories[:, lives.X_BUMPS],
+            "ttl": _nanoseconds(stories[:, lives.X_TTL]),
         },
     }
 
 
 def _counts(result: Result) -> list[int]:
     return [p.count for p in result.scenario.people]
-
-
-def _user_of_claim(result: Result) -> Int64Array:
-    """Who asks: a person, or somebody new for each claim."""
-    person = result.inputs.claims[:, kernel.A_PERSON]
-    return np.where(person == kernel.NONE, sum(_counts(result)) + _ids(len(person)), person + 1)
 
 
 def _decisions(result: Result) -> Columns:
@@ -409,6 +399,11 @@ def _template_of(result: Result) -> Int64Array:
 def _by_the_end(result: Result, at: Int64Array) -> Int64Array:
     """NEVER in place of what is later than the window: nothing happens after it."""
     return np.where(at > result.scenario.end_at, NEVER, at)
+
+
+def _nanoseconds(us: Int64Array) -> Int64Array:
+    """A duration as Coder stores it; NEVER stays NEVER."""
+    return np.where(us == NEVER, NEVER, us * 1000)
 
 
 def _ids(count: int) -> Int64Array:

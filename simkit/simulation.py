@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import lru_cache
 
 import numpy as np
@@ -42,7 +42,8 @@ _ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RA
 
 def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> Result:
     """Simulate a scenario once. Raises RunError."""
-    return _run(scenario, seed, replication, every_tick=False)
+    given = givens(scenario, seed, replication)
+    return replace(given, rows=kernel.simulate(given.inputs, given.people))
 
 
 def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[Result]:
@@ -55,7 +56,8 @@ def replicate(scenario: Scenario, seed: int, replications: int, threads: int | N
             yield from pool.map(lambda r: run(scenario, seed, r), window)
 
 
-def _run(scenario: Scenario, seed: int, replication: int, every_tick: bool) -> Result:
+def givens(scenario: Scenario, seed: int, replication: int) -> Result:
+    """A run without its rows: what both engines are given. Raises RunError."""
     if not 0 <= seed <= MAX_SEED:
         raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
     presets = tuple((version, preset) for version in scenario.all_versions for preset in version.presets)
@@ -64,8 +66,7 @@ def _run(scenario: Scenario, seed: int, replication: int, every_tick: bool) -> R
     people = kernel_people(scenario)
     digest = _digest(scenario, seed, replication, presets, inputs, people)
     run_id = f"{scenario.name}-s{seed}-r{replication}-{digest[:8]}"
-    rows = kernel.simulate(inputs, people, every_tick=every_tick)
-    return Result(scenario, seed, replication, run_id, digest, presets, inputs, rows)
+    return Result(scenario, seed, replication, run_id, digest, presets, inputs, people, kernel.no_rows(inputs))
 
 
 def _inputs(

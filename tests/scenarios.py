@@ -335,7 +335,14 @@ def inhabited_fortnight() -> Scenario:
     weekday = (*[0.0] * 8, 0.5, 0.4, *[0.1] * 8, *[0.0] * 6)
     sessions = SessionProfile(new_york, (*weekday * 5, *[0.0] * 48), lognormal(2 * HOUR_US, 5 * HOUR_US, 64), 0.9)
     crons = {"autostart": "CRON_TZ=America/New_York 30 8 * * 1-5", "quiet_hours": "CRON_TZ=America/New_York 0 2 * * *"}
-    rare = replace(sessions, per_hour=tuple(rate / 40 for rate in sessions.per_hour))
+    schedule = TemplateSchedule(
+        default_ttl_us=9 * HOUR_US,
+        autostop_days=0b0100000,
+        failure_ttl_us=HOUR_US,
+        time_til_dormant_us=3 * DAY_US,
+        time_til_dormant_autodelete_us=2 * DAY_US,
+    )
+    rare = replace(sessions, per_hour=tuple(rate / 20 for rate in sessions.per_hour))
     return Scenario(
         name="fortnight",
         start_at=start_at,
@@ -343,13 +350,7 @@ def inhabited_fortnight() -> Scenario:
         versions=(TemplateVersion("t", "v1", (Preset("p", 2, DAY_US),)),),
         zone=new_york,
         workload=Workload(lognormal(3 * MINUTE_US, 8 * MINUTE_US, 64), start_failure_probability=0.05),
-        schedule=TemplateSchedule(
-            default_ttl_us=9 * HOUR_US,
-            autostop_days=0b0100000,
-            failure_ttl_us=HOUR_US,
-            time_til_dormant_us=3 * DAY_US,
-            time_til_dormant_autodelete_us=2 * DAY_US,
-        ),
+        schedule=schedule,
         people=(
             People("staff", 12, "p", sessions, **crons),
             People("rare", 20, "p", rare, ttl_us=3 * HOUR_US),
@@ -357,7 +358,7 @@ def inhabited_fortnight() -> Scenario:
         ),
         events=(
             SetTTL(start_at + 3 * DAY_US + 14 * HOUR_US, "staff", None),
-            SetSchedule(start_at + 8 * DAY_US, TemplateSchedule(8 * HOUR_US, autostop_days=0b0001000)),
+            SetSchedule(start_at + 8 * DAY_US, replace(schedule, default_ttl_us=8 * HOUR_US, autostop_days=0b0001000)),
         ),
     )
 

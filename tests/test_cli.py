@@ -107,3 +107,35 @@ def test_explain_refuses_what_the_provider_refuses():
 def test_the_installed_command_is_this_one():
     done = subprocess.run([sys.executable, "-m", "simkit.cli", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"simkit, version {simkit.__version__}"
+
+
+PEOPLE = """\
+people:
+  - name: staff
+    count: 2
+    autostart: "0 25 * * *"
+    sessions: {weekday: [0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], length: 1h}
+"""
+
+
+def test_a_workspaces_story_is_told_from_the_file(scenario: Path, tmp_path: Path):
+    scenario.write_text(SCENARIO.replace("demand: {history: asked.csv}\n", "") + PEOPLE)
+    file = tmp_path / "runs.duckdb"
+    done = invoke("run", scenario, "--out", file)
+    assert "warning: the workspaces of staff never start by themselves" in done.stderr
+    told = invoke("why", file, "--workspace", "staff-1").stdout.splitlines()
+    assert told[0].endswith(", preset large, of staff-1, times in UTC")
+    assert any("claimed" in line and "by staff-1: the pool had it ready" in line for line in told)
+    refused = invoke("why", file, "--workspace", "staff-3")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith('there is no workspace "staff-3" in week-s0-r0-')
+
+
+def test_one_workspace_is_answered_for_without_a_simulation(scenario: Path):
+    done = invoke("when", scenario, "--at", "2026-03-02T15:00:00-05:00", "--ttl", "8h", "--autostart", "0 25 * * *")
+    assert done.stdout.splitlines()[3:5] == [
+        "Deadline: Tue 2026-03-03T04:00:00Z; activity moves it to 1h after itself.",
+        'Next autostart: never, for Coder cannot read its autostart "0 25 * * *": hour "25": 25 is not in 0-23.',
+    ]
+    refused = invoke("when", scenario, "--at", "noon", "--ttl", "1s")
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 2)

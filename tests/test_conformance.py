@@ -10,6 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cmp_to_key, lru_cache
 from pathlib import Path
@@ -21,9 +22,11 @@ import pytest
 
 from simkit import cron, lifecycle, names
 from simkit.clock import NEVER, SECOND_US, UTC_ZONE
+from simkit.controlplane import uploads
 from simkit.core import kernel, policy
 from simkit.core import lifecycle as life
 from simkit.core.kernel import B_COMPLETED, B_CREATED, B_NUMBER, B_READY, B_STATUS, B_TRANSITION, B_WORKSPACE
+from simkit.errors import RefusedError
 from simkit.model import (
     BEHAVIOURS,
     Activate,
@@ -40,7 +43,8 @@ from simkit.model import (
 )
 from simkit.result import Result
 from simkit.simulation import run
-from simkit.store import _open, _schema, refused
+from simkit.store import refused
+from simkit.store.connection import opened, schema
 from simkit.timeline import desired, range_steps
 
 HERE = Path(__file__).parent / "conformance"
@@ -50,8 +54,6 @@ ZONEINFO = next((d for d in (DIRECTORY / "zoneinfo", HERE / "zoneinfo") if d.is_
 
 NOT_YET = {
     "match_preset": "matching a user's parameters to a preset",
-    "upload_split": "uploads of module files",
-    "upload_receive": "uploads of module files",
 }
 """Kinds that nothing in simkit answers, and what they are about."""
 
@@ -395,8 +397,8 @@ def constraint(given: Given) -> Any:
 def job_status(given: Given) -> Any:
     at = datetime.fromtimestamp(1, UTC)
     stamps = [at if given[name] else None for name in ("started", "canceled", "completed")]
-    with _open(":memory:") as connection:
-        connection.execute(_schema())
+    with opened(":memory:") as connection:
+        connection.execute(schema())
         connection.execute(
             "INSERT INTO provisioner_jobs (run_id, id, created_at, initiator_id, started_at, canceled_at, "
             "completed_at, error) VALUES ('', 1, ?, 0, ?, ?, ?, ?)",
@@ -405,7 +407,54 @@ def job_status(given: Given) -> Any:
         return {"status": connection.execute("SELECT job_status FROM provisioner_jobs").fetchall()[0][0]}
 
 
+def upload_of(given: Given) -> tuple[uploads.Header, list[uploads.Piece]]:
+    period = bytes((i * 31 + 7) % 251 for i in range(251))
+    header, pieces = uploads.split((period * (given["size"] // 251 + 1))[: given["size"]])
+    return header, list(pieces)
+
+
+def upload_split(given: Given) -> Any:
+    header, pieces = upload_of(given)
+    return {
+        "chunk_sizes": [len(piece.data) for piece in pieces],
+        "chunks": header.pieces,
+        "file_size": header.size,
+        "sha256": header.sha256.hex(),
+    }
+
+
+def upload_receive(given: Given) -> Any:
+    header, pieces = upload_of(given)
+    size, sha256 = header.size + given["declared_size_delta"], header.sha256[: given["hash_length"]]
+    try:
+        receiver = uploads.Receiver(replace(header, size=size, sha256=sha256))
+    except RefusedError:
+        return {"start_error": True}
+    adds = []
+    for op in given["ops"]:
+        piece = pieces[op["piece"]]
+        changed = {
+            "": {},
+            "hash": {"sha256": bytes(32)},
+            "byte": {"data": bytes([piece.data[0] ^ 1]) + piece.data[1:]},
+            "long": {"data": bytes(piece.data) + b"!"},
+        }[op["tamper"]]
+        try:
+            receiver.add(replace(piece, **changed))
+            added = "accepted"
+        except RefusedError:
+            added = "rejected"
+        adds.append(added + ",done" * receiver.is_done)
+    try:
+        receiver.complete()
+    except RefusedError:
+        return {"adds": adds, "complete": False}
+    return {"adds": adds, "complete": True}
+
+
 ANSWERS: dict[str, Answer] = {
+    "upload_split": upload_split,
+    "upload_receive": upload_receive,
     "constraint": constraint,
     "job_status": job_status,
     "autostop": autostop,

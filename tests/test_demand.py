@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from scenarios import MONDAY_AT, Span, history, scenario, spans
 
-from simkit.clock import DAY_US, HOUR_US, WEEK_US, Zone, parse_instant
+from simkit.clock import DAY_US, HOUR_US, NEVER, WEEK_US, Zone, parse_instant
 from simkit.demand import Claims, draw, hour_of_week
 from simkit.demand.streams import key, stream
-from simkit.model import HOURS_PER_WEEK, Profile, Scenario
+from simkit.model import HOURS_PER_WEEK, People, Profile, Scenario, SessionHistory, SessionProfile, constant
 
 UTC = Zone("UTC")
 
@@ -105,3 +105,49 @@ def test_a_key_is_a_number_of_32_bits():
     assert len(set(keys)) == 50
     assert min(keys) >= 0
     assert max(keys) < 2**32
+
+
+def staff(name: str, count: int, rate: float = 0.05, connected: float = 1.0) -> People:
+    """People who work an hour at a time, at any hour."""
+    return People(name, count, "p", SessionProfile(UTC, (rate,) * HOURS_PER_WEEK, constant(HOUR_US), connected))
+
+
+def sessions(*people: People, replication: int = 0) -> list[tuple[int, ...]]:
+    claims = draw(Scenario("s", MONDAY_AT, MONDAY_AT + WEEK_US, scenario().versions, people=people), 7, replication)
+    return list(zip(*(column.tolist() for column in claims[:-1]), strict=True))
+
+
+def test_people_work_as_often_and_as_long_as_their_profile_expects():
+    drawn = sessions(staff("a", 20))
+    assert abs(len(drawn) - 168) < 4 * 13
+    assert {until - at for at, _, _, _, until, _ in drawn} == {HOUR_US}
+    assert {person for _, _, _, person, _, _ in drawn} == set(range(20))
+    assert sorted(drawn) == drawn
+    assert sessions(staff("a", 20), replication=1) != drawn
+
+
+def test_another_group_changes_nobodys_sessions():
+    alone = sessions(staff("b", 5))
+    together = [
+        (at, preset, luck, person - 3, until, on)
+        for at, preset, luck, person, until, on in sessions(staff("a", 3), staff("b", 5))
+        if person >= 3
+    ]
+    assert together == alone
+
+
+def test_a_share_of_sessions_is_connected():
+    drawn = sessions(staff("a", 50, connected=0.25))
+    share = sum(on for *_, on in drawn) / len(drawn)
+    assert 0.15 < share < 0.35
+
+
+def test_a_history_of_sessions_is_replayed_and_an_end_that_it_lacks_is_drawn():
+    at = np.array([MONDAY_AT - 1, MONDAY_AT, MONDAY_AT + HOUR_US], dtype=np.int64)
+    until = np.array([MONDAY_AT, NEVER, MONDAY_AT + 2 * HOUR_US], dtype=np.int64)
+    history_ = SessionHistory(at, until, np.array([0, 1, 0]), length=constant(5))
+    drawn = sessions(People("a", 2, "p", history_))
+    assert [(start, person, end) for start, _, _, person, end, _ in drawn] == [
+        (MONDAY_AT, 1, MONDAY_AT + 5),
+        (MONDAY_AT + HOUR_US, 0, MONDAY_AT + 2 * HOUR_US),
+    ]

@@ -220,7 +220,7 @@ events:
         "week.yaml:15: failures.probability: 1.5 is out of range; write a number from 0 to 1",
         'week.yaml:16: claim_order: "youngest" is unknown; there are oldest, newest, random',
         'week.yaml:17: cots: unknown key; write "cost"',
-        'week.yaml:19: events[0].event: "pauze" is unknown; there are activate, invalidate, pause, resume',
+        'week.yaml:19: events[0].event: "pauze" is unknown; write "pause"',
     ]
 
 

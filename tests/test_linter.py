@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
@@ -9,7 +10,18 @@ from simkit.core.policy import Pool, reconcile
 from simkit.errors import Where
 from simkit.explainer import YEAR_US
 from simkit.linter import lint, lint_preset
-from simkit.model import Activate, Preset, Scenario, Schedule, TemplateVersion, Workload, constant
+from simkit.model import (
+    Activate,
+    People,
+    Preset,
+    Scenario,
+    Schedule,
+    SessionHistory,
+    TemplateSchedule,
+    TemplateVersion,
+    Workload,
+    constant,
+)
 
 START_AT = parse_instant("2026-01-01T00:00:00Z")
 WORKLOAD = Workload(build=constant(210 * SECOND_US), agent=constant(30 * SECOND_US))
@@ -157,3 +169,54 @@ def test_a_scenario_is_looked_at_for_a_year_and_each_finding_is_told_once():
     assert [f.where.line for f in found] == sorted(f.where.line for f in found)
     assert len(found) == 4
     assert "Mon 2026-06-01T09:00:00-04:00" in next(f.text for f in found if "overlaps" in f.text)
+
+
+def people_said(schedule=None, **fields):
+    """What is said of people at week.yaml:9 in a scenario with this template schedule."""
+    sessions = SessionHistory(*np.empty((3, 0), dtype=np.int64))
+    staff = People("staff", 2, "large", sessions, where=Where("week.yaml", 9), **fields)
+    version = TemplateVersion("t", "v1", (Preset("large", 0),))
+    where = Where("week.yaml", 1)
+    given = Scenario(
+        "week",
+        START_AT,
+        START_AT + HOUR_US,
+        (version,),
+        schedule=schedule or TemplateSchedule(),
+        people=(staff,),
+        where=where,
+    )
+    return [str(finding) for finding in lint(given) if finding.where.path == "week.yaml"]
+
+
+def test_an_autostart_that_never_starts_anything_is_told_with_the_reason():
+    never = "week.yaml:9: warning: the workspaces of staff never start by themselves, though their autostart is"
+    assert people_said(autostart="0 25 * * *") == [
+        f'{never} "0 25 * * *": Coder cannot read it (hour "25": 25 is not in 0-23)'
+    ]
+    weekend = TemplateSchedule(autostart_days=0b0011111)
+    assert people_said(weekend, autostart="0 9 * * 6") == [
+        f'{never} "0 9 * * 6": it is on none of the days that the template allows'
+    ]
+    closed = TemplateSchedule(allow_user_autostart=False)
+    assert people_said(closed, autostart="0 9 * * *") == [
+        f'{never} "0 9 * * *": the template\'s allow_user_autostart is false'
+    ]
+    assert people_said(autostart="0 9 * * *") == []
+
+
+def test_a_ttl_that_does_not_act_is_told():
+    closed = TemplateSchedule(allow_user_autostop=False)
+    assert people_said(closed, ttl_us=HOUR_US) == [
+        "week.yaml:9: warning: the TTL of staff does not act: the template's allow_user_autostop is false, and its "
+        "default "
+        "TTL is in force"
+    ]
+
+
+def test_template_rules_that_lead_to_nothing_are_told():
+    schedule = TemplateSchedule(time_til_dormant_autodelete_us=HOUR_US, autostop_weeks=2)
+    assert [text.partition("; ")[0] for text in people_said(schedule)] == [
+        "week.yaml:1: warning: template_schedule.time_til_dormant_autodelete deletes nothing: nothing goes dormant",
+        "week.yaml:1: warning: template_schedule.autostop_requirement.weeks stops nothing without days_of_week",
+    ]

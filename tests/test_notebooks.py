@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CAPACITY = ROOT / "notebooks" / "01-capacity.ipynb"
+EXPIRATION = ROOT / "notebooks" / "02-expiration.ipynb"
 LONGEST_CELL = 12  # lines
 
 
@@ -53,7 +54,7 @@ def of_kind(notebook, kind: str) -> list:
 
 
 def test_there_are_notebooks():
-    assert CAPACITY in NOTEBOOKS
+    assert {CAPACITY, EXPIRATION} <= set(NOTEBOOKS)
 
 
 def test_a_notebook_is_valid_and_keeps_no_outputs(notebook):
@@ -85,9 +86,32 @@ def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tm
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshness_costs(tmp_path):
+    done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT / "notebooks", replications=2, ttls="4h")
+    said = "\n".join(of_kind(done, "text/markdown"))
+    assert "Halving the TTL of *goland-large* from 8h to 4h costs" in said
+    assert "always at 02:00 on the wall clock of America/New_York; in UTC that is 06:00 and then 07:00" in said
+    assert "At Sat 31 Oct 02:00 EDT the workspace stops" in said
+    assert "`workspace_builds_deadline_below_max_deadline` would refuse" in said
+    assert len(of_kind(done, "image/png")) == 7
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path):
+    scenario = "data/scenarios/workweek.yaml"
+    done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT, scenario=scenario, replications=1, ttls="")
+    said = "\n".join(of_kind(done, "text/markdown"))
+    assert said.count("The scenario has no people") == 4
+    assert len(of_kind(done, "image/png")) == 7
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted((ROOT / "data" / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_capacity_notebook_runs_with_every_sample_scenario(scenario, tmp_path):
-    done = execute(CAPACITY, tmp_path / "out.ipynb", ROOT, scenario=scenario.relative_to(ROOT))
-    assert len(of_kind(done, "image/png")) == 9
+@pytest.mark.parametrize(
+    ("notebook", "pictures"), [(CAPACITY, 9), (EXPIRATION, 7)], ids=lambda x: getattr(x, "stem", "")
+)
+def test_a_notebook_runs_with_every_sample_scenario(notebook, pictures, scenario, tmp_path):
+    done = execute(notebook, tmp_path / "out.ipynb", ROOT, scenario=scenario.relative_to(ROOT))
+    assert len(of_kind(done, "image/png")) == pictures
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []

@@ -7,15 +7,20 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from scenarios import inhabited, inhabited_fortnight
 
 import simkit
-from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant, zone
+from simkit import store
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, parse_instant, zone
 from simkit.model import (
     Activate,
     History,
@@ -29,7 +34,8 @@ from simkit.model import (
     constant,
 )
 from simkit.result import Result
-from simkit.store import ask, questions, save
+from simkit.store import ask, questions, refused, save
+from simkit.store.connection import constraints, opened, schema
 
 NEW_YORK = zone("America/New_York")
 START_AT = parse_instant("2026-03-06T00:00:00-05:00")
@@ -99,7 +105,7 @@ def test_a_file_holds_many_runs_and_answers_for_one_of_them(tmp_path: Path):
 def test_a_result_and_its_file_give_one_answer(result: Result, path: Path, question: str):
     answer = ask(path, question)
     assert answer.columns[0] == "run_id"
-    assert len(answer) > 0
+    assert len(answer) > 0 or question == "stops", "nobody's workspace stops here"
     assert answer.equals(result.ask(question))
     assert questions()[question].split("?")[0], "a question is asked in the file's first comment"
 
@@ -316,6 +322,7 @@ def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, 
 WRITER = """
 import sys
 import simkit
+sys.path.insert(0, "tests")
 from tests.test_store import scenario
 results = list(simkit.replicate(scenario(), 100, 20))
 print("saving", flush=True)
@@ -349,3 +356,73 @@ def test_a_killed_process_leaves_whole_runs_only(tmp_path: Path):
             expected = tuple(len(next(iter(columns.values()))) for columns in again.tables.values())
             assert asked(file, f"SELECT {counts}") == [expected]
     assert any(0 < count < 20 for count in found), f"no attempt was killed between two runs: {found}"
+
+
+def spans_of(result: Result) -> list[tuple[int, int, int]]:
+    """(workspace, from, until) of every instance that ran."""
+    with opened(":memory:") as connection:
+        connection.execute(schema())
+        store._load(connection, result)
+        return connection.execute(
+            "SELECT workspace_id, epoch_us(from_at), epoch_us(until_at) FROM instances ORDER BY workspace_id, from_at"
+        ).fetchall()
+
+
+@settings(max_examples=25)
+@given(given=inhabited())
+def test_a_stopped_workspace_uses_no_capacity(given: Scenario):
+    result = simkit.run(given, 7)
+    spans = spans_of(result)
+    for (one, _, until_at), (other, from_at, _) in pairwise(spans):
+        assert one != other or until_at <= from_at, "an instance runs once at a time"
+    builds, jobs = result.tables["workspace_builds"], result.tables["provisioner_jobs"]
+    for i in np.flatnonzero((builds["transition"] != "start") & (jobs["completed_at"] != NEVER)):
+        later = (builds["workspace_id"] == builds["workspace_id"][i]) & (
+            builds["build_number"] > builds["build_number"][i]
+        )
+        started = jobs["completed_at"][later & (builds["transition"] == "start")]
+        stopped_at, starts_at = jobs["completed_at"][i], min([*started.tolist(), given.end_at])
+        mine = [(begin, end) for workspace, begin, end in spans if workspace == builds["workspace_id"][i]]
+        assert all(end <= stopped_at or begin >= starts_at for begin, end in mine)
+
+
+def test_questions_about_people_add_up():
+    result = simkit.run(inhabited_fortnight(), 7)
+    running = result.ask("running")
+    hours = running["people_instance_hours"].sum() + running["prebuild_instance_hours"].sum()
+    np.testing.assert_allclose(hours, sum(until - begin for _, begin, until in spans_of(result)) / 3.6e9)
+    last = result.ask("workspaces").iloc[-1]
+    workspaces = result.tables["workspaces"]
+    owned = workspaces["owner_id"] > 0
+    assert last["deleted"] == (owned & workspaces["deleted"]).sum() > 0
+    assert last[["running", "stopped", "dormant"]].sum() == (owned & ~workspaces["deleted"]).sum()
+    assert last["dormant"] == (workspaces["dormant_at"][~workspaces["deleted"]] != NEVER).sum() > 0
+    stops = result.ask("stops").groupby("rule")["times"].sum()
+    rules, counts = np.unique(result.tables["lifecycle_decisions"]["rule"].astype(str), return_counts=True)
+    assert stops.to_dict() == dict(zip(rules.tolist(), counts.tolist(), strict=True))
+
+
+def test_a_row_is_refused_by_the_rule_that_it_breaks_as_it_is_on_insert():
+    rows = pd.DataFrame(
+        {"deadline": [None, "2026-03-01"], "max_deadline": ["2026-03-02"] * 2, "transition": ["start"] * 2}
+    )
+    found = refused("workspace_builds", rows)
+    assert found["constraint"].tolist() == ["workspace_builds_deadline_below_max_deadline", ""]
+    with opened(":memory:") as connection:
+        connection.execute(schema())
+        insert = (
+            "INSERT INTO workspace_builds (run_id, id, created_at, workspace_id, template_version_id, "
+            "template_version_preset_id, build_number, transition, initiator_id, job_id, reason, deadline, "
+            "max_deadline) "
+            "VALUES ('', 1, now(), 1, 1, 1, 1, 'start', 0, 1, 'initiator', ?, TIMESTAMPTZ '2026-03-02')"
+        )
+        connection.execute(insert, ["2026-03-01"])
+        with pytest.raises(duckdb.ConstraintException, match="max_deadline"):
+            connection.execute(insert, [None])
+
+
+def test_every_constraint_has_the_name_that_the_schema_gives_it():
+    names = {(table, name) for table, _, name in constraints()}
+    assert ("workspace_builds", "workspace_builds_deadline_below_max_deadline") in names
+    assert ("workspaces", "prebuilds_have_no_lifecycle") in names
+    assert ("provisioner_jobs", "max_provisioner_logs_length") in names

@@ -55,6 +55,7 @@ from simkit.core.lives import (
     NEXT_CHANGE,
     NEXT_LOOK,
     NO_STOP_DAY,
+    O_COLUMNS,
     O_DELETING,
     O_DORMANT,
     O_LAST_USED,
@@ -78,12 +79,14 @@ from simkit.core.lives import (
     X_BUMPED_FROM,
     X_BUMPS,
     X_CLAIM,
+    X_COLUMNS,
     X_DEADLINE,
     X_DELETING,
     X_LAST_USED,
     X_MAX_DEADLINE,
     X_NEXT_START,
     X_RULE,
+    X_TTL,
     Lives,
     People,
     complete_start,
@@ -134,10 +137,10 @@ W_COLUMNS = 11
 # Builds; each is one job. HUMAN: initiated by a person and not by the prebuilds user.
 B_WORKSPACE, B_NUMBER, B_TRANSITION, B_CREATED, B_STARTED, B_COMPLETED, B_STATUS, B_HUMAN, B_READY, B_NEXT = range(10)
 B_COLUMNS = 10
-# Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING, or has it
-# STARTED; a suspended person's is LOST.
+# Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING or STARTING,
+# or has it STARTED; a suspended person's is LOST.
 C_WORKSPACE, C_BUILD, C_HIT = range(3)
-LOST, COLD, HIT, FOUND_RUNNING, STARTED = -1, 0, 1, 2, 3
+LOST, COLD, HIT, FOUND_RUNNING, FOUND_STARTING, STARTED = -1, 0, 1, 2, 3, 4
 C_COLUMNS = 3
 # The reconciler's decisions: a row for each tick at which it acted or what it saw made it hold still.
 (
@@ -542,6 +545,7 @@ def _work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_a
         report(lives, person, claim, build, now_at)
     elif transition == START and status <= RUNNING:
         h[H_WAITING] = i
+        world.claims[i, C_HIT] = FOUND_STARTING
     elif status <= RUNNING:
         h[H_WAITING] = i
         world.claims[i, C_HIT] = STARTED
@@ -686,6 +690,7 @@ def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     row[X_LAST_USED] = o[O_LAST_USED]
     row[X_DELETING] = o[O_DELETING]
     row[X_BUMPS] = life[L_BUMPS]
+    row[X_TTL] = o[O_TTL]
 
 
 @called
@@ -730,6 +735,8 @@ def _change(world: World, lives: Lives, i: int) -> None:
     x = lives.changes[i]
     now_at, person = x[V_AT], x[V_PERSON]
     h = lives.people[person]
+    if x[V_KIND] == SET_TTL and not template_of(lives, person).allow_user_autostop:
+        return  # Coder refuses it
     w = h[H_WORKSPACE]
     runs = False
     if w != NONE:
@@ -747,8 +754,8 @@ def _change(world: World, lives: Lives, i: int) -> None:
     build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
     o, life = lives.owned[claim], lives.builds[build]
     if x[V_KIND] == SET_TTL:
-        _tell(world, lives, w, TTL_CHANGED, now_at)
         o[O_TTL] = x[V_VALUE]
+        _tell(world, lives, w, TTL_CHANGED, now_at)
         if runs and x[V_VALUE] == NEVER:
             life[L_DEADLINE] = deadline_without_ttl(life[L_MAX_DEADLINE])
     else:
@@ -1121,6 +1128,17 @@ def simulate(inputs: Inputs, people: People | None = None, every_tick: bool = Fa
     )
 
 
+def no_rows(inputs: Inputs) -> Output:
+    """The output of a run in which nothing has happened yet."""
+    tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS)
+    workspaces, builds, decisions, owned, lives, stories = (np.empty((0, n), dtype=np.int64) for n in tables)
+    return Output(workspaces, builds, _no_claims(inputs), decisions, owned, lives, stories)
+
+
+def _no_claims(inputs: Inputs) -> Table:
+    return np.full((inputs.claims.shape[0], C_COLUMNS), NONE, dtype=np.int64)
+
+
 def _empty_world(inputs: Inputs) -> World:
     presets, claims = inputs.presets.shape[0], inputs.claims.shape[0]
     start_at = inputs.settings.start_at
@@ -1138,7 +1156,7 @@ def _empty_world(inputs: Inputs) -> World:
         # Pages of an array cost nothing until they are written to, so there is room to begin with.
         workspaces=np.empty((2 * claims + 4096, W_COLUMNS), dtype=np.int64),
         builds=np.empty((4 * claims + 8192, B_COLUMNS), dtype=np.int64),
-        claims=np.full((claims, C_COLUMNS), NONE, dtype=np.int64),
+        claims=_no_claims(inputs),
         decisions=np.empty((claims + 4096, D_COLUMNS), dtype=np.int64),
         counters=counters,
         lists=lists,

@@ -70,8 +70,9 @@ T_COLUMNS = 10
     X_LAST_USED,
     X_DELETING,
     X_BUMPS,
-) = range(12)
-X_COLUMNS = 12
+    X_TTL,
+) = range(13)
+X_COLUMNS = 13
 # Rules beside those of lifecycle.transition.
 TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN, STARTED_UP = 10, 11, 12, 13, 14
 

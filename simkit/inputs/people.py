@@ -112,9 +112,9 @@ def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[s
     sessions, persons = None, 0
     if "sessions" in given:
         sessions, persons = _sessions(given["sessions"], own_zone, "timezone" in given, beside)
-    if isinstance(sessions, SessionProfile) and "count" not in given:
-        value.error('"count" is missing: how many people')
-    elif count is not None and persons > count:
+        if "count" not in given and "history" not in given["sessions"].entries():
+            value.error('"count" is missing: how many people')
+    if count is not None and persons > count:
         given["count"].error(f"is less than the {persons} persons of the history")
     suspended_at = given["suspended_at"].instant(own_zone) if "suspended_at" in given else NEVER
     ttl_us = workspace_ttl(given["ttl"]) if "ttl" in given else None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -16,11 +13,10 @@ import numpy.typing as npt
 
 from simkit.clock import NEVER
 from simkit.errors import StoreError
+from simkit.store.connection import check_schema, constraints, ensure_schema, opened, schema
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SCHEMA_VERSION = 2
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -71,8 +67,8 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     is_new = not path.exists()
     saved = []
     try:
-        with _open(str(path)) as connection:
-            _ensure_schema(connection, path)
+        with opened(str(path)) as connection:
+            ensure_schema(connection, path)
             for run in runs:
                 _load(connection, run)
                 saved.append(run.run_id)
@@ -100,12 +96,12 @@ def ask(
     if isinstance(source, str | Path):
         if not Path(source).is_file():
             raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
-        with _open(str(source), read_only=True) as connection:
-            _check_schema(connection, Path(source))
+        with opened(str(source), read_only=True) as connection:
+            check_schema(connection, Path(source))
             return _answer(connection, sql, run_id, workspace, str(source))
     runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
-    with _open(":memory:") as connection:
-        connection.execute(_schema())
+    with opened(":memory:") as connection:
+        connection.execute(schema())
         for run in runs:
             _load(connection, run)
         return _answer(connection, sql, run_id, workspace, "the result")
@@ -125,8 +121,8 @@ def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
 
     The rules are the table's own CHECK constraints. A column that `rows` lacks is NULL; NOT NULL is not looked at.
     """
-    with _open(":memory:") as connection:
-        connection.execute(_schema())
+    with opened(":memory:") as connection:
+        connection.execute(schema())
         columns = dict(
             connection.execute(
                 "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]
@@ -136,26 +132,13 @@ def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
         cells = (f"given.{name}::{of}" if name in rows else f"NULL::{of}" for name, of in columns.items())
         values = ", ".join(f"{cell} AS {name}" for cell, name in zip(cells, columns, strict=True))
         checks = " ".join(
-            f"WHEN NOT coalesce({check}, true) THEN '{name}'" for of, check, name in _constraints() if of == table
+            f"WHEN NOT coalesce({check}, true) THEN '{name}'" for of, check, name in constraints() if of == table
         )
         found = connection.execute(
             f"SELECT CASE {checks} ELSE '' END FROM (SELECT {values}, row_number() OVER () AS place FROM given) "
             "ORDER BY place"
         ).fetchall()
     return rows.assign(constraint=[name for (name,) in found])
-
-
-@lru_cache(maxsize=1)
-def _constraints() -> tuple[tuple[str, str, str], ...]:
-    """(table, expression as DuckDB shows it, name) of every CHECK. DuckDB forgets the names that schema.sql gives."""
-    with _open(":memory:") as connection:
-        connection.execute(_schema())
-        rows = connection.execute(
-            "SELECT table_name, expression FROM duckdb_constraints() WHERE constraint_type = 'CHECK' "
-            "ORDER BY table_oid, constraint_index"
-        ).fetchall()
-    names = re.findall(r"CONSTRAINT\s+(\w+)\s+CHECK", _schema())
-    return tuple((table, check, name) for (table, check), name in zip(rows, names, strict=True))
 
 
 def _answer(
@@ -190,59 +173,6 @@ def _first_comment(sql: str) -> str:
     return " ".join(lines)
 
 
-@lru_cache(maxsize=1)
-def _schema() -> str:
-    sql = resources.files("simkit.store").joinpath("schema.sql").read_text(encoding="utf-8")
-    return f"{sql}\nINSERT INTO schema_version VALUES ({SCHEMA_VERSION});"
-
-
-@contextmanager
-def _open(path: str, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that speaks UTC, closed in any case. Raises StoreError for whatever DuckDB has to say."""
-    try:
-        connection = duckdb.connect(path, read_only=read_only)
-    except duckdb.Error as error:
-        raise StoreError(_explained(path, error)) from error
-    try:
-        # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
-        connection.execute("SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true")
-        yield connection
-    except duckdb.Error as error:
-        raise StoreError(_explained(path, error)) from error
-    finally:
-        connection.close()
-
-
-def _explained(path: str, error: duckdb.Error) -> str:
-    text = str(error).splitlines()[0]
-    if "lock" in text.lower():
-        return f"{path}: another process is writing to it; wait until it is done, or write to another file"
-    if "not a valid DuckDB database" in text:
-        return f"{path}: this is not a DuckDB file; choose another name for the runs file"
-    return f"{path}: {text}"
-
-
-def _ensure_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    tables = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
-    if tables == [(0,)]:
-        connection.execute(f"BEGIN; {_schema()}; COMMIT")
-    _check_schema(connection, path)
-
-
-def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    found = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
-    ).fetchall()
-    version = connection.execute("SELECT max(version) FROM schema_version").fetchall() if found == [(1,)] else None
-    if version is None:
-        raise StoreError(f"{path}: this DuckDB file holds no simkit runs; choose another file")
-    if version != [(SCHEMA_VERSION,)]:
-        raise StoreError(
-            f"{path}: its tables have version {version[0][0]}, this simkit reads {SCHEMA_VERSION}; "
-            "run the scenario again into a new file"
-        )
-
-
 def _load(connection: duckdb.DuckDBPyConnection, run: Storable) -> None:
     """Insert a run's rows in one transaction, and make sure that they are there."""
     already = connection.execute("SELECT count(*) FROM runs WHERE run_id = ?", [run.run_id]).fetchall()
@@ -253,7 +183,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Storable) -> None:
     connection.begin()
     try:
         for table, columns in tables.items():
-            _insert(connection, table, columns, run.run_id)
+            insert_columns(connection, table, columns, run.run_id)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -266,7 +196,8 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Storable) -> None:
             raise StoreError(f"{run.run_id} was not stored: {table} has {stored[0][0]} of its {expected} rows")
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns, run_id: str) -> None:
+def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns, run_id: str) -> None:
+    """Insert rows as columns. Instants and whole numbers that are NEVER become NULL."""
     types = dict(
         connection.execute(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]

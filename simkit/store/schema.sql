@@ -46,16 +46,80 @@ CREATE TABLE templates (
     time_til_dormant BIGINT NOT NULL,
     time_til_dormant_autodelete BIGINT NOT NULL,
     allow_user_autostart BOOLEAN NOT NULL,
-    allow_user_autostop BOOLEAN NOT NULL
+    allow_user_autostop BOOLEAN NOT NULL,
+    organization_id BIGINT NOT NULL DEFAULT 1,
+    deleted BOOLEAN NOT NULL DEFAULT false,
+    deprecated VARCHAR NOT NULL DEFAULT '' -- why, '' if it is not
 );
 
--- People who own one workspace at a time.
+-- People. In a simulation each owns one workspace at a time.
 CREATE TABLE users (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL CONSTRAINT not_the_prebuilds_user CHECK (id > 0),
     username VARCHAR NOT NULL,
     quiet_hours_schedule VARCHAR NOT NULL, -- '' without
-    suspended_at TIMESTAMPTZ
+    suspended_at TIMESTAMPTZ,
+    status VARCHAR NOT NULL DEFAULT 'active' CONSTRAINT user_status CHECK (status IN ('active', 'suspended', 'dormant')),
+    is_template_admin BOOLEAN NOT NULL DEFAULT false
+);
+
+-- The tables from here to template_versions are the control plane's alone, as are those that say so.
+CREATE TABLE organizations (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    name VARCHAR NOT NULL
+);
+
+-- A group allows its members, the prebuilds user (0) among them, workspaces of so much daily cost.
+CREATE TABLE groups (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    organization_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    quota_allowance BIGINT NOT NULL CONSTRAINT no_negative_quota CHECK (quota_allowance >= 0)
+);
+
+CREATE TABLE group_members (
+    run_id VARCHAR NOT NULL,
+    group_id BIGINT NOT NULL,
+    user_id BIGINT NOT NULL
+);
+
+CREATE TABLE files (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    hash VARCHAR NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 64),
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by BIGINT NOT NULL,
+    mimetype VARCHAR NOT NULL,
+    data BLOB NOT NULL
+);
+
+CREATE TABLE provisioner_daemons (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    organization_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    tags VARCHAR NOT NULL, -- a JSON object of text
+    created_at TIMESTAMPTZ NOT NULL,
+    last_seen_at TIMESTAMPTZ
+);
+
+-- One row: the reconciler does nothing while it is paused.
+CREATE TABLE prebuilds_settings (
+    run_id VARCHAR NOT NULL,
+    reconciliation_paused BOOLEAN NOT NULL
+);
+
+CREATE TABLE notification_messages (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    user_id BIGINT NOT NULL, -- who is told
+    notification_template VARCHAR NOT NULL,
+    title VARCHAR NOT NULL,
+    body VARCHAR NOT NULL,
+    workspace_id BIGINT
 );
 
 CREATE TABLE template_versions (
@@ -63,7 +127,12 @@ CREATE TABLE template_versions (
     id BIGINT NOT NULL,
     template_id BIGINT NOT NULL,
     name VARCHAR NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL
+    created_at TIMESTAMPTZ NOT NULL,
+    job_id BIGINT, -- its import; NULL in a simulation, in which versions are imported already
+    created_by BIGINT,
+    has_ai_task BOOLEAN,
+    has_external_agent BOOLEAN,
+    cached_module_files BIGINT -- a file's id
 );
 
 CREATE TABLE template_version_presets (
@@ -135,6 +204,8 @@ CREATE TABLE workspace_builds (
     max_deadline TIMESTAMPTZ,
     has_ai_task BOOLEAN,
     ai_task_sidebar_app_id VARCHAR,
+    has_external_agent BOOLEAN,
+    daily_cost BIGINT NOT NULL DEFAULT 0,
     CONSTRAINT workspace_builds_deadline_below_max_deadline CHECK (
         max_deadline IS NULL OR (deadline IS NOT NULL AND deadline <= max_deadline)
     ),
@@ -153,6 +224,14 @@ CREATE TABLE provisioner_jobs (
     completed_at TIMESTAMPTZ CONSTRAINT completed_after_created CHECK (completed_at >= created_at),
     error VARCHAR,
     initiator_id BIGINT NOT NULL,
+    type VARCHAR NOT NULL DEFAULT 'workspace_build' CONSTRAINT provisioner_job_type CHECK (
+        type IN ('template_version_import', 'workspace_build', 'template_version_dry_run')
+    ),
+    organization_id BIGINT NOT NULL DEFAULT 1,
+    tags VARCHAR NOT NULL DEFAULT '{}', -- a JSON object of text: what a daemon must satisfy
+    worker_id BIGINT, -- the daemon that took it
+    updated_at TIMESTAMPTZ, -- when its daemon was last heard of
+    error_code VARCHAR,
     logs_length BIGINT NOT NULL DEFAULT 0 CONSTRAINT max_provisioner_logs_length CHECK (logs_length <= 1048576), -- bytes
     logs_overflowed BOOLEAN NOT NULL DEFAULT false,
     job_status VARCHAR GENERATED ALWAYS AS (
@@ -182,12 +261,109 @@ CREATE TABLE provisioner_job_logs (
     output VARCHAR NOT NULL CONSTRAINT length CHECK (length(output) <= 1024)
 );
 
--- The agent of each start build that succeeded.
+-- The control plane's alone, as are the next ones up to workspace_agents.
+CREATE TABLE provisioner_job_timings (
+    run_id VARCHAR NOT NULL,
+    job_id BIGINT NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL,
+    ended_at TIMESTAMPTZ NOT NULL,
+    stage VARCHAR NOT NULL CONSTRAINT timing_stage CHECK (stage IN ('init', 'plan', 'graph', 'apply')),
+    source VARCHAR NOT NULL,
+    action VARCHAR NOT NULL,
+    resource VARCHAR NOT NULL
+);
+
+CREATE TABLE workspace_build_parameters (
+    run_id VARCHAR NOT NULL,
+    workspace_build_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    value VARCHAR NOT NULL
+);
+
+CREATE TABLE workspace_resources (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    job_id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    transition VARCHAR NOT NULL CONSTRAINT resource_transition CHECK (transition IN ('start', 'stop', 'delete')),
+    type VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    daily_cost BIGINT NOT NULL DEFAULT 0
+);
+
+-- What a claim's plan would replace: the head start that was lost.
+CREATE TABLE workspace_build_replacements (
+    run_id VARCHAR NOT NULL,
+    workspace_build_id BIGINT NOT NULL,
+    resource VARCHAR NOT NULL,
+    paths VARCHAR NOT NULL, -- the attributes that cannot be changed in place, separated by commas
+    happened_at TIMESTAMPTZ NOT NULL
+);
+
+-- The agents of each start build that succeeded. In a simulation a build has one.
 CREATE TABLE workspace_agents (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
     workspace_build_id BIGINT NOT NULL,
-    ready_at TIMESTAMPTZ -- NULL: not ready when the window ended
+    ready_at TIMESTAMPTZ, -- NULL: not ready when the window ended
+    resource_id BIGINT,
+    name VARCHAR NOT NULL DEFAULT 'main',
+    created_at TIMESTAMPTZ,
+    auth_token VARCHAR,
+    auth_instance_id VARCHAR,
+    operating_system VARCHAR NOT NULL DEFAULT 'linux',
+    architecture VARCHAR NOT NULL DEFAULT 'amd64',
+    lifecycle_state VARCHAR NOT NULL DEFAULT 'created' CONSTRAINT workspace_agent_lifecycle_state CHECK (
+        lifecycle_state IN (
+            'created', 'starting', 'start_timeout', 'start_error', 'ready', 'shutting_down', 'shutdown_timeout',
+            'shutdown_error', 'off'
+        )
+    ),
+    first_connected_at TIMESTAMPTZ,
+    last_connected_at TIMESTAMPTZ,
+    started_at TIMESTAMPTZ, -- its startup scripts
+    has_devcontainer_cli BOOLEAN NOT NULL DEFAULT false,
+    logs_length BIGINT NOT NULL DEFAULT 0 CONSTRAINT max_logs_length CHECK (logs_length <= 1048576), -- bytes
+    logs_overflowed BOOLEAN NOT NULL DEFAULT false
+);
+
+-- The control plane's alone, as are the next ones up to claims.
+CREATE TABLE workspace_agent_logs (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    agent_id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    level VARCHAR NOT NULL CONSTRAINT log_level CHECK (level IN ('trace', 'debug', 'info', 'warn', 'error')),
+    source VARCHAR NOT NULL,
+    output VARCHAR NOT NULL
+);
+
+-- An agent is told to start anew, because somebody claimed its prebuild.
+CREATE TABLE workspace_agent_reinitializations (
+    run_id VARCHAR NOT NULL,
+    agent_id BIGINT NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    happened_at TIMESTAMPTZ NOT NULL,
+    reason VARCHAR NOT NULL CONSTRAINT reinitialization_reason CHECK (reason IN ('prebuild_claimed'))
+);
+
+CREATE TABLE workspace_agent_devcontainers (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    workspace_agent_id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    workspace_folder VARCHAR NOT NULL,
+    config_path VARCHAR NOT NULL, -- '' without
+    name VARCHAR NOT NULL
+);
+
+CREATE TABLE workspace_apps (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    agent_id BIGINT NOT NULL,
+    app_id VARCHAR NOT NULL, -- as the template's provider knows it
+    slug VARCHAR NOT NULL,
+    display_name VARCHAR NOT NULL
 );
 
 -- Somebody asked for a workspace of a preset: a prebuild (hit) or one built cold.
@@ -203,15 +379,15 @@ CREATE TABLE claims (
     ready_at TIMESTAMPTZ CONSTRAINT ready_after_created CHECK (ready_at >= created_at) -- NULL: not ready when the window ended
 );
 
--- A person works; `found` says with what: a workspace that runs, one that had to be started, one just claimed, or none
--- because the person is suspended.
+-- A person works; `found` says with what: a workspace that runs, one that is starting, one that had to be started, one
+-- just claimed, or none because the person is suspended.
 CREATE TABLE sessions (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
     user_id BIGINT NOT NULL,
     started_at TIMESTAMPTZ NOT NULL,
     ended_at TIMESTAMPTZ NOT NULL CONSTRAINT ended_after_started CHECK (ended_at >= started_at),
-    found VARCHAR NOT NULL CONSTRAINT what_a_session_finds CHECK (found IN ('running', 'started', 'claimed', 'nothing')),
+    found VARCHAR NOT NULL CONSTRAINT what_a_session_finds CHECK (found IN ('running', 'starting', 'started', 'claimed', 'nothing')),
     workspace_id BIGINT,
     workspace_build_id BIGINT, -- that the person found or waits for
     ready_at TIMESTAMPTZ
@@ -232,7 +408,8 @@ CREATE TABLE lifecycle_decisions (
     next_start_at TIMESTAMPTZ,
     last_used_at TIMESTAMPTZ,
     deleting_at TIMESTAMPTZ,
-    bumps BIGINT NOT NULL -- how often activity moved the build's deadline
+    bumps BIGINT NOT NULL, -- how often activity moved the build's deadline
+    ttl BIGINT -- the workspace's own, in nanoseconds; for 'TTL changed' the new one
 );
 
 -- Each tick at which the reconciler acted on a preset, or at which what it saw made it hold still.
@@ -309,7 +486,7 @@ WITH builds AS (
     SELECT
         b.run_id, b.workspace_id, b.template_version_preset_id AS preset_id, b.id AS workspace_build_id, b.build_number,
         b.transition, j.completed_at, j.job_status, c.id IS NOT NULL AS is_claim, c.hit AND b.build_number > 1 AS takes_over,
-        b.created_at, b.initiator_id
+        b.created_at, b.initiator_id, b.has_external_agent
     FROM workspace_builds AS b
     JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
     LEFT JOIN claims AS c ON c.run_id = b.run_id AND c.workspace_build_id = b.id
@@ -318,7 +495,7 @@ WITH builds AS (
 spans AS (
     SELECT
         run_id, workspace_id, preset_id, workspace_build_id, transition, job_status,
-        coalesce(takes_over, false) AS takes_over,
+        coalesce(takes_over, false) AS takes_over, has_external_agent,
         build_number > 1 OR is_claim AS owned,
         CASE WHEN takes_over THEN created_at ELSE completed_at END AS from_at,
         CASE WHEN lead(takes_over) OVER next_build THEN lead(created_at) OVER next_build
@@ -331,4 +508,5 @@ SELECT
     s.run_id, s.workspace_id, s.preset_id, s.workspace_build_id, s.owned, s.from_at, coalesce(s.until_at, r.end_at) AS until_at
 FROM spans AS s
 JOIN runs AS r USING (run_id)
-WHERE s.transition = 'start' AND (s.job_status = 'succeeded' OR s.takes_over);
+WHERE s.transition = 'start' AND (s.job_status = 'succeeded' OR s.takes_over)
+    AND s.has_external_agent IS NOT TRUE; -- somebody else runs those

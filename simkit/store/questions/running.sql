@@ -1,5 +1,6 @@
 -- How many instances run, for people and as prebuilds? One row per preset and hour of the local week (weekday 0 is
 -- Monday): instance-hours of both, and how many hours the window has there.
+-- A claimed workspace of somebody who is not among the scenario's people runs for ever.
 WITH hours AS (
     SELECT
         p.run_id, p.preset, h.timezone, min(p.preset_id) AS first_id,

@@ -45,7 +45,7 @@ told AS (
     UNION ALL BY NAME
     SELECT m.run_id, m.workspace_id, d.workspace_build_id, CASE d.rule WHEN 'started' THEN 4 ELSE 5 END AS place,
         d.decided_at AS happened_at, d.rule AS what, d.deadline, d.max_deadline, d.bumped_at, d.bumped_from, d.bumps,
-        d.next_start_at, d.last_used_at, d.deleting_at
+        d.next_start_at, d.last_used_at, d.deleting_at, d.ttl
     FROM mine AS m
     JOIN lifecycle_decisions AS d USING (run_id, workspace_id)
     UNION ALL BY NAME
@@ -58,7 +58,7 @@ told AS (
 SELECT
     t.run_id, t.workspace_id, b.workspace, b.username, b.preset, b.timezone, t.happened_at, t.what, t.workspace_build_id,
     t.saw.desired AS desired, t.saw.actual AS actual, t.saw.expired AS expired, t.saw.starting AS starting, t.ended_at,
-    t.deadline, t.max_deadline, t.bumped_at, t.bumped_from, t.bumps, t.next_start_at, t.last_used_at, t.deleting_at, t.error
+    t.deadline, t.max_deadline, t.bumped_at, t.bumped_from, t.bumps, t.next_start_at, t.last_used_at, t.deleting_at, t.ttl, t.error
 FROM told AS t
 JOIN build AS b USING (run_id, workspace_id, workspace_build_id)
 ORDER BY t.run_id, t.workspace_id, t.happened_at, t.workspace_build_id, t.place;

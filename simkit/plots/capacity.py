@@ -1,121 +1,93 @@
-"""Pictures of answers, for somebody who must decide: each function takes DataFrames of `simkit.ask`, returns a Picture.
-
-Instants are drawn where they happen and labelled with the wall clock of the preset's zone, so that a day on which the
-clocks change is as long as it was.
-"""
+"""Pictures of pools: when people come, who finds no prebuild, what waits unused, what fails and how old it gets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from io import BytesIO
 from typing import Any
 
-import matplotlib
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US, WEEKDAYS, Int64Array, Zone, zone
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEKDAYS, Zone
+from simkit.plots.style import (
+    AGES,
+    MEDIAN,
+    MISSED,
+    OTHER,
+    READY,
+    SERVED,
+    STARTING,
+    TAIL,
+    WANTED,
+    WIDTH,
+    Picture,
+    days_axis,
+    empty,
+    instants,
+    legend,
+    local_time,
+    local_times,
+    steps,
+    styled,
+    value_at,
+    whiskers,
+    x_of,
+    zone_of,
+)
 from simkit.sentences import asked_for
 from simkit.spread import spread_by
 from simkit.timeline import local_hours
 
-# Okabe and Ito's colours, which people with any colour vision tell apart.
-SERVED, MISSED, WANTED, READY, STARTING, OTHER = "#0072B2", "#D55E00", "#000000", "#56B4E9", "#E69F00", "#BBBBBB"
-_MEDIAN, _TAIL = "#0072B2", "#D55E00"
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.grid": False,
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.6,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-    "xtick.color": "#333333",
-    "ytick.color": "#333333",
-    "legend.frameon": False,
-    "legend.fontsize": 8.0,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "savefig.bbox": None,
-}
-_styled = matplotlib.rc_context(_STYLE)
-_WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
-_DPI = 100
 _FIRST_HOURS_US = (-15 * MINUTE_US, 2 * HOUR_US)
 
 
-class Picture(Figure):
-    """A figure that shows itself in a notebook, sharp on any screen; the same bytes every time. `alt`: its text."""
-
-    alt = ""
-
-    def png(self) -> bytes:
-        """At twice the resolution it is shown in."""
-        buffer = BytesIO()
-        with matplotlib.rc_context(_STYLE):
-            self.savefig(buffer, format="png", dpi=2 * _DPI, metadata={"Software": None})
-        return buffer.getvalue()
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        width, height = (round(inches * _DPI) for inches in self.get_size_inches())
-        return self.png(), {"width": width, "height": height, "alt": self.alt}
-
-
-@_styled
+@styled
 def demand(answer: pd.DataFrame) -> Picture:
     """Claims per hour over the local week, a panel per preset. `answer`: demand, of any number of runs."""
     if answer["claims"].sum() == 0:
-        return _empty("Nobody asked for a workspace in this window.")
+        return empty("Nobody asked for a workspace in this window.")
     return _weeks(answer, "claims", "claims per hour", "Blues")
 
 
-@_styled
+@styled
 def idle(answer: pd.DataFrame) -> Picture:
     """Prebuilds that wait for somebody over the local week, on average. `answer`: idle, of any number of runs."""
     if answer["idle_instance_hours"].sum() == 0:
-        return _empty("No prebuild stood idle in this window.")
+        return empty("No prebuild stood idle in this window.")
     return _weeks(answer, "idle_instance_hours", "idle prebuilds, on average", "Oranges")
 
 
-@_styled
+@styled
 def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday: date) -> Picture:
     """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps; claims by hour.
 
     `pool` and `runs`: the answers for one run.
     """
     if pool.empty or not presets:
-        return _empty("There is no pool to show.")
-    picture = Picture(figsize=(_WIDTH, 0.6 + 2.6 * len(presets)), layout="constrained")
+        return empty("There is no pool to show.")
+    picture = Picture(figsize=(WIDTH, 0.6 + 2.6 * len(presets)), layout="constrained")
     picture.alt = f"Pools and claims in the week of {monday}: {', '.join(presets)}"
     grid = picture.subplots(2 * len(presets), 1, squeeze=False, height_ratios=[3, 1.2] * len(presets))[:, 0]
-    end_at = _instants(runs["end_at"])[0]
+    end_at = instants(runs["end_at"])[0]
     for upper, lower, preset in zip(grid[::2], grid[1::2], presets, strict=True):
         mine = pool[pool["preset"] == preset]
-        where = _zone(mine["timezone"].iloc[0])
+        where = zone_of(mine["timezone"].iloc[0])
         from_at = where.at(datetime.combine(monday, time()))
         until_at = where.at(datetime.combine(monday + timedelta(days=7), time()))
         _pool_steps(upper, mine, ("running", "desired"), from_at, min(until_at, end_at))
         _claims_by_hour(lower, mine, where, from_at, min(until_at, end_at))
-        _days_axis(lower, where, from_at, until_at)
+        days_axis(lower, where, from_at, until_at)
         _under_one(upper, lower, preset, where)
         lower.set_ylabel("claims\nper hour")
-    _legend(picture, grid[0], grid[1])
+    legend(picture, grid[0], grid[1])
     return picture
 
 
-@_styled
+@styled
 def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str]) -> Picture:
     """The first two hours of each preset's worst day: what the pool has, who comes, and who finds nothing.
 
@@ -123,45 +95,45 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
     """
     mornings = [m for p in presets if (m := _worst_morning(pool, first_hour, p)) is not None]
     if not mornings:
-        return _empty("No day began in this window: nobody came, and no pool grew.")
+        return empty("No day began in this window: nobody came, and no pool grew.")
     columns = min(len(mornings), 2)
     rows = -(-len(mornings) // columns)
-    picture = Picture(figsize=(_WIDTH, 0.6 + 3.0 * rows), layout="constrained")
+    picture = Picture(figsize=(WIDTH, 0.6 + 3.0 * rows), layout="constrained")
     picture.alt = "The first two hours of the day with most misses: " + ", ".join(m["preset"] for m in mornings)
     grid = picture.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows)
-    end_at = _instants(runs["end_at"])[0]
+    end_at = instants(runs["end_at"])[0]
     for upper, lower, morning in zip(grid[::2].ravel(), grid[1::2].ravel(), mornings, strict=False):
         mine = pool[pool["preset"] == morning["preset"]]
-        where = _zone(morning["timezone"])
+        where = zone_of(morning["timezone"])
         start_at = morning["started_at"]
         from_at, until_at = start_at + _FIRST_HOURS_US[0], start_at + _FIRST_HOURS_US[1]
         _pool_steps(upper, mine, ("starting", "running", "desired"), from_at, min(until_at, end_at))
         _people(lower, mine, from_at, min(until_at, end_at))
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
-        lower.set_xticks([_x(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
-        lower.set_xlim(_x(from_at), _x(until_at))
+        lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
+        lower.set_xlim(x_of(from_at), x_of(until_at))
         _under_one(upper, lower, f"{morning['preset']}, {where.local(start_at):%A %Y-%m-%d}", where)
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
     for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
         ax.set_axis_off()
-    _legend(picture, grid[0, 0])
+    legend(picture, grid[0, 0])
     return picture
 
 
-@_styled
+@styled
 def first_hour(answer: pd.DataFrame) -> Picture:
     """The share of people who found no prebuild in the first hour of a day, by preset and weekday, over all runs given.
 
     `answer`: first_hour.
     """
     if answer["claims"].sum() == 0:
-        return _empty("Nobody came in the first hour of any day.")
+        return empty("Nobody came in the first hour of any day.")
     runs = answer["run_id"].nunique()
     by = [answer["preset"], pd.to_datetime(answer["local_date"]).dt.day_of_week]
     sums = answer.groupby(by, sort=False)[["claims", "hits"]].sum()
     presets = list(dict.fromkeys(answer["preset"]))
     share = np.full((len(presets), 7), np.nan)
-    picture = Picture(figsize=(_WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
+    picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
     picture.alt = "Share of people who found no prebuild in the first hour, by preset and weekday"
     ax = picture.subplots()
     for (preset, weekday), (claims, hits) in zip(sums.index, sums.to_numpy(), strict=True):
@@ -177,12 +149,12 @@ def first_hour(answer: pd.DataFrame) -> Picture:
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(f"weekday, {_local_times(answer['timezone'])}")
+    ax.set_xlabel(f"weekday, {local_times(answer['timezone'])}")
     ax.set_title("found no prebuild in the first hour of the day, of those who came then", fontweight="normal")
     return picture
 
 
-@_styled
+@styled
 def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
     """Hit rate, waits and claims of `presets` by local hour; bars span nine of ten replications.
 
@@ -190,21 +162,21 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
     """
     answer = answer[answer["preset"].isin(presets)]
     if answer.empty:
-        return _empty("Nobody asked for a workspace in this window.")
+        return empty("Nobody asked for a workspace in this window.")
     answer = answer.assign(wait_p50_min=answer["wait_p50_s"] / 60, wait_p95_min=answer["wait_p95_s"] / 60)
     shown = [p for p in presets if p in set(answer["preset"])]
-    picture = Picture(figsize=(_WIDTH, 5.2), layout="constrained")
+    picture = Picture(figsize=(WIDTH, 5.2), layout="constrained")
     picture.alt = f"Hit rate and waits by hour of day: {', '.join(shown)}"
     grid = picture.subplots(3, len(shown), sharex=True, sharey="row", squeeze=False, height_ratios=[2, 2, 1])
     for (rate, wait, claims), preset in zip(grid.T, shown, strict=True):
         mine = answer[answer["preset"] == preset]
         _hourly(rate, mine, "hit_rate", 0.0, SERVED, "")
-        _hourly(wait, mine, "wait_p50_min", -0.15, _MEDIAN, "half of the claims wait at most")
-        _hourly(wait, mine, "wait_p95_min", 0.15, _TAIL, "95% wait at most")
+        _hourly(wait, mine, "wait_p50_min", -0.15, MEDIAN, "half of the claims wait at most")
+        _hourly(wait, mine, "wait_p95_min", 0.15, TAIL, "95% wait at most")
         came = spread_by(mine, ["hour"], "claims")
         claims.bar(came["hour"], came["median"], color=OTHER, width=0.8)
         rate.set_title(preset)
-        claims.set_xlabel(f"hour of day,\n{_local_time(mine['timezone'].iloc[0])}")
+        claims.set_xlabel(f"hour of day,\n{local_time(mine['timezone'].iloc[0])}")
     hours = answer["hour"]
     grid[0, 0].set_xlim(hours.min() - 0.6, hours.max() + 0.6)
     step = 1 if len(shown) == 1 else 3
@@ -218,24 +190,24 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
     for ax in grid[:2].ravel():
         ax.grid(axis="y")
         ax.set_axisbelow(True)
-    _legend(picture, grid[1, 0])
+    legend(picture, grid[1, 0])
     return picture
 
 
-@_styled
+@styled
 def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
     """What idle prebuilds cost in the window by preset, in hours of the week with claims and in hours without any.
 
     Instance-hours where nothing costs anything. Any number of runs: medians, with nine of ten replications as a bar.
     """
     if idle["idle_instance_hours"].sum() == 0:
-        return _empty("No prebuild stood idle in this window.")
+        return empty("No prebuild stood idle in this window.")
     currency = str(idle["currency"].iloc[0])
     costs = idle["idle_cost"].sum() > 0
     value, unit = ("idle_cost", currency) if costs else ("idle_instance_hours", "instance-hours")
     split = idle.assign(asked=asked_for(idle, demand))
     presets = list(dict.fromkeys(idle["preset"]))
-    picture = Picture(figsize=(_WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
+    picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
     picture.alt = f"Idle prebuilds by preset in {unit}"
     ax = picture.subplots()
     rows = np.arange(len(presets))
@@ -252,7 +224,7 @@ def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
     sums = split.groupby(["run_id", "preset"], sort=False)[["idle_cost", "idle_instance_hours"]].sum().reset_index()
     total = spread_by(sums, ["preset"], value)
     hours = spread_by(sums, ["preset"], "idle_instance_hours")["median"]
-    ax.errorbar(left, rows, xerr=_whiskers(total, left), fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
+    ax.errorbar(left, rows, xerr=whiskers(total, left), fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
     for row, high, cost, idle_hours in zip(rows.tolist(), total["high"], total["median"], hours, strict=True):
         text = f" {cost:,.0f} {currency}, {idle_hours:,.0f} h" if costs else f" {idle_hours:,.0f} h"
         ax.text(max(high, left[row]), row, text, va="center", fontsize=8)
@@ -261,27 +233,27 @@ def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
     ax.set_xlabel(f"idle prebuilds over the window ({unit}; the thin bar spans nine of ten replications)")
-    _legend(picture, ax)
+    legend(picture, ax)
     return picture
 
 
-@_styled
+@styled
 def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     """Failed builds, backoffs and hard limits over the window of one run, in the presets' zone if they share one."""
     if answer.empty:
-        return _empty("No prebuild's build failed in this run.")
+        return empty("No prebuild's build failed in this run.")
     zones = set(answer["timezone"])
-    where = _zone(zones.pop() if len(zones) == 1 else runs["timezone"].iloc[0])
-    from_at, until_at = _instants(runs["start_at"])[0], _instants(runs["end_at"])[0]
+    where = zone_of(zones.pop() if len(zones) == 1 else runs["timezone"].iloc[0])
+    from_at, until_at = instants(runs["start_at"])[0], instants(runs["end_at"])[0]
     presets = list(dict.fromkeys(answer["preset"]))
-    picture = Picture(figsize=(_WIDTH, 1.1 + 0.3 * len(presets)), layout="constrained")
+    picture = Picture(figsize=(WIDTH, 1.1 + 0.3 * len(presets)), layout="constrained")
     picture.alt = "Failed builds, backoffs and hard limits over the window"
     ax = picture.subplots()
     rows = answer["preset"].map(presets.index).to_numpy()
-    x = _instants(answer["happened_at"]) / DAY_US
+    x = instants(answer["happened_at"]) / DAY_US
     held = (answer["what"] == "backoff").to_numpy()
     if held.any():
-        until = _instants(answer.loc[held, "backoff_until"]) / DAY_US
+        until = instants(answer.loc[held, "backoff_until"]) / DAY_US
         ax.hlines(rows[held], x[held], until, color=STARTING, linewidth=7, label="reconciler backs off")
     for what, marker, colour in (("build failed", "x", MISSED), ("hard limit", "D", WANTED)):
         of = (answer["what"] == what).to_numpy()
@@ -291,13 +263,13 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    _days_axis(ax, where, from_at, until_at)
-    ax.set_xlabel(_local_time(where.name))
-    _legend(picture, ax)
+    days_axis(ax, where, from_at, until_at)
+    ax.set_xlabel(local_time(where.name))
+    legend(picture, ax)
     return picture
 
 
-@_styled
+@styled
 def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
     """How old prebuilds were when they were claimed, against their TTL, and what became of all of them, by preset.
 
@@ -306,8 +278,8 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
     presets = list(dict.fromkeys(fates["preset"]))
     became = fates.groupby("preset", sort=False)[["created", *_FATES]].sum()
     if became["created"].sum() == 0:
-        return _empty("No prebuild was built in this window.")
-    picture = Picture(figsize=(_WIDTH, 1.2 + 0.32 * len(presets)), layout="constrained")
+        return empty("No prebuild was built in this window.")
+    picture = Picture(figsize=(WIDTH, 1.2 + 0.32 * len(presets)), layout="constrained")
     picture.alt = "Age of prebuilds when claimed against their TTL, and what became of prebuilds"
     left, right = picture.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
     for row, preset in enumerate(presets):
@@ -330,10 +302,11 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
                 fontsize=8,
                 ha="right",
                 va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # a line may end there
             )
     left.set_xscale("log")
     low, high = left.get_xlim()
-    ticks = [(s, text) for s, text in _AGES if low <= s <= high and not age.empty]
+    ticks = [(s, text) for s, text in AGES if low <= s <= high and not age.empty]
     left.set_xticks([s for s, _ in ticks], [text for _, text in ticks])
     left.minorticks_off()
     left.grid(axis="x")
@@ -354,7 +327,7 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
     right.tick_params(axis="y", length=0)
     right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     right.set_xlabel("what became of the prebuilds")
-    _legend(picture, right)
+    legend(picture, right)
     return picture
 
 
@@ -372,21 +345,6 @@ _FATES = {
     "failed": WANTED,
     "expired": MISSED,
 }
-_AGES = tuple(
-    (seconds, text)
-    for seconds, text in (
-        (10, "10s"),
-        (60, "1m"),
-        (300, "5m"),
-        (1800, "30m"),
-        (7200, "2h"),
-        (28800, "8h"),
-        (86400, "1d"),
-        (7 * 86400, "1w"),
-        (30 * 86400, "30d"),
-        (365 * 86400, "1y"),
-    )
-)
 
 
 def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Picture:
@@ -395,7 +353,7 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
     presets = list(dict.fromkeys(zip(sums["preset"], sums["timezone"], strict=True)))
     columns = 1 if len(presets) == 1 else 2 if len(presets) <= 4 else 3
     rows = -(-len(presets) // columns)
-    size = (_WIDTH, 2.6) if len(presets) == 1 else (_WIDTH, 0.7 + 1.45 * rows)
+    size = (WIDTH, 2.6) if len(presets) == 1 else (WIDTH, 0.7 + 1.45 * rows)
     picture = Picture(figsize=size, layout="constrained")
     picture.alt = f"Heatmap of {label} by weekday and hour: {', '.join(p for p, _ in presets)}"
     grid = picture.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -421,18 +379,18 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
         ax.spines[:].set_visible(False)
     for ax in grid.ravel()[len(presets) :]:
         ax.set_axis_off()
-    picture.supxlabel(f"hour of day, {_local_times(sums['timezone'])}", fontsize=9)
+    picture.supxlabel(f"hour of day, {local_times(sums['timezone'])}", fontsize=9)
     picture.colorbar(image, ax=grid, label=label, shrink=0.8 if rows == 1 else 0.4, pad=0.01)
     return picture
 
 
 def _pool_steps(ax: Axes, pool: pd.DataFrame, names: Sequence[str], from_at: int, until_at: int) -> None:
     """Eligible prebuilds as an area, columns `names` as lines: steps over [from_at, until_at), from the first row."""
-    at = _instants(pool["changed_at"])
+    at = instants(pool["changed_at"])
     from_at = max(from_at, int(at[0]))
-    x, y = _steps(at, pool["eligible"], from_at, until_at)
+    x, y = steps(at, pool["eligible"], from_at, until_at)
     ax.fill_between(x, y, step="post", color=READY, alpha=0.55, linewidth=0, label="eligible (ready to claim)")
-    lines = [_steps(at, pool[name], from_at, until_at) for name in names]
+    lines = [steps(at, pool[name], from_at, until_at) for name in names]
     for name, (x, y) in zip(names, lines, strict=True):
         ax.plot(x, y, drawstyle="steps-post", label=name, **_LOOKS[name])
     ax.set_ylim(0, max(1, *(int(values.max()) for _, values in lines)) * 1.12)
@@ -444,9 +402,9 @@ def _claims_by_hour(ax: Axes, pool: pd.DataFrame, where: Zone, from_at: int, unt
     if from_at >= until_at:
         return
     edges = np.append(local_hours(where, from_at, until_at - 1).at, until_at)
-    at = _instants(pool["changed_at"])
+    at = instants(pool["changed_at"])
     # A claim at an edge belongs to the hour that begins there.
-    served, missed = (np.diff(_value_at(at, pool[name], edges - 1)) for name in ("claimed", "missed"))
+    served, missed = (np.diff(value_at(at, pool[name], edges - 1)) for name in ("claimed", "missed"))
     ax.stairs(served, edges / DAY_US, fill=True, color=SERVED, label="claims served")
     ax.stairs(served + missed, edges / DAY_US, baseline=served, fill=True, color=MISSED, label="claims that found none")
     ax.set_ylim(0, max(1, (served + missed).max()) * 1.1)
@@ -455,12 +413,12 @@ def _claims_by_hour(ax: Axes, pool: pd.DataFrame, where: Zone, from_at: int, unt
 
 def _people(ax: Axes, pool: pd.DataFrame, from_at: int, until_at: int) -> None:
     """Who came since `from_at`, and who of them found no prebuild; each line says its own name."""
-    at = _instants(pool["changed_at"])
+    at = instants(pool["changed_at"])
     came = pool["claimed"] + pool["missed"]
     counts = []
     for values, colour, name in ((came, SERVED, "came"), (pool["missed"], MISSED, "found none")):
-        x, y = _steps(at, values, from_at, until_at)
-        y = y - _value_at(at, values, np.array([from_at - 1]))[0]
+        x, y = steps(at, values, from_at, until_at)
+        y = y - value_at(at, values, np.array([from_at - 1]))[0]
         ax.plot(x, y, drawstyle="steps-post", color=colour)
         counts.append((y[-1], colour, name))
     top = max(1, counts[0][0])
@@ -478,66 +436,20 @@ def _worst_morning(pool: pd.DataFrame, first_hour: pd.DataFrame, preset: str) ->
     if days.empty:
         return None
     mine = pool[pool["preset"] == preset]
-    started_at = _instants(days["started_at"])
-    at = _instants(mine["changed_at"])
+    started_at = instants(days["started_at"])
+    at = instants(mine["changed_at"])
     came = mine["missed"] * 1_000_000 + mine["claimed"]  # among equals, the day with most people
-    before, after = (_value_at(at, came, started_at + offset - 1) for offset in _FIRST_HOURS_US)
+    before, after = (value_at(at, came, started_at + offset - 1) for offset in _FIRST_HOURS_US)
     worst = int(np.argmax(after - before))
     return {"preset": preset, "timezone": days["timezone"].iloc[worst], "started_at": int(started_at[worst])}
-
-
-def _steps(
-    at: Int64Array, values: Iterable[int], from_at: int, until_at: int
-) -> tuple[npt.NDArray[np.float64], Int64Array]:
-    """Where a step function changes in [from_at, until_at], and both ends of it: exact, whatever the number of rows."""
-    inside = at[(at > from_at) & (at < until_at)]
-    x = np.concatenate([[from_at], inside, [max(until_at, from_at)]])
-    y = _value_at(at, values, x)
-    y[-1] = _value_at(at, values, x[-1:] - 1)[0]
-    keep = np.ones(x.size, dtype=bool)
-    keep[1:-1] = y[1:-1] != y[:-2]
-    return x[keep] / DAY_US, y[keep]
-
-
-def _value_at(at: Int64Array, values: Iterable[int], when: Int64Array) -> Int64Array:
-    """The value that holds at each instant of `when`, 0 before the first."""
-    padded = np.concatenate([[0], np.asarray(values, dtype=np.int64)])
-    return padded[np.searchsorted(at, when, side="right")]
 
 
 def _hourly(ax: Axes, answer: pd.DataFrame, value: str, offset: float, colour: str, label: str) -> None:
     by_hour = spread_by(answer, ["hour"], value).dropna()
     middle = by_hour["median"].to_numpy()
-    error = _whiskers(by_hour, middle)
+    error = whiskers(by_hour, middle)
     x = by_hour["hour"].to_numpy() + offset
     ax.errorbar(x, middle, yerr=error, fmt="o", color=colour, markersize=4, elinewidth=1.5, capsize=2, label=label)
-
-
-def _whiskers(by: pd.DataFrame, middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.maximum(np.stack([middle - by["low"].to_numpy(), by["high"].to_numpy() - middle]), 0.0)
-
-
-def _days_axis(ax: Axes, where: Zone, from_at: int, until_at: int) -> None:
-    """Days of the zone's calendar: lines at local midnight, however long the day is; hours in a week or less."""
-    days = [where.local(from_at).date()]
-    while where.at(datetime.combine(days[-1], time())) < until_at:
-        days.append(days[-1] + timedelta(days=1))
-    short = until_at - from_at <= WEEK_US + DAY_US
-    every = 1 if short else -(-len(days) // 12)
-    days = days[::every]
-    midnights = [where.at(datetime.combine(day, time())) for day in days]
-    if short:
-        hours = [(day, hour, where.at(datetime.combine(day, time(hour)))) for day in days for hour in (6, 12, 18)]
-        labels = [f"{hour}\n{day:%a} {day.day} {day:%b}" if hour == 12 else str(hour) for day, hour, _ in hours]
-        ax.set_xticks([_x(at) for *_, at in hours], labels)
-        ax.set_xticks([_x(at) for at in midnights], minor=True)
-        ax.grid(axis="x", which="minor")
-        ax.tick_params(axis="x", which="minor", length=8)
-    else:
-        ax.set_xticks([_x(at) for at in midnights], [f"{day:%a}\n{day.day} {day:%b}" for day in days])
-        ax.grid(axis="x")
-    ax.set_axisbelow(True)
-    ax.set_xlim(_x(from_at), _x(until_at))
 
 
 def _under_one(upper: Axes, lower: Axes, title: str, where: Zone) -> None:
@@ -546,43 +458,9 @@ def _under_one(upper: Axes, lower: Axes, title: str, where: Zone) -> None:
     upper.tick_params(labelbottom=False, which="both", length=0)
     upper.set_title(title)
     upper.set_ylabel("prebuilds")
-    lower.set_xlabel(_local_time(where.name))
-
-
-def _legend(picture: Picture, *axes: Axes) -> None:
-    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
-    picture.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    lower.set_xlabel(local_time(where.name))
 
 
 def _short(value: float) -> str:
     """At most three characters where that is possible: 0.3, 12, 120."""
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def _local_time(name: str) -> str:
-    return "time, UTC" if name == "UTC" else f"local time, {name}"
-
-
-def _local_times(names: Iterable[str]) -> str:
-    different = list(dict.fromkeys(names))
-    return _local_time(different[0]) if len(different) == 1 else "local time of each preset's zone"
-
-
-def _zone(name: str) -> Zone:
-    return zone(name) or UTC_ZONE
-
-
-def _instants(column: pd.Series[Any]) -> Int64Array:
-    """A column of instants as int64 microseconds."""
-    return column.dt.as_unit("us").astype("int64").to_numpy()
-
-
-def _x(at: int) -> float:
-    return at / DAY_US
-
-
-def _empty(sentence: str) -> Picture:
-    picture = Picture(figsize=(_WIDTH, 0.6))
-    picture.alt = sentence
-    picture.text(0.01, 0.5, sentence, va="center", color="#555555", fontsize=10)
-    return picture

@@ -1,34 +1,32 @@
-"""What answers mean, for somebody who must decide: sentences with the numbers of a run, and a table of all presets.
-
-Each sentence is true for any scenario, also where nobody came, nothing failed or only one replication was run. What
-holds for several replications is a median; ranges are those of nine of ten replications.
-"""
+"""What pools do, in sentences with the numbers of a run, and a table of all presets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import MINUTE_US, SECOND_US, UTC_ZONE, Zone, format_duration, from_datetime, zone
+from simkit.clock import Zone
 from simkit.errors import Finding, InputError, Where
 from simkit.model import History, Scenario
-from simkit.spread import Spread, spread
+from simkit.sentences.wording import (
+    DAY_NAMES,
+    Sentence,
+    day_and_time,
+    duration,
+    instant,
+    largest,
+    percent,
+    range_of,
+    zone_of,
+)
+from simkit.spread import spread
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-class Sentence(NamedTuple):
-    """Markdown with a replacement field for each of `numbers`, as `report.say` takes it."""
-
-    text: str
-    numbers: dict[str, Any]
 
 
 def served(summary: pd.DataFrame) -> Sentence:
@@ -46,7 +44,7 @@ def served(summary: pd.DataFrame) -> Sentence:
         return Sentence("Nobody asked for a workspace in this window. " + text, numbers)
     rate = spread(sums["hits"] / sums["claims"])
     numbers |= {"hit_rate": rate.median, "misses": round(spread(sums["claims"] - sums["hits"]).median)}
-    range_text, range_numbers = _range(rate, "hit_rate", ".1%", len(sums))
+    range_text, range_numbers = range_of(rate, "hit_rate", ".1%", len(sums))
     missed = "{misses:,} found no prebuild and waited for a build of their own" if rate.low < 1 else "nobody missed one"
     return Sentence(
         f"**The pools served {{hit_rate:.1%}} of {{claims:,}} claims**{range_text}; {missed}. {text}",
@@ -60,9 +58,9 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
     if not empty:
         came = int(pool.groupby("preset")["claimed"].max().sum())
         return Sentence("Whoever came found a prebuild." if came else "No pool was ever asked for one.", {})
-    preset = str(_largest(pool.groupby("preset", sort=False)["missed"].max()))
+    preset = str(largest(pool.groupby("preset", sort=False)["missed"].max()))
     where, empty_at = empty[preset]
-    numbers: dict[str, Any] = {"worst_preset": preset, **_when(empty_at, where, "first_empty")}
+    numbers: dict[str, Any] = {"worst_preset": preset, **day_and_time(empty_at, where, "first_empty")}
     text = (
         "On {first_empty_day} at {first_empty_time} somebody found the pool of *{worst_preset}* empty for the first "
         "time"
@@ -75,20 +73,20 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
     missed = days["claims"] - days["hits"]
     if missed.sum() == 0:
         return Sentence(text + ". In the first hour of its days it never was.", numbers)
-    worst = days.loc[_largest(missed)]
+    worst = days.loc[largest(missed)]
     text += (
         ". Its worst first hour began on {worst_day} at {worst_time} with {worst_ready} ready: {worst_misses} of the "
         "{worst_claims} people who came found none"
     )
     numbers |= {
-        **_when(_at(worst["started_at"]), where, "worst"),
+        **day_and_time(instant(worst["started_at"]), where, "worst"),
         "worst_ready": int(worst["ready"]),
         "worst_misses": int(worst["claims"] - worst["hits"]),
         "worst_claims": int(worst["claims"]),
     }
     if worst["longest_wait_s"] > 0:
         text += ", and the longest wait was {worst_wait}"
-        numbers["worst_wait"] = _duration(worst["longest_wait_s"])
+        numbers["worst_wait"] = duration(worst["longest_wait_s"])
     return Sentence(text + ".", numbers)
 
 
@@ -116,7 +114,7 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for preset, mine in summary.groupby("preset", sort=False):
         rate = spread(mine["hit_rate"])
-        row = {"claims": f"{spread(mine['claims']).median:,.0f}", "hit rate": _percent(rate.median)}
+        row = {"claims": f"{spread(mine['claims']).median:,.0f}", "hit rate": percent(rate.median)}
         if several:
             row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
         row["first found empty"] = "never"
@@ -124,7 +122,7 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
             where, empty_at = empty[str(preset)]
             local = where.local(empty_at)
             row["first found empty"] = f"{local:%a} {local.day} {local:%b %H:%M %Z}"
-        waits = [_duration(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
+        waits = [duration(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
         row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
         row["idle hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
         row[f"idle {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
@@ -140,16 +138,16 @@ def demand(answer: pd.DataFrame) -> Sentence:
         return Sentence("Nobody asked for a workspace in this window.", {})
     sums = answer.groupby(["preset", "weekday", "hour"], sort=False)[["claims", "hours"]].sum()
     rate = sums["claims"] / sums["hours"]
-    preset, weekday, hour = _largest(rate)
+    preset, weekday, hour = largest(rate)
     by_hour = answer.groupby("hour")["claims"].sum()
-    busiest = int(_largest(by_hour))
+    busiest = int(largest(by_hour))
     return Sentence(
         "Demand is highest on {peak_weekday}s between {peak_hour}:00 and {peak_hour_end}:00 with "
         "{peak_claims_per_hour:.1f} claims an hour for *{peak_preset}*. Of all claims, {busiest_share:.0%} come "
         "between {busiest_hour}:00 and {busiest_hour_end}:00 local time.",
         {
             "peak_preset": preset,
-            "peak_weekday": _WEEKDAYS[weekday],
+            "peak_weekday": DAY_NAMES[weekday],
             "peak_hour": int(hour),
             "peak_hour_end": int(hour) + 1,
             "peak_claims_per_hour": float(rate.max()),
@@ -165,9 +163,9 @@ def busiest_week(pool: pd.DataFrame, runs: pd.DataFrame, week: str = "") -> date
 
     The answers for one run. Raises InputError for a date that is none, or that lies outside the run's window.
     """
-    where = _zone(runs["timezone"].iloc[0])
-    first = where.local(_at(runs["start_at"].iloc[0])).date()
-    last = where.local(_at(runs["end_at"].iloc[0]) - 1).date()
+    where = zone_of(runs["timezone"].iloc[0])
+    first = where.local(instant(runs["start_at"].iloc[0])).date()
+    last = where.local(instant(runs["end_at"].iloc[0]) - 1).date()
     if week:
         try:
             day = date.fromisoformat(week)
@@ -209,11 +207,11 @@ def worst_hour(answer: pd.DataFrame) -> Sentence:
     misses = (answer["claims"] - answer["hits"]).groupby([answer["preset"], answer["hour"]], sort=False).sum()
     if misses.max() == 0:
         return Sentence("Every claim in every hour of the day found a prebuild.", {})
-    preset, hour = _largest(misses)
+    preset, hour = largest(misses)
     mine = answer[(answer["preset"] == preset) & (answer["hour"] == hour)]
     rate, wait = spread(mine["hit_rate"]), spread(mine["wait_p95_s"])
     runs = answer["run_id"].nunique()
-    range_text, range_numbers = _range(rate, "worst_hour_hit_rate", ".1%", runs)
+    range_text, range_numbers = range_of(rate, "worst_hour_hit_rate", ".1%", runs)
     numbers: dict[str, Any] = {
         "worst_hour_preset": preset,
         "worst_hour": int(hour),
@@ -227,10 +225,10 @@ def worst_hour(answer: pd.DataFrame) -> Sentence:
     )
     if not np.isnan(wait.median):
         text += ", and 95% of them wait {worst_hour_wait} at most"
-        numbers["worst_hour_wait"] = _duration(wait.median)
+        numbers["worst_hour_wait"] = duration(wait.median)
         if runs > 1:
             text += " (nine of ten replications: {worst_hour_wait_low} to {worst_hour_wait_high})"
-            numbers |= {"worst_hour_wait_low": _duration(wait.low), "worst_hour_wait_high": _duration(wait.high)}
+            numbers |= {"worst_hour_wait_low": duration(wait.low), "worst_hour_wait_high": duration(wait.high)}
     return Sentence(text + ".", numbers)
 
 
@@ -241,7 +239,7 @@ def first_hour(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
         return Sentence("Nobody found a pool empty, in the first hour of a day or later.", {})
     early = (answer["claims"] - answer["hits"]).groupby(answer["run_id"]).sum().reindex(misses.index, fill_value=0)
     share = spread((early / misses.where(misses > 0)).to_numpy())
-    range_text, range_numbers = _range(share, "first_hour_share", ".0%", len(misses))
+    range_text, range_numbers = range_of(share, "first_hour_share", ".0%", len(misses))
     return Sentence(
         "A day begins when the desired number rises, or with its first claim where it does not. "
         f"{{first_hour_share:.0%}} of the claims that find no prebuild come in the first hour of a day{range_text}.",
@@ -257,7 +255,7 @@ def idle(answer: pd.DataFrame, demand: pd.DataFrame) -> Sentence:
     wanted = answer[asked_for(answer, demand)].groupby("run_id")["idle_instance_hours"].sum()
     wanted = wanted.reindex(hours.index, fill_value=0)
     total, unwanted = spread(hours), spread((1 - wanted / hours.where(hours > 0)).to_numpy())
-    range_text, range_numbers = _range(total, "idle_hours", ",.0f", len(hours))
+    range_text, range_numbers = range_of(total, "idle_hours", ",.0f", len(hours))
     return Sentence(
         f"Prebuilds stand idle for {{idle_hours:,.0f}} instance-hours{range_text}; {{idle_unasked_share:.0%}} of that "
         "in hours of the week in which nobody asks for their preset.",
@@ -271,7 +269,7 @@ def failures(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
     if sums["failed_builds"].sum() == 0:
         return Sentence("No build of a prebuild failed.", {})
     failed = spread(sums["failed_builds"])
-    range_text, range_numbers = _range(failed, "failed_builds", ",.0f", len(sums))
+    range_text, range_numbers = range_of(failed, "failed_builds", ",.0f", len(sums))
     what = answer["what"].value_counts()
     return Sentence(
         f"{{failed_builds:,.0f}} of {{builds:,.0f}} builds of prebuilds fail{range_text}. In the run drawn here "
@@ -294,7 +292,7 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Sentence:
     if sums["created"].sum() == 0:
         return Sentence("No prebuild was built.", {})
     expired = spread((sums["expired"] / sums["created"].where(sums["created"] > 0)).to_numpy())
-    range_text, range_numbers = _range(expired, "expired_share", ".1%", len(sums))
+    range_text, range_numbers = range_of(expired, "expired_share", ".1%", len(sums))
     end = f"{{expired_share:.1%}} of all prebuilds expired unused{range_text}."
     numbers: dict[str, Any] = {"expired_share": expired.median, **range_numbers}
     if age.empty:
@@ -306,10 +304,10 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Sentence:
         against = "; they never expire"
     elif len(ttls) == 1:
         against = "; they expire after {ttl}"
-        numbers["ttl"] = _duration(ttls[0])
+        numbers["ttl"] = duration(ttls[0])
     return Sentence(
         f"Half of the claimed prebuilds were {{age_p50}} old or younger, 95% {{age_p95}} or younger{against}. {end}",
-        numbers | {"age_p50": _duration(p50), "age_p95": _duration(p95)},
+        numbers | {"age_p50": duration(p50), "age_p95": duration(p95)},
     )
 
 
@@ -320,18 +318,11 @@ def asked_for(idle: pd.DataFrame, demand: pd.DataFrame) -> npt.NDArray[np.bool_]
     return idle[keys].merge(asked, how="left", on=keys)["asked"].notna().to_numpy()
 
 
-def _range(of: Spread, name: str, form: str, runs: int) -> tuple[str, dict[str, float]]:
-    if runs < 2:
-        return "", {}
-    text = f" (in nine of ten replications {{{name}_low:{form}}} to {{{name}_high:{form}}})"
-    return text, {f"{name}_low": of.low, f"{name}_high": of.high}
-
-
 def _first_misses(pool: pd.DataFrame) -> dict[str, tuple[Zone, int]]:
     """Each preset's zone and the instant at which somebody first found no prebuild, where that happened."""
     rows = pool[pool["missed"] > 0].drop_duplicates("preset")
     columns = zip(rows["preset"], rows["timezone"], rows["changed_at"], strict=True)
-    return {preset: (_zone(timezone), _at(changed_at)) for preset, timezone, changed_at in columns}
+    return {preset: (zone_of(timezone), instant(changed_at)) for preset, timezone, changed_at in columns}
 
 
 def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:
@@ -340,7 +331,7 @@ def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:
     for _, mine in pool.groupby("preset", sort=False):
         counts = mine[["claimed", "missed"]].diff().fillna(mine[["claimed", "missed"]]).astype("int64")
         counts = counts[counts.sum(axis=1) > 0]
-        local = mine.loc[counts.index, "changed_at"].dt.tz_convert(_zone(mine["timezone"].iloc[0]).info)
+        local = mine.loc[counts.index, "changed_at"].dt.tz_convert(zone_of(mine["timezone"].iloc[0]).info)
         mondays = np.array([_monday(day) for day in local.dt.date])
         for monday in sorted(set(mondays)):
             served, missed = counts[mondays == monday].sum()
@@ -350,33 +341,3 @@ def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:
 
 def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
-
-
-def _when(at: int, where: Zone, name: str) -> dict[str, str]:
-    local = where.local(at)
-    return {f"{name}_day": f"{_WEEKDAYS[local.weekday()]} {local:%Y-%m-%d}", f"{name}_time": f"{local:%H:%M %Z}"}
-
-
-def _at(instant: Any) -> int:
-    return from_datetime(instant.to_pydatetime())
-
-
-def _largest(values: pd.Series[Any]) -> Any:
-    """The label of the first of the largest values."""
-    return values.idxmax()
-
-
-def _zone(name: str) -> Zone:
-    return zone(name) or UTC_ZONE
-
-
-def _duration(seconds: float) -> str:
-    """To the second, from an hour on to the minute; "" for NaN."""
-    if np.isnan(seconds):
-        return ""
-    unit_us = SECOND_US if seconds < 3600 else MINUTE_US
-    return format_duration(round(seconds * SECOND_US / unit_us) * unit_us)
-
-
-def _percent(share: float) -> str:
-    return "" if np.isnan(share) else f"{share:.1%}"

@@ -1,0 +1,202 @@
+"""Provisioner jobs: inserted, acquired by daemons, kept alive, cancelled, and reaped when nobody works on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from simkit.clock import MINUTE_US, NEVER
+from simkit.controlplane.types import PREBUILDS_USER, JobType
+from simkit.errors import RefusedError
+from simkit.store.database import Transaction, instant
+
+HUNG_US = 5 * MINUTE_US
+PENDING_TOO_LONG_US = 30 * MINUTE_US
+MOST_REAPED = 10
+UNTAGGED: Mapping[str, str] = {"scope": "organization", "owner": ""}
+"""The tags of a job or daemon that says nothing of tags."""
+HUNG = "Build has been detected as hung for 5.0 minutes and has been terminated by the reaper."
+PENDING_TOO_LONG = "Build has been pending for 30.0 minutes and has been terminated by the reaper."
+
+
+class Job(NamedTuple):
+    """A job as daemons and people see it. Instants in microseconds, NEVER for one that has not come."""
+
+    id: int
+    type: str
+    status: str
+    created_at: int
+    started_at: int
+    completed_at: int
+    canceled_at: int
+    worker_id: int | None
+    initiator_id: int
+    error: str
+
+
+def insert(
+    tx: Transaction,
+    now_at: int,
+    type: JobType,
+    initiator_id: int,
+    organization_id: int = 1,
+    tags: Mapping[str, str] | None = None,
+) -> int:
+    """Queue a job and return its id. `tags`: what a daemon must satisfy, beside Coder's own two."""
+    given: dict[str, object] = {"tags": written(tags)} if tags else {}
+    return tx.insert(
+        "provisioner_jobs",
+        created_at=now_at,
+        type=type,
+        initiator_id=initiator_id,
+        organization_id=organization_id,
+        **given,
+    )
+
+
+def get(tx: Transaction, job_id: int) -> Job:
+    """A job by its id. Raises RefusedError for an id that no job has."""
+    row = tx.one(
+        "SELECT id, type, job_status, epoch_us(created_at), epoch_us(started_at), epoch_us(completed_at), "
+        "epoch_us(canceled_at), worker_id, initiator_id, coalesce(error, '') FROM provisioner_jobs WHERE id = $id",
+        id=job_id,
+    )
+    if row is None:
+        raise RefusedError(f"there is no job {job_id}")
+    return Job._make([*row[:3], *(instant(value) for value in row[3:7]), *row[7:]])
+
+
+def acquire(
+    tx: Transaction,
+    now_at: int,
+    daemon_id: int,
+    types: Iterable[JobType] = ("template_version_import", "workspace_build", "template_version_dry_run"),
+) -> int | None:
+    """Give the daemon the next job that it can do, None if there is none.
+
+    People's jobs before the prebuilds user's, then the oldest; its organization's, with tags that the daemon satisfies
+    (Coder's AcquireProvisionerJob). Raises RefusedError for an id that no daemon has.
+    """
+    daemon = tx.one("SELECT tags, organization_id FROM provisioner_daemons WHERE id = $id", id=daemon_id)
+    if daemon is None:
+        raise RefusedError(f"there is no provisioner daemon {daemon_id}")
+    mine = read(daemon[0])
+    pending = tx.execute(
+        "SELECT id, tags FROM provisioner_jobs "
+        "WHERE started_at IS NULL AND completed_at IS NULL AND canceled_at IS NULL AND error IS NULL "
+        "AND organization_id = $organization AND list_contains($types, type) "
+        "ORDER BY initiator_id = $prebuilds, created_at, id",
+        organization=daemon[1],
+        types=list(types),
+        prebuilds=PREBUILDS_USER,
+    )
+    for job_id, tags in pending:
+        if satisfies(mine, read(tags)):
+            tx.update("provisioner_jobs", job_id, started_at=now_at, updated_at=now_at, worker_id=daemon_id)
+            return int(job_id)
+    return None
+
+
+def heartbeat(tx: Transaction, now_at: int, job_id: int, daemon_id: int) -> bool:
+    """The daemon still works on the job. True: somebody has cancelled it, and the daemon must stop.
+
+    Raises RefusedError for a job that is not the daemon's or is done.
+    """
+    job = working_on(tx, job_id, daemon_id)
+    tx.update("provisioner_jobs", job_id, updated_at=now_at)
+    tx.update("provisioner_daemons", daemon_id, last_seen_at=now_at)
+    return job.canceled_at != NEVER
+
+
+def working_on(tx: Transaction, job_id: int, daemon_id: int | None) -> Job:
+    """The job, if it is in the hands of the daemon (of anybody: None). Raises RefusedError if it is not."""
+    job = get(tx, job_id)
+    if job.completed_at != NEVER:
+        raise RefusedError(f"job {job_id} is done already: it has {job.status}; nothing more can be reported of it")
+    if job.started_at == NEVER:
+        raise RefusedError(f"job {job_id} waits for a daemon; acquire it first")
+    if daemon_id is not None and job.worker_id != daemon_id:
+        raise RefusedError(f"job {job_id} belongs to provisioner daemon {job.worker_id}, not to {daemon_id}")
+    return job
+
+
+def cancel(tx: Transaction, now_at: int, job_id: int) -> str:
+    """Cancel a job and return its status: one that nobody has taken is `canceled` at once, one that runs `canceling`.
+
+    Raises RefusedError for a job that is done or cancelled already.
+    """
+    job = get(tx, job_id)
+    if job.completed_at != NEVER:
+        raise RefusedError(f"job {job_id} is done already: it has {job.status}; there is nothing to cancel")
+    if job.canceled_at != NEVER:
+        raise RefusedError(f"job {job_id} is being cancelled already; wait for its daemon")
+    if job.started_at == NEVER:
+        tx.update("provisioner_jobs", job_id, canceled_at=now_at, completed_at=now_at)
+        return "canceled"
+    tx.update("provisioner_jobs", job_id, canceled_at=now_at)
+    return "canceling"
+
+
+def finish(tx: Transaction, now_at: int, job_id: int, error: str = "", error_code: str = "") -> None:
+    """The job is done: it has failed where there is an error, else it was cancelled or it succeeded."""
+    failed = {"error": error, "error_code": error_code or None} if error else {}
+    tx.update("provisioner_jobs", job_id, completed_at=now_at, updated_at=now_at, **failed)
+
+
+def to_reap(tx: Transaction, now_at: int) -> list[tuple[int, str]]:
+    """(job, what it failed of) of at most ten jobs that nobody works on, the oldest first.
+
+    Running ones of which nothing was heard for 5 minutes, and pending ones that are 30 minutes old.
+    """
+    found = tx.execute(
+        "SELECT id, started_at IS NULL FROM provisioner_jobs WHERE completed_at IS NULL AND ("
+        "(started_at IS NOT NULL AND updated_at < make_timestamptz($hung)) OR "
+        "(started_at IS NULL AND created_at < make_timestamptz($pending))) ORDER BY created_at, id LIMIT $most",
+        hung=now_at - HUNG_US,
+        pending=now_at - PENDING_TOO_LONG_US,
+        most=MOST_REAPED,
+    )
+    return [(int(job_id), PENDING_TOO_LONG if pending else HUNG) for job_id, pending in found]
+
+
+def heard_of(tx: Transaction, now_at: int, job_ids: Iterable[int]) -> None:
+    """The daemons of these jobs are alive."""
+    tx.execute(
+        "UPDATE provisioner_jobs SET updated_at = make_timestamptz($now) WHERE list_contains($jobs, id)",
+        now=now_at,
+        jobs=list(job_ids),
+    )
+
+
+def reapable_at(tx: Transaction, alive: Iterable[int]) -> int:
+    """No job can be reaped before this instant; NEVER if none can. `alive`: jobs whose daemons will be heard of."""
+    row = tx.one(
+        "SELECT min(CASE WHEN started_at IS NULL THEN epoch_us(created_at) + $pending "
+        "ELSE epoch_us(updated_at) + $hung END) "
+        "FROM provisioner_jobs WHERE completed_at IS NULL AND NOT list_contains($alive, id)",
+        pending=PENDING_TOO_LONG_US,
+        hung=HUNG_US,
+        alive=list(alive),
+    )
+    return NEVER if row is None else instant(row[0])
+
+
+def satisfies(daemon: Mapping[str, str], job: Mapping[str, str]) -> bool:
+    """Can a daemon with these tags do a job with those? An untagged job goes to untagged daemons alone.
+
+    Coder's provisioner_tagset_contains.
+    """
+    if job == UNTAGGED:
+        return daemon == UNTAGGED
+    return all(daemon.get(name) == value for name, value in job.items())
+
+
+def written(tags: Mapping[str, str] | None) -> str:
+    """Tags as a table holds them; `{}` says nothing, which stands for Coder's own two."""
+    return json.dumps(dict(tags or {}), sort_keys=True)
+
+
+def read(tags: str) -> Mapping[str, str]:
+    """Tags as `satisfies` compares them."""
+    return UNTAGGED if tags == "{}" else {**UNTAGGED, **json.loads(tags)}

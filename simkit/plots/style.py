@@ -1,0 +1,174 @@
+"""How pictures look: colours, the figure that shows itself, axes of local time, steps and whiskers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from io import BytesIO
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from simkit.clock import DAY_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
+
+# Okabe and Ito's colours, which people with any colour vision tell apart.
+SERVED, MISSED, WANTED, READY, STARTING, OTHER = "#0072B2", "#D55E00", "#000000", "#56B4E9", "#E69F00", "#BBBBBB"
+MEDIAN, TAIL = "#0072B2", "#D55E00"
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.grid": False,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.bbox": None,
+}
+styled = matplotlib.rc_context(_STYLE)
+WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
+_DPI = 100
+
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook, sharp on any screen; the same bytes every time. `alt`: its text."""
+
+    alt = ""
+
+    def png(self) -> bytes:
+        """At twice the resolution it is shown in."""
+        buffer = BytesIO()
+        with matplotlib.rc_context(_STYLE):
+            self.savefig(buffer, format="png", dpi=2 * _DPI, metadata={"Software": None})
+        return buffer.getvalue()
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        width, height = (round(inches * _DPI) for inches in self.get_size_inches())
+        return self.png(), {"width": width, "height": height, "alt": self.alt}
+
+
+AGES = tuple(
+    (seconds, text)
+    for seconds, text in (
+        (10, "10s"),
+        (60, "1m"),
+        (300, "5m"),
+        (1800, "30m"),
+        (7200, "2h"),
+        (28800, "8h"),
+        (86400, "1d"),
+        (7 * 86400, "1w"),
+        (30 * 86400, "30d"),
+        (365 * 86400, "1y"),
+    )
+)
+
+
+def steps(
+    at: Int64Array, values: Iterable[int], from_at: int, until_at: int
+) -> tuple[npt.NDArray[np.float64], Int64Array]:
+    """Where a step function changes in [from_at, until_at], and both ends of it: exact, whatever the number of rows."""
+    inside = at[(at > from_at) & (at < until_at)]
+    x = np.concatenate([[from_at], inside, [max(until_at, from_at)]])
+    y = value_at(at, values, x)
+    y[-1] = value_at(at, values, x[-1:] - 1)[0]
+    keep = np.ones(x.size, dtype=bool)
+    keep[1:-1] = y[1:-1] != y[:-2]
+    return x[keep] / DAY_US, y[keep]
+
+
+def value_at(at: Int64Array, values: Iterable[int], when: Int64Array) -> Int64Array:
+    """The value that holds at each instant of `when`, 0 before the first."""
+    padded = np.concatenate([[0], np.asarray(values, dtype=np.int64)])
+    return padded[np.searchsorted(at, when, side="right")]
+
+
+def whiskers(by: pd.DataFrame, middle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.maximum(np.stack([middle - by["low"].to_numpy(), by["high"].to_numpy() - middle]), 0.0)
+
+
+def days_axis(ax: Axes, where: Zone, from_at: int, until_at: int) -> None:
+    """Days of the zone's calendar: lines at local midnight, however long the day is.
+
+    With hours in a week or less, only Mondays in more than five weeks.
+    """
+    days = [where.local(from_at).date()]
+    while where.at(datetime.combine(days[-1], time())) < until_at:
+        days.append(days[-1] + timedelta(days=1))
+    short = until_at - from_at <= WEEK_US + DAY_US
+    every = 1 if short else -(-len(days) // 12)
+    if every > 3:  # weeks
+        mondays = [day for day in days if day.weekday() == 0]
+        days = mondays[:: -(-len(mondays) // 12)]
+    else:
+        days = days[::every]
+    midnights = [where.at(datetime.combine(day, time())) for day in days]
+    if short:
+        hours = [(day, hour, where.at(datetime.combine(day, time(hour)))) for day in days for hour in (6, 12, 18)]
+        labels = [f"{hour}\n{day:%a} {day.day} {day:%b}" if hour == 12 else str(hour) for day, hour, _ in hours]
+        ax.set_xticks([x_of(at) for *_, at in hours], labels)
+        ax.set_xticks([x_of(at) for at in midnights], minor=True)
+        ax.grid(axis="x", which="minor")
+        ax.tick_params(axis="x", which="minor", length=8)
+    else:
+        ax.set_xticks([x_of(at) for at in midnights], [f"{day:%a}\n{day.day} {day:%b}" for day in days])
+        ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    ax.set_xlim(x_of(from_at), x_of(until_at))
+
+
+_SIDES: dict[str, Literal["outside upper left", "outside upper right"]] = {
+    "left": "outside upper left",
+    "right": "outside upper right",
+}
+
+
+def legend(picture: Picture, *axes: Axes, side: Literal["left", "right"] = "right", ncols: int = 0) -> None:
+    """One legend for several axes, above them. `ncols` 0: in one row."""
+    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
+    picture.legend(handles=handles, loc=_SIDES[side], ncols=ncols or len(handles))
+
+
+def local_time(name: str) -> str:
+    return "time, UTC" if name == "UTC" else f"local time, {name}"
+
+
+def local_times(names: Iterable[str]) -> str:
+    different = list(dict.fromkeys(names))
+    return local_time(different[0]) if len(different) == 1 else "local time of each preset's zone"
+
+
+def zone_of(name: str) -> Zone:
+    return zone(name) or UTC_ZONE
+
+
+def instants(column: pd.Series[Any]) -> Int64Array:
+    """A column of instants as int64 microseconds."""
+    return column.dt.as_unit("us").astype("int64").to_numpy()
+
+
+def x_of(at: int) -> float:
+    return at / DAY_US
+
+
+def empty(sentence: str) -> Picture:
+    picture = Picture(figsize=(WIDTH, 0.6))
+    picture.alt = sentence
+    picture.text(0.01, 0.5, sentence, va="center", color="#555555", fontsize=10)
+    return picture

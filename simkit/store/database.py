@@ -1,0 +1,192 @@
+"""A DuckDB database of one run that is written as Coder writes its own: statement by statement, in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from simkit.clock import NEVER
+from simkit.errors import RefusedError, StoreError
+from simkit.store import Columns, insert_columns
+from simkit.store.connection import connect, constraints, ensure_schema, explained
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """An open database. Instants are int64 microseconds in Python and TIMESTAMPTZ inside; None is NULL.
+
+    `on_statement` is called before each statement of a transaction: tests let it fail anywhere.
+    """
+
+    def __init__(self, path: str | Path, run_id: str) -> None:
+        self.path = str(path)
+        self.run_id = run_id
+        self.on_statement: Callable[[str], None] = lambda _: None
+        self._connection = connect(self.path)
+        try:
+            ensure_schema(self._connection, Path(self.path))
+            found = self._connection.execute(
+                "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            ).fetchall()
+        except duckdb.Error as error:
+            self._connection.close()
+            raise StoreError(explained(self.path, error)) from error
+        self._types: dict[str, dict[str, str]] = {}
+        for table, column, of in found:
+            self._types.setdefault(table, {})[column] = of
+        self._last_ids: dict[str, int] = {}
+        self._inserts: dict[tuple[str, ...], str] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All that happens inside is kept together, or nothing of it is.
+
+        Raises RefusedError for a broken constraint, by its name, StoreError for what else DuckDB has to say.
+        """
+        connection = self._connection
+        connection.begin()
+        try:
+            yield Transaction(self)
+            connection.commit()
+        except BaseException as error:
+            self._last_ids.clear()  # numbers that were given out are free again
+            # DuckDB may have ended the transaction itself.
+            with suppress(duckdb.Error):
+                connection.rollback()
+            if isinstance(error, duckdb.Error):
+                raise _named(self.path, error) from error
+            raise
+
+    def rows(self, sql: str, **given: Any) -> list[Row]:
+        """What a SELECT answers. Instants come out of `epoch_us(...)`."""
+        try:
+            return self._connection.execute(sql, given or None).fetchall()
+        except duckdb.Error as error:
+            raise StoreError(explained(self.path, error)) from error
+
+    def table(self, sql: str, **given: Any) -> Any:
+        """What a SELECT answers, as a DataFrame."""
+        try:
+            return self._connection.execute(sql, given or None).df()
+        except duckdb.Error as error:
+            raise StoreError(explained(self.path, error)) from error
+
+    def columns(self, table: str, names: Iterable[str]) -> Columns:
+        """Columns of a table as a run's tables hold them, by id or in order of insertion: NULL is NEVER, or None."""
+        types = self._types[table]
+        cells = {name: _read(name, types[name]) for name in names}
+        order = " ORDER BY id" if "id" in types else ""
+        found = self._connection.execute(f"SELECT {', '.join(cells.values())} FROM {table}{order}").fetchall()
+        values = zip(*found, strict=True) if found else ((),) * len(cells)
+        return {name: np.array(column, dtype=_dtype(types[name])) for name, column in zip(cells, values, strict=True)}
+
+    def replace(self, tables: Mapping[str, Columns]) -> None:
+        """Put rows in the place of what tables hold, all of them or none."""
+        with self.transaction():
+            for table, columns in tables.items():
+                self._connection.execute(f"DELETE FROM {table}")
+                insert_columns(self._connection, table, columns, self.run_id)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+class Transaction:
+    """What a transaction can do. Made by `Database.transaction`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def execute(self, sql: str, **given: Any) -> list[Row]:
+        """Execute one statement, with `$name` parameters; its rows, if it has any."""
+        self._database.on_statement(sql)
+        cursor = self._database._connection.execute(sql, given or None)
+        return cursor.fetchall()
+
+    def one(self, sql: str, **given: Any) -> Row | None:
+        """The first row of a SELECT."""
+        found = self.execute(sql, **given)
+        return found[0] if found else None
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert a row and return its id, the next one of the table unless it is given (0 for a table without ids)."""
+        types = self._database._types[table]
+        if "id" in types and "id" not in values:
+            values["id"] = self.next_id(table)
+        key = (table, *values)
+        sql = self._database._inserts.get(key)
+        if sql is None:
+            cells = ", ".join(_cell(f"${name}", types[name]) for name in values)
+            sql = f"INSERT INTO {table} (run_id, {', '.join(values)}) VALUES ($run_id, {cells})"
+            self._database._inserts[key] = sql
+        self.execute(sql, run_id=self._database.run_id, **{name: _null(value) for name, value in values.items()})
+        return int(values.get("id", 0))
+
+    def update(self, table: str, id: int, **values: Any) -> None:
+        """Set columns of the row with this id."""
+        key = ("", table, *values)
+        sql = self._database._inserts.get(key)
+        if sql is None:
+            types = self._database._types[table]
+            cells = ", ".join(f"{name} = {_cell(f'${name}', types[name])}" for name in values)
+            sql = f"UPDATE {table} SET {cells} WHERE id = $row_id"
+            self._database._inserts[key] = sql
+        self.execute(sql, row_id=id, **{name: _null(value) for name, value in values.items()})
+
+    def next_id(self, table: str) -> int:
+        """The id of the table's next row: give it to the row."""
+        last = self._database._last_ids.get(table)
+        if last is None:
+            found = self.one(f"SELECT coalesce(max(id), 0) FROM {table}")
+            last = int(found[0]) if found else 0
+        self._database._last_ids[table] = last + 1
+        return last + 1
+
+
+def instant(value: Any) -> int:
+    """An instant as it came out of `epoch_us(...)`, NEVER for NULL."""
+    return NEVER if value is None else int(value)
+
+
+def _read(name: str, of: str) -> str:
+    if of == "TIMESTAMP WITH TIME ZONE":
+        return f"coalesce(epoch_us({name}), {NEVER})"
+    return f"coalesce({name}, {NEVER})" if of == "BIGINT" else name
+
+
+def _dtype(of: str) -> Any:
+    return {"TIMESTAMP WITH TIME ZONE": np.int64, "BIGINT": np.int64, "BOOLEAN": bool, "DOUBLE": np.float64}.get(
+        of, object
+    )
+
+
+def _cell(parameter: str, of: str) -> str:
+    return f"make_timestamptz({parameter}::BIGINT)" if of == "TIMESTAMP WITH TIME ZONE" else f"{parameter}::{of}"
+
+
+def _null(value: Any) -> Any:
+    return None if isinstance(value, int) and value == NEVER else value
+
+
+def _named(path: str, error: duckdb.Error) -> RefusedError | StoreError:
+    """A broken CHECK by the name of its rule; anything else as what it is."""
+    text = str(error)
+    if isinstance(error, duckdb.ConstraintException):
+        for table, check, name in constraints():
+            if f'on table "{table}"' in text and check in text:
+                return RefusedError(f"the rule {name} of {table} refuses this")
+        return RefusedError(text.splitlines()[0].removeprefix("Constraint Error: "))
+    return StoreError(explained(path, error))
