@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from importlib.metadata import version
-from itertools import cycle
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -26,6 +25,7 @@ from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did
 from simkit.result import Result
 
 _EMPHASIS = re.compile(r"(\*\*|\*)(\S|\S.*?\S)\1")
+_CODE = re.compile(r"`([^`]*)`")
 MIME = "application/vnd.simkit.result+json"
 _LIBRARIES = ("duckdb", "numba", "numpy", "pandas")
 
@@ -65,11 +65,18 @@ def cite(results: Sequence[Result]) -> None:
 def _display(markdown: str, record: Mapping[str, Any]) -> None:
     from IPython.display import display
 
-    plain = "".join(
-        part if code else _EMPHASIS.sub(r"\2", part)
-        for part, code in zip(markdown.split("`"), cycle((False, True)), strict=False)
-    )
-    display({"text/markdown": markdown, "text/plain": plain, MIME: record}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/markdown": markdown, "text/plain": _without_emphasis(markdown), MIME: record}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _without_emphasis(markdown: str) -> str:
+    """The text as a terminal shows it: what stands between backticks, a cron for one, keeps its stars."""
+    codes = _CODE.findall(markdown)
+    text, before = _CODE.sub("\0", markdown), ""
+    while text != before:
+        text, before = _EMPHASIS.sub(r"\2", text), text
+    for code in codes:
+        text = text.replace("\0", code, 1)
+    return text
 
 
 def _plain(value: Any) -> Any:

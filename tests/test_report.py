@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import simkit
-from simkit.report import render
+from simkit.report import _without_emphasis, render
 
 SCENARIO = 'window: {from: "2026-03-02", until: "2026-03-03"}\npresets: [{name: large, instances: 2}]\n'
 CELLS = """
@@ -99,3 +99,9 @@ def test_what_is_no_notebook_is_told(tmp_path: Path):
     (tmp_path / "text.ipynb").write_text("text")
     with pytest.raises(simkit.InputError, match="is not a notebook"):
         render(tmp_path / "text.ipynb", {})
+
+
+def test_a_sentence_without_emphasis_keeps_a_crons_stars():
+    assert _without_emphasis("**Of *all* runs, `* 8-18 * * 1-5` is `the` one**: 2 * 3") == (
+        "Of all runs, * 8-18 * * 1-5 is the one: 2 * 3"
+    )
