@@ -26,7 +26,7 @@ from simkit.store.database import Transaction
 
 _STATIC = (
     *("runs", "local_hours", "template_versions", "template_version_presets", "template_version_preset_parameters"),
-    *("template_version_preset_prebuild_schedules", "users", "desired_instances"),
+    *("template_version_preset_prebuild_schedules", "users", "desired_instances", "templates"),
 )
 """Tables that follow from the scenario alone: the kernel's result makes them for both engines."""
 
@@ -45,12 +45,15 @@ class ReferenceResult:
     def tables(self) -> Mapping[str, Columns]:
         """As `Result.tables`."""
         static = {name: self.given.tables[name] for name in _STATIC}
-        of_kernel = {name: tuple(columns) for name, columns in self.given.tables.items()}
         moved = {
             name: self.plane.database.columns(name, columns)
-            for name, columns in of_kernel.items()
+            for name, columns in self.given.tables.items()
             if name not in (*_STATIC, "sessions")
         }
+        # The kernel numbers agents in the order of their builds, a control plane in that of their coming.
+        agents = moved["workspace_agents"]
+        order = np.argsort(agents["workspace_build_id"], kind="stable")
+        moved["workspace_agents"] = {name: column[order] for name, column in agents.items()} | {"id": agents["id"]}
         return static | moved | {"sessions": self.sessions}
 
 
@@ -100,12 +103,13 @@ class _World:
     def begin(self) -> None:
         scenario = self.given.scenario
         tables = self.given.tables
-        self.plane.database.replace({name: tables[name] for name in (*_STATIC, "templates")})
+        self.plane.database.replace({name: tables[name] for name in _STATIC})
         with self.plane.transaction() as tx:
             active = {version.template: i + 1 for i, version in enumerate(scenario.versions)}
             for template_id, name in tx.execute("SELECT id, name FROM templates"):
                 tx.update("templates", template_id, active_version_id=active.get(name))
             tx.insert("organizations", name="default")
+            tx.execute("UPDATE template_version_presets SET last_invalidated_at = NULL")
         self.people = [_Person(group, group.ttl_us) for group in scenario.people for _ in range(group.count)]
         self.found = [(kernel.LOST, None, None)] * len(self.inputs.claims)
         version_id = len(scenario.versions)

@@ -202,10 +202,10 @@ class ControlPlane:
 
     def touch(self) -> None:
         """Something may have changed: the next ticks count, and daemons look for jobs."""
-        self._reconciler.touch()
-        self._executor.touch()
+        self._reconciler.touch(self.now_at)
+        self._executor.touch(self.now_at)
         if self._reaper is not None:
-            self._reaper.touch()
+            self._reaper.touch(self.now_at)
         self._may_be_pending = True
 
     def create_organization(self, name: str) -> int:
@@ -481,9 +481,9 @@ class ControlPlane:
         if isinstance(result, ImportResult):
             self._steps.clear()
         if done.concerns_pools:
-            self._reconciler.touch()
+            self._reconciler.touch(self.now_at)
         if done.concerns_people:
-            self._executor.touch()
+            self._executor.touch(self.now_at)
         return done
 
     # Time
@@ -502,6 +502,7 @@ class ControlPlane:
             at, act, order = self._next()
             if at > until_at:
                 break
+            assert at >= self.now_at, "time does not go backwards"
             self.now_at = at
             act(at)
             # What comes later at this instant comes after these ticks, whether they were skipped or not.
@@ -550,7 +551,7 @@ class ControlPlane:
             acted = self._note(tx, now_at, decisions)
         self._reconciler.due_at = self._due_again(seen, decisions)
         if acted:
-            self._reconciler.touch()
+            self._reconciler.touch(self.now_at)
             self._may_be_pending = True
 
     def _note(self, tx: Transaction, now_at: int, decisions: tuple[prebuilds.Decision, ...]) -> bool:
@@ -675,6 +676,12 @@ class ControlPlane:
     def _become_ready(self, now_at: int, agent_ids: tuple[int, ...]) -> None:
         with self.database.transaction() as tx:
             agents.become_ready(tx, now_at, agent_ids)
+            tx.execute(
+                "UPDATE claims SET ready_at = make_timestamptz($now) WHERE workspace_build_id = "
+                "(SELECT workspace_build_id FROM workspace_agents WHERE id = $agent)",
+                now=now_at,
+                agent=agent_ids[0],
+            )
 
     # What the schedules want
 
