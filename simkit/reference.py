@@ -93,6 +93,10 @@ class _World:
     people: list[_Person] = field(default_factory=list)
     claim_of: dict[int, int] = field(default_factory=dict)
     """The claim that a workspace was made or taken for."""
+    luck_of: dict[int, int] = field(default_factory=dict)
+    """Of each prebuild, and which of its preset it is, from 1."""
+    ordinal_of: dict[int, int] = field(default_factory=dict)
+    made: dict[int, int] = field(default_factory=dict)
     found: list[tuple[int, int | None, int | None]] = field(default_factory=list)
     """Of each claim or session: what it found (kernel.C_HIT), the workspace and the build."""
 
@@ -119,6 +123,7 @@ class _World:
             self.plane.at(event.at, Order.EVENT, self._event(event, version_id))
         for i, at in enumerate(self.inputs.claims[:, kernel.A_AT].tolist()):
             self.plane.at(at, Order.CLAIM, self._arrival(i))
+        self.plane.on_created = self.created
         self.plane.on_build_done = self.build_done
         self.plane.run_daemons(scenario.provisioner_daemons, self.work)
 
@@ -211,7 +216,7 @@ class _World:
         self.found[i] = (kernel.HIT if created.hit else kernel.COLD, created.workspace_id, created.build_id)
         return created.workspace_id
 
-    def _chosen(self, ready: list[int], luck: int) -> int:
+    def _chosen(self, ready: list[prebuilds.Ready], luck: int) -> prebuilds.Ready:
         match self.given.scenario.claim_order:
             case "oldest":
                 return ready[0]
@@ -271,18 +276,17 @@ class _World:
     def work(self, tx: Transaction, job_id: int) -> Outcome:
         """How long a build takes, and whether it fails: the kernel's chance, keyed by what the build belongs to."""
         row = tx.one(
-            "SELECT b.id, b.workspace_id, b.build_number, b.transition, b.template_version_preset_id, w.owner_id, "
-            "epoch_us(w.created_at) FROM workspace_builds AS b JOIN workspaces AS w ON w.id = b.workspace_id "
-            "WHERE b.job_id = $job",
+            "SELECT id, workspace_id, build_number, transition, template_version_preset_id FROM workspace_builds "
+            "WHERE job_id = $job",
             job=job_id,
         )
         assert row is not None, "a job of a simulation builds a workspace"
-        build_id, workspace_id, number, transition, preset_id, _, created_at = row
+        build_id, workspace_id, number, transition, preset_id = row
         preset, claim = preset_id - 1, self.claim_of.get(workspace_id)
-        if claim is not None and (transition != "delete" or self._is_cold(claim)):
+        if claim is not None and (transition != "delete" or workspace_id not in self.luck_of):
             luck = int(self.inputs.claims[claim, kernel.A_LUCK])
         else:
-            luck = self._luck_of_prebuild(tx, preset_id, workspace_id, created_at)
+            luck = self.luck_of[workspace_id]
         claimed = claim is not None and number > 1 and self.found[claim][2] == build_id
         what = kernel.BUILD
         if transition == "delete":
@@ -297,45 +301,28 @@ class _World:
         agent_luck = int(self.inputs.claims[claim, kernel.A_LUCK]) if claim is not None else luck
         agent_us = self._duration(preset, kernel.REINITIALIZE if claimed else kernel.AGENT, agent_luck)
         self.agent_us[build_id] = agent_us
-        return Outcome(takes_us, agent_us, error=BUILD_ERROR if self._fails(tx, row, luck, claimed) else "")
+        fails = self._fails(workspace_id, number, preset, luck, claimed)
+        return Outcome(takes_us, agent_us, error=BUILD_ERROR if fails else "")
 
-    def _is_cold(self, claim: int) -> bool:
-        return self.found[claim][0] == kernel.COLD
-
-    def _luck_of_prebuild(self, tx: Transaction, preset_id: int, workspace_id: int, created_at: int) -> int:
+    def created(self, now_at: int, preset_id: int, workspace_ids: tuple[int, ...]) -> None:
         """A prebuild's luck is keyed by the preset, the tick that created it and its place among those of the tick."""
-        row = tx.one(
-            "SELECT count(*) FROM workspace_builds WHERE build_number = 1 AND initiator_id = 0 "
-            "AND template_version_preset_id = $preset AND workspace_id < $id AND created_at = make_timestamptz($at)",
-            preset=preset_id,
-            id=workspace_id,
-            at=created_at,
-        )
-        assert row is not None, "an aggregate has a row"
-        return luck_of(int(self.inputs.presets[preset_id - 1, kernel.P_KEY]), created_at // SECOND_US, int(row[0]))
+        key = int(self.inputs.presets[preset_id - 1, kernel.P_KEY])
+        for slot, workspace_id in enumerate(workspace_ids):
+            self.luck_of[workspace_id] = int(luck_of(key, now_at // SECOND_US, slot))
+            self.made[preset_id] = self.made.get(preset_id, 0) + 1
+            self.ordinal_of[workspace_id] = self.made[preset_id]
 
-    def _fails(self, tx: Transaction, row: Any, luck: int, claimed: bool) -> bool:
-        _, workspace_id, number, _, preset_id, owner_id, _ = row
-        given = self.inputs.presets[preset_id - 1]
-        if number > 1:
-            # A claim's build does not fail: its person retries, which its duration includes.
+    def _fails(self, workspace_id: int, number: int, preset: int, luck: int, claimed: bool) -> bool:
+        given, claim = self.inputs.presets[preset], self.claim_of.get(workspace_id)
+        if claim is not None:
+            # A claim's build does not fail, nor a cold one: its person retries, which its duration includes.
+            again = number > 1 and not claimed and self.inputs.claims[claim, kernel.A_PERSON] != kernel.NONE
             threshold = int(given[kernel.P_START_FAILURE_THRESHOLD])
-            known = owner_id <= len(self.people)
-            return known and not claimed and bool(happens(threshold, luck, kernel.FAILURE_STREAM))
-        if owner_id != 0:
-            return False
+            return bool(again) and bool(happens(threshold, luck, kernel.FAILURE_STREAM))
         if happens(int(given[kernel.P_FAILURE_THRESHOLD]), luck, kernel.FAILURE_STREAM):
             return True
         failing = self.inputs.failing[given[kernel.P_FAILING_FROM] : given[kernel.P_FAILING_UNTIL]]
-        if not failing.size:
-            return False
-        ordinal = tx.one(
-            "SELECT count(*) FROM workspace_builds WHERE build_number = 1 AND initiator_id = 0 "
-            "AND template_version_preset_id = $preset AND workspace_id <= $id",
-            preset=preset_id,
-            id=workspace_id,
-        )
-        return ordinal is not None and ordinal[0] in failing
+        return self.ordinal_of[workspace_id] in failing
 
     def _duration(self, preset: int, what: int, luck: int) -> int:
         given = self.inputs.presets[preset]

@@ -98,7 +98,7 @@ class _Crew:
     """Simulated daemons that do the same work."""
 
     work: Work
-    idle: list[int] = field(default_factory=list)
+    idle: list[jobs.Daemon] = field(default_factory=list)
 
 
 class ControlPlane:
@@ -127,10 +127,12 @@ class ControlPlane:
         self._crews: list[_Crew] = []
         self._waits: list[Wait] = []
         self._working: dict[int, int] = {}
+        self._canceled: set[int] = set()
         self._steps: dict[int, Steps] = {}
         self._held: dict[int, tuple[bool, int]] = {}
         self._agenda = Agenda()
         self._may_be_pending = True
+        self._jobs_seen = 0
         try:
             self.now_at = self._begin(now)
         except BaseException:
@@ -140,6 +142,8 @@ class ControlPlane:
         self._executor = Ticks(-(-self.now_at // MINUTE_US) * MINUTE_US, MINUTE_US)
         self._reaper = Ticks(-(-self.now_at // MINUTE_US) * MINUTE_US, MINUTE_US) if has_reaper else None
 
+        self.on_created: Callable[[int, int, tuple[int, ...]], None] = lambda now_at, preset_id, workspace_ids: None
+        """What the world does when the reconciler has created prebuilds: (now_at, preset id, workspace ids)."""
         self.on_build_done: Callable[[Transaction, int, int], None] = lambda tx, now_at, workspace_id: None
         """What the world does when a workspace's job is done: (transaction, now_at, workspace id)."""
 
@@ -291,14 +295,15 @@ class ControlPlane:
         version_id: int,
         preset_id: int | None,
         name: str,
-        choose: Callable[[list[int]], int] = lambda ready: ready[0],
+        choose: Callable[[list[prebuilds.Ready]], prebuilds.Ready] = lambda ready: ready[0],
     ) -> Created:
         """Give the owner a prebuild of the preset, chosen from those that are ready, or a cold workspace."""
         ready = [] if preset_id is None else prebuilds.claimable(tx, self.now_at, preset_id)
         if ready:
-            workspace_id = choose(ready)
+            chosen = choose(ready)
+            workspace_id = chosen.workspace_id
             initiator_id = PREBUILDS_USER if self.behaviour.claims_by_prebuilds else owner_id
-            build_id = prebuilds.claim(tx, self.now_at, owner_id, workspace_id, name, initiator_id)
+            build_id = prebuilds.claim(tx, self.now_at, owner_id, chosen, name, initiator_id)
         else:
             workspace_id, build_id = workspaces.insert(
                 tx, self.now_at, owner_id, template.id, version_id, preset_id, template.organization_id, name
@@ -414,14 +419,15 @@ class ControlPlane:
     ) -> tuple[int, ...]:
         """Daemons that take jobs by themselves, the moment there are some; `work` says what becomes of each."""
         ids = tuple(self.create_daemon(f"daemon-{i}", organization_id, tags) for i in range(1, count + 1))
-        self._crews.append(_Crew(work, list(ids)))
+        with self.transaction() as tx:
+            self._crews.append(_Crew(work, [jobs.daemon(tx, daemon_id) for daemon_id in ids]))
         self._deliver()
         return ids
 
     def acquire(self, daemon_id: int, types: tuple[JobType, ...] = _EVERY) -> int | None:
         """The next job for a daemon, None if there is none. It does not wait."""
         with self.transaction() as tx:
-            return jobs.acquire(tx, self.now_at, daemon_id, types)
+            return jobs.acquire(tx, self.now_at, jobs.daemon(tx, daemon_id), types)
 
     def wait_for_job(self, daemon_id: int, types: tuple[JobType, ...] = _EVERY) -> Wait:
         """A daemon waits for a job, which it gets in the moment in which there is one."""
@@ -450,7 +456,9 @@ class ControlPlane:
     def cancel_job(self, job_id: int) -> str:
         """`canceled` at once if nobody has taken it, else `canceling`."""
         with self.transaction() as tx:
-            return jobs.cancel(tx, self.now_at, job_id)
+            status = jobs.cancel(tx, self.now_at, job_id)
+        self._canceled.add(job_id)
+        return status
 
     def complete_job(self, job_id: int, result: BuildResult | ImportResult, daemon_id: int | None = None) -> str:
         """A job is done, in one transaction: the error that it fails of all the same, or ""."""
@@ -477,7 +485,8 @@ class ControlPlane:
                 done = completion.complete_dry_run(tx, self.now_at, job_id, result, daemon_id)
             else:
                 done = completion.complete_build(tx, self.now_at, job_id, result, self.activity, daemon_id)
-                self._tell_the_world(tx, job_id)
+                if done.workspace_id is not None:
+                    self.on_build_done(tx, self.now_at, done.workspace_id)
         if isinstance(result, ImportResult):
             self._steps.clear()
         if done.concerns_pools:
@@ -532,12 +541,15 @@ class ControlPlane:
         return at, act or self._agenda.pop(), order
 
     def _execute(self, now_at: int) -> None:
+        self._executor.passed(now_at)
+        if not self.database.rows("SELECT 1 FROM users LIMIT 1"):
+            self._executor.due_at = NEVER
+            return
         with self.database.transaction() as tx:
             acted = lifecycle.execute(tx, now_at, self.activities)
             self._executor.due_at = lifecycle.due_at(tx)
-        self._executor.passed(now_at)
         if acted:
-            self._may_be_pending = True
+            self._executor.touch(now_at)
 
     def _reconcile(self, now_at: int) -> None:
         self._reconciler.passed(now_at)
@@ -549,6 +561,8 @@ class ControlPlane:
                 tx, now_at, self.behaviour, self.reconciler, lambda preset_id: self._desired(tx, preset_id, now_at)
             )
             acted = self._note(tx, now_at, decisions)
+            for decision in decisions:
+                self.on_created(now_at, decision.preset_id, decision.workspace_ids)
         self._reconciler.due_at = self._due_again(seen, decisions)
         if acted:
             self._reconciler.touch(self.now_at)
@@ -615,6 +629,7 @@ class ControlPlane:
             for job_id, error in reaped:
                 logs.write_job_logs(tx, now_at, job_id, [logs.JobLine(error, "error", "Reaper")])
                 jobs.finish(tx, now_at, job_id, error)
+                self._working.pop(job_id, None)
             self._reaper.due_at = jobs.reapable_at(tx, self._working)
         if reaped:
             self.touch()
@@ -623,65 +638,69 @@ class ControlPlane:
 
     def _deliver(self) -> None:
         """Give pending jobs to those who wait for them, then to simulated daemons, as long as both are there."""
-        while self._may_be_pending:
-            self._may_be_pending = False
-            for wait in list(self._waits):
-                with self.database.transaction() as tx:
-                    wait.job_id = jobs.acquire(tx, self.now_at, wait.daemon_id, wait.types)
-                if wait.job_id is not None:
-                    wait.is_over = True
-                    self._waits.remove(wait)
-            for crew in self._crews:
-                while crew.idle and self._take(crew):
-                    pass
+        inserted = self.database.inserted.get("provisioner_jobs", 0)
+        if inserted != self._jobs_seen:
+            self._jobs_seen, self._may_be_pending = inserted, True
+        if not self._may_be_pending:
+            return
+        for wait in list(self._waits):
+            with self.database.transaction() as tx:
+                wait.job_id = jobs.acquire(tx, self.now_at, jobs.daemon(tx, wait.daemon_id), wait.types)
+            if wait.job_id is not None:
+                wait.is_over = True
+                self._waits.remove(wait)
+        # Whoever finds no job need not ask again before there is a new one.
+        found_none = [self._exhausts(crew) for crew in self._crews]
+        self._may_be_pending = not all(found_none)
+
+    def _exhausts(self, crew: _Crew) -> bool:
+        """Let idle daemons take jobs; True if they left none that they could do."""
+        while crew.idle:
+            if not self._take(crew):
+                return True
+        return False
 
     def _take(self, crew: _Crew) -> bool:
         """An idle daemon takes the next job, if there is one."""
-        daemon_id = crew.idle[0]
+        daemon = crew.idle[0]
         with self.database.transaction() as tx:
-            job_id = jobs.acquire(tx, self.now_at, daemon_id)
+            job_id = jobs.acquire(tx, self.now_at, daemon)
             if job_id is None:
                 return False
             outcome = crew.work(tx, job_id)
         crew.idle.pop(0)
-        self._working[job_id] = daemon_id
-        self.at(self.now_at + outcome.takes_us, Order.JOB, lambda _: self._finish(crew, daemon_id, job_id, outcome))
+        self._working[job_id] = daemon.id
+        self.at(self.now_at + outcome.takes_us, Order.JOB, lambda _: self._finish(crew, daemon, job_id, outcome))
         return True
 
-    def _finish(self, crew: _Crew, daemon_id: int, job_id: int, outcome: Outcome) -> None:
-        """A simulated daemon is done with a job, unless it was reaped in between."""
-        crew.idle.append(daemon_id)
-        del self._working[job_id]
-        self._may_be_pending = True
-        with self.database.transaction() as tx:
-            job = jobs.get(tx, job_id)
-            if job.completed_at != NEVER:
-                return
-            if outcome.error or job.canceled_at != NEVER:
-                jobs.finish(tx, self.now_at, job_id, outcome.error)
-                self._tell_the_world(tx, job_id)
-        if outcome.error or job.canceled_at != NEVER:
-            self.touch()
+    def _finish(self, crew: _Crew, daemon: jobs.Daemon, job_id: int, outcome: Outcome) -> None:
+        """A simulated daemon is done with a job, unless it was reaped or cancelled in between."""
+        crew.idle.append(daemon)
+        if self._working.pop(job_id, None) is None:
             return
-        done = self._complete(job_id, outcome.result or BuildResult(), daemon_id)
+        if outcome.error or job_id in self._canceled:
+            with self.database.transaction() as tx:
+                jobs.finish(tx, self.now_at, job_id, outcome.error)
+                row = tx.one("SELECT workspace_id FROM workspace_builds WHERE job_id = $job", job=job_id)
+                if row is not None:
+                    self.on_build_done(tx, self.now_at, int(row[0]))
+            self._reconciler.touch(self.now_at)
+            self._executor.touch(self.now_at)
+            return
+        done = self._complete(job_id, outcome.result or BuildResult(), daemon.id)
         if done.agent_ids and outcome.agent_us is not None:
             ready_at = self.now_at + outcome.agent_us
-            self.at(ready_at, Order.AGENT, lambda at: self._become_ready(at, done.agent_ids))
+            self.at(ready_at, Order.AGENT, lambda at: self._become_ready(at, done))
 
-    def _tell_the_world(self, tx: Transaction, job_id: int) -> None:
-        row = tx.one("SELECT workspace_id FROM workspace_builds WHERE job_id = $job", job=job_id)
-        if row is not None:
-            self.on_build_done(tx, self.now_at, int(row[0]))
-
-    def _become_ready(self, now_at: int, agent_ids: tuple[int, ...]) -> None:
+    def _become_ready(self, now_at: int, of: completion.Completed) -> None:
         with self.database.transaction() as tx:
-            agents.become_ready(tx, now_at, agent_ids)
-            tx.execute(
-                "UPDATE claims SET ready_at = make_timestamptz($now) WHERE workspace_build_id = "
-                "(SELECT workspace_build_id FROM workspace_agents WHERE id = $agent)",
-                now=now_at,
-                agent=agent_ids[0],
-            )
+            agents.become_ready(tx, now_at, of.agent_ids)
+            if of.is_claim:
+                tx.execute(
+                    "UPDATE claims SET ready_at = make_timestamptz($now) WHERE workspace_build_id = $build",
+                    now=now_at,
+                    build=of.build_id,
+                )
 
     # What the schedules want
 

@@ -60,12 +60,15 @@ def insert(tx: Transaction, now_at: int, build_id: int, resource_id: int, agents
     claimed still gets in. Raises RefusedError with every name that Coder does not take or that the build has already.
     """
     agents = tuple(agents)
-    kept = _tokens_of_the_start_before(tx, build_id)
-    present = tx.execute(
-        "SELECT a.name, p.slug FROM workspace_agents AS a LEFT JOIN workspace_apps AS p ON p.agent_id = a.id "
-        "WHERE a.workspace_build_id = $build",
+    row = tx.one(
+        "SELECT build_number, (SELECT count(*) FROM workspace_agents WHERE workspace_build_id = $build) "
+        "FROM workspace_builds WHERE id = $build",
         build=build_id,
     )
+    if row is None:
+        raise RefusedError(f"there is no workspace build {build_id}; insert agents of a build that exists")
+    kept = _tokens_of_the_start_before(tx, build_id) if row[0] > 1 else {}
+    present = _present(tx, build_id) if row[1] else []
     if found := problems(agents, [name for name, _ in present], [slug for _, slug in present]):
         raise RefusedError("\n".join(found))
     return tuple(_insert(tx, now_at, build_id, resource_id, agent, kept) for agent in agents)
@@ -275,25 +278,32 @@ def _insert(
 
 
 def _tokens_of_the_start_before(tx: Transaction, build_id: int) -> dict[str, str | None]:
-    """Token by lower-case agent name, of the build just before this one if that was a start.
-
-    Raises RefusedError for an unknown build.
-    """
+    """Token by lower-case agent name, of the build just before this one if that was a start."""
     found = tx.execute(
         """
         SELECT lower(a.name), a.auth_token
         FROM workspace_builds AS b
-        LEFT JOIN workspace_builds AS before
+        JOIN workspace_builds AS before
             ON before.workspace_id = b.workspace_id AND before.build_number = b.build_number - 1
             AND before.transition = 'start'
-        LEFT JOIN workspace_agents AS a ON a.workspace_build_id = before.id
+        JOIN workspace_agents AS a ON a.workspace_build_id = before.id
         WHERE b.id = $build
         """,
         build=build_id,
     )
-    if not found:
-        raise RefusedError(f"there is no workspace build {build_id}; insert agents of a build that exists")
-    return {name: token for name, token in found if name is not None}
+    return dict(found)
+
+
+def _present(tx: Transaction, build_id: int) -> list[tuple[str, str | None]]:
+    """(name, slug of an app or None) of the agents that the build has already."""
+    return [
+        (name, slug)
+        for name, slug in tx.execute(
+            "SELECT a.name, p.slug FROM workspace_agents AS a LEFT JOIN workspace_apps AS p ON p.agent_id = a.id "
+            "WHERE a.workspace_build_id = $build",
+            build=build_id,
+        )
+    ]
 
 
 def _token(build_id: int, name: str) -> str:

@@ -44,6 +44,9 @@ class Completed(NamedTuple):
     agent_ids: tuple[int, ...] = ()
     concerns_pools: bool = True
     concerns_people: bool = True
+    workspace_id: int | None = None
+    build_id: int | None = None
+    is_claim: bool = False
 
 
 def complete_import(
@@ -113,23 +116,27 @@ def complete_build(
     """
     jobs.working_on(tx, job_id, daemon_id)
     row = tx.one(
-        "SELECT b.id, b.workspace_id, b.transition, w.owner_id, b.initiator_id, c.hit "
+        "SELECT b.id, b.workspace_id, b.transition, u.id, b.initiator_id, c.hit "
         "FROM workspace_builds AS b JOIN workspaces AS w ON w.id = b.workspace_id "
+        "LEFT JOIN users AS u ON u.id = w.owner_id "
         "LEFT JOIN claims AS c ON c.workspace_build_id = b.id WHERE b.job_id = $job",
         job=job_id,
     )
     if row is None:
         raise RefusedError(f"job {job_id} builds no workspace")
-    build_id, workspace_id, transition, owner_id, initiator_id, hit = row
+    build_id, workspace_id, transition, user_id, initiator_id, hit = row
     done = Completed(
         concerns_pools=transition == "start" and initiator_id == PREBUILDS_USER,
-        concerns_people=owner_id != PREBUILDS_USER,
+        concerns_people=user_id is not None,
+        workspace_id=workspace_id,
+        build_id=build_id,
+        is_claim=hit is not None,
     )
     daily_cost = sum(resource.daily_cost for resource in result.resources)
     if transition == "start" and workspaces.is_above_quota(tx, build_id, daily_cost):
         jobs.finish(tx, now_at, job_id, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
         return done._replace(error=INSUFFICIENT_QUOTA)
-    if transition == "start" and owner_id != PREBUILDS_USER:
+    if transition == "start" and user_id is not None:
         life = lifecycle.get(tx, workspace_id)
         if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(workspace_id))):
             jobs.finish(tx, now_at, job_id, error)

@@ -67,33 +67,52 @@ def get(tx: Transaction, job_id: int) -> Job:
     return Job._make([*row[:3], *(instant(value) for value in row[3:7]), *row[7:]])
 
 
+class Working(NamedTuple):
+    """A job in the hands of a daemon."""
+
+    type: str
+    is_canceled: bool
+
+
+class Daemon(NamedTuple):
+    """A provisioner daemon: what it can take."""
+
+    id: int
+    organization_id: int
+    tags: Mapping[str, str]
+
+
+def daemon(tx: Transaction, daemon_id: int) -> Daemon:
+    """A daemon by its id. Raises RefusedError for an id that no daemon has."""
+    row = tx.one("SELECT id, organization_id, tags FROM provisioner_daemons WHERE id = $id", id=daemon_id)
+    if row is None:
+        raise RefusedError(f"there is no provisioner daemon {daemon_id}")
+    return Daemon(row[0], row[1], read(row[2]))
+
+
 def acquire(
     tx: Transaction,
     now_at: int,
-    daemon_id: int,
+    by: Daemon,
     types: Iterable[JobType] = ("template_version_import", "workspace_build", "template_version_dry_run"),
 ) -> int | None:
     """Give the daemon the next job that it can do, None if there is none.
 
     People's jobs before the prebuilds user's, then the oldest; its organization's, with tags that the daemon satisfies
-    (Coder's AcquireProvisionerJob). Raises RefusedError for an id that no daemon has.
+    (Coder's AcquireProvisionerJob).
     """
-    daemon = tx.one("SELECT tags, organization_id FROM provisioner_daemons WHERE id = $id", id=daemon_id)
-    if daemon is None:
-        raise RefusedError(f"there is no provisioner daemon {daemon_id}")
-    mine = read(daemon[0])
     pending = tx.execute(
         "SELECT id, tags FROM provisioner_jobs "
         "WHERE started_at IS NULL AND completed_at IS NULL AND canceled_at IS NULL AND error IS NULL "
         "AND organization_id = $organization AND list_contains($types, type) "
         "ORDER BY initiator_id = $prebuilds, created_at, id",
-        organization=daemon[1],
+        organization=by.organization_id,
         types=list(types),
         prebuilds=PREBUILDS_USER,
     )
     for job_id, tags in pending:
-        if satisfies(mine, read(tags)):
-            tx.update("provisioner_jobs", job_id, started_at=now_at, updated_at=now_at, worker_id=daemon_id)
+        if satisfies(by.tags, read(tags)):
+            tx.update("provisioner_jobs", job_id, started_at=now_at, updated_at=now_at, worker_id=by.id)
             return int(job_id)
     return None
 
@@ -106,19 +125,22 @@ def heartbeat(tx: Transaction, now_at: int, job_id: int, daemon_id: int) -> bool
     job = working_on(tx, job_id, daemon_id)
     tx.update("provisioner_jobs", job_id, updated_at=now_at)
     tx.update("provisioner_daemons", daemon_id, last_seen_at=now_at)
-    return job.canceled_at != NEVER
+    return job.is_canceled
 
 
-def working_on(tx: Transaction, job_id: int, daemon_id: int | None) -> Job:
+def working_on(tx: Transaction, job_id: int, daemon_id: int | None) -> Working:
     """The job, if it is in the hands of the daemon (of anybody: None). Raises RefusedError if it is not."""
-    job = get(tx, job_id)
-    if job.completed_at != NEVER:
-        raise RefusedError(f"job {job_id} is done already: it has {job.status}; nothing more can be reported of it")
-    if job.started_at == NEVER:
+    row = tx.one("SELECT job_status, type, worker_id FROM provisioner_jobs WHERE id = $id", id=job_id)
+    if row is None:
+        raise RefusedError(f"there is no job {job_id}")
+    status, of, worker_id = row
+    if status == "pending":
         raise RefusedError(f"job {job_id} waits for a daemon; acquire it first")
-    if daemon_id is not None and job.worker_id != daemon_id:
-        raise RefusedError(f"job {job_id} belongs to provisioner daemon {job.worker_id}, not to {daemon_id}")
-    return job
+    if status not in ("running", "canceling"):
+        raise RefusedError(f"job {job_id} is done already: it has {status}; nothing more can be reported of it")
+    if daemon_id is not None and worker_id != daemon_id:
+        raise RefusedError(f"job {job_id} belongs to provisioner daemon {worker_id}, not to {daemon_id}")
+    return Working(of, status == "canceling")
 
 
 def cancel(tx: Transaction, now_at: int, job_id: int) -> str:

@@ -23,12 +23,70 @@ MEMBERSHIP_GROUP = "coderprebuiltworkspaces"
 _LATEST = """
     SELECT
         b.workspace_id, b.id AS build_id, b.template_version_id, b.template_version_preset_id AS preset_id,
-        b.transition, b.job_id, j.job_status, epoch_us(w.created_at) AS workspace_us, epoch_us(b.created_at) AS build_us
+        b.build_number, b.transition, b.job_id, j.job_status, epoch_us(w.created_at) AS workspace_us, epoch_us(b.created_at) AS build_us
     FROM workspaces AS w
     JOIN workspace_builds AS b ON b.workspace_id = w.id
     JOIN provisioner_jobs AS j ON j.id = b.job_id
     WHERE w.owner_id = 0 AND NOT w.deleted
     QUALIFY row_number() OVER (PARTITION BY w.id ORDER BY b.build_number DESC) = 1
+"""
+
+
+# What a tick reads, each part as Coder asks for it. Failures and hard limits look at latest builds that are starts, newest
+# first; a backoff needs a failure in the lookback among the newest `desired_instances` of a preset in force.
+_SNAPSHOT = f"""
+    WITH preset AS (
+        SELECT
+            p.id, t.id AS template_id, v.id AS version_id, t.organization_id, p.desired_instances,
+            t.active_version_id = v.id AND NOT t.deleted AND t.deprecated = '' AS active,
+            epoch_us(p.last_invalidated_at) AS invalidated_us, p.invalidate_after_secs * 1000000 AS ttl_us
+        FROM template_version_presets AS p
+        JOIN template_versions AS v ON v.id = p.template_version_id
+        JOIN templates AS t ON t.id = v.template_id
+    ),
+
+    latest AS MATERIALIZED ({_LATEST}),
+
+    ranked AS (
+        SELECT
+            preset_id, job_status = 'failed' AS failed, build_us,
+            row_number() OVER (PARTITION BY preset_id ORDER BY build_us DESC, build_id DESC) AS rank
+        FROM latest WHERE transition = 'start'
+    ),
+
+    recent AS (
+        SELECT preset_id, count(*) AS failed FROM ranked WHERE failed AND build_us >= $since GROUP BY preset_id
+    )
+
+    SELECT '1 preset', id, template_id, version_id, organization_id, active, invalidated_us, ttl_us FROM preset
+    UNION ALL
+    SELECT '2 running', l.preset_id, l.workspace_us, l.workspace_id, NULL,
+        coalesce(min(a.ready_at) <= make_timestamptz($now), false), NULL, NULL
+    FROM latest AS l
+    LEFT JOIN workspace_agents AS a ON a.workspace_build_id = l.build_id
+    WHERE l.transition = 'start' AND l.job_status = 'succeeded'
+    GROUP BY l.workspace_id, l.preset_id, l.workspace_us
+    UNION ALL
+    -- Builds of the prebuilds user, be it its own workspaces' or, before v2.35, claims'.
+    SELECT '3 starting', b.template_version_preset_id, count(*), NULL, NULL, NULL, NULL, NULL
+    FROM provisioner_jobs AS j
+    JOIN workspace_builds AS b ON b.job_id = j.id
+    WHERE j.completed_at IS NULL AND j.initiator_id = 0 AND b.transition = 'start'
+    GROUP BY b.template_version_preset_id
+    UNION ALL
+    SELECT '4 failed', preset_id, build_us, -rank, NULL, NULL, NULL, NULL FROM ranked WHERE failed
+    UNION ALL
+    SELECT '5 backoff', r.preset_id, any_value(c.failed), max(r.build_us), NULL, NULL, NULL, NULL
+    FROM ranked AS r
+    JOIN preset AS p ON p.id = r.preset_id AND p.active
+    JOIN recent AS c ON c.preset_id = r.preset_id
+    WHERE r.failed AND r.build_us >= $since AND r.rank <= p.desired_instances
+    GROUP BY r.preset_id
+    UNION ALL
+    SELECT '6 hard limit', preset_id, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM ranked WHERE failed AND rank <= $limit
+    GROUP BY preset_id HAVING count(*) = $limit
+    ORDER BY 1, 2, 3, 4
 """
 
 
@@ -61,7 +119,7 @@ class Snapshot(NamedTuple):
     backoff: Mapping[int, Backoff]
     hard_limited: frozenset[int]
     failures: Mapping[int, tuple[int, ...]]
-    """When each failed prebuild was created, newest first."""
+    """When each failed prebuild was created, oldest first."""
 
 
 class PresetRow(NamedTuple):
@@ -83,80 +141,45 @@ class Decision(NamedTuple):
     canceled: int
     backoff_until: int
     hard_limited: bool
+    workspace_ids: tuple[int, ...]
+    """Of the prebuilds that it created."""
 
 
 def snapshot(tx: Transaction, now_at: int, settings: Reconciler) -> Snapshot:
-    """What the reconciler sees at a tick."""
-    presets = tuple(
-        PresetRow(preset, template, version, organization, active, -NEVER if invalidated is None else invalidated, ttl)
-        for preset, template, version, organization, active, invalidated, ttl in tx.execute(
-            """
-            SELECT
-                p.id, t.id, v.id, t.organization_id,
-                t.active_version_id = v.id AND NOT t.deleted AND t.deprecated = '', epoch_us(p.last_invalidated_at),
-                p.invalidate_after_secs * 1000000
-            FROM template_version_presets AS p
-            JOIN template_versions AS v ON v.id = p.template_version_id
-            JOIN templates AS t ON t.id = v.template_id
-            ORDER BY p.id
-            """
-        )
-    )
+    """What the reconciler sees at a tick: Coder's queries, in one statement that reads the latest builds once."""
+    presets: list[PresetRow] = []
     running: dict[int, list[Prebuild]] = {}
-    for row in tx.execute(
-        f"""
-        SELECT l.workspace_id, l.preset_id, l.workspace_us, coalesce(min(a.ready_at) <= make_timestamptz($now), false)
-        FROM ({_LATEST}) AS l
-        LEFT JOIN workspace_agents AS a ON a.workspace_build_id = l.build_id
-        WHERE l.transition = 'start' AND l.job_status = 'succeeded'
-        GROUP BY l.workspace_id, l.preset_id, l.workspace_us
-        ORDER BY l.workspace_us, l.workspace_id
-        """,
-        now=now_at,
-    ):
-        running.setdefault(row[1], []).append(Prebuild._make(row))
     starting: dict[int, int] = {}
-    # Builds of the prebuilds user, be it its own workspaces' or, before v2.35, claims'.
-    for preset_id, count in tx.execute(
-        "SELECT b.template_version_preset_id, count(*) FROM provisioner_jobs AS j "
-        "JOIN workspace_builds AS b ON b.job_id = j.id "
-        "WHERE j.completed_at IS NULL AND j.initiator_id = 0 AND b.transition = 'start' GROUP BY ALL"
-    ):
-        starting[preset_id] = count
     failures: dict[int, list[int]] = {}
-    ranked = tx.execute(
-        f"""
-        SELECT preset_id, job_status = 'failed', build_us, row_number() OVER newest_first
-        FROM ({_LATEST})
-        WHERE transition = 'start'
-        WINDOW newest_first AS (PARTITION BY preset_id ORDER BY build_us DESC, build_id DESC)
-        ORDER BY preset_id, build_us DESC, build_id DESC
-        """
-    )
-    since_at = now_at - settings.backoff_lookback_us
-    base: dict[int, int] = dict(tx.execute("SELECT id, desired_instances FROM template_version_presets"))
-    active = {preset.id for preset in presets if preset.active}
     backoff: dict[int, Backoff] = {}
-    newest_failed: dict[int, int] = {}
-    for preset_id, failed, created_at, rank in ranked:
-        if not failed:
-            continue
-        failures.setdefault(preset_id, []).append(created_at)
-        if rank <= settings.failure_hard_limit:
-            newest_failed[preset_id] = newest_failed.get(preset_id, 0) + 1
-        if preset_id in active and rank <= base[preset_id] and created_at >= since_at and preset_id not in backoff:
-            backoff[preset_id] = Backoff(0, created_at)
-    for preset_id, held in backoff.items():
-        recent = sum(created_at >= since_at for created_at in failures[preset_id])
-        backoff[preset_id] = held._replace(failed=recent)
-    limit = settings.failure_hard_limit
+    hard_limited: set[int] = set()
+    for kind, preset_id, one, two, three, flag, invalidated_at, ttl_us in tx.execute(
+        _SNAPSHOT,
+        now=now_at,
+        since=now_at - settings.backoff_lookback_us,
+        limit=settings.failure_hard_limit,
+    ):
+        match kind:
+            case "1 preset":
+                since_at = -NEVER if invalidated_at is None else invalidated_at
+                presets.append(PresetRow(preset_id, one, two, three, flag, since_at, ttl_us))
+            case "2 running":
+                running.setdefault(preset_id, []).append(Prebuild(two, preset_id, one, flag))
+            case "3 starting":
+                starting[preset_id] = one
+            case "4 failed":
+                failures.setdefault(preset_id, []).append(one)
+            case "5 backoff":
+                backoff[preset_id] = Backoff(one, two)
+            case "6 hard limit":
+                hard_limited.add(preset_id)
     return Snapshot(
         now_at,
-        presets,
+        tuple(presets),
         {preset_id: tuple(rows) for preset_id, rows in running.items()},
         starting,
         backoff,
-        frozenset(preset_id for preset_id, failed in newest_failed.items() if limit > 0 and failed >= limit),
+        frozenset(hard_limited),
         {preset_id: tuple(at) for preset_id, at in failures.items()},
     )
 
@@ -199,26 +222,25 @@ def reconcile(
     decisions = []
     for preset in seen.presets:
         pool, actions, until_at, limited = decide(seen, preset, desired(preset.id), settings)
-        canceled = 0
+        canceled, made = 0, tuple[int, ...]()
         if until_at == NEVER:
             if behaviour.cancels_pending and not preset.active:
                 canceled = _cancel_pending(tx, now_at, preset.id)
-            _do(tx, now_at, seen, preset, actions)
-        decisions.append(Decision(preset.id, pool, actions, canceled, until_at, limited))
+            made = _do(tx, now_at, seen, preset, actions)
+        decisions.append(Decision(preset.id, pool, actions, canceled, until_at, limited, made))
     return seen, tuple(decisions)
 
 
-def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions: policy.Actions) -> None:
+def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions: policy.Actions) -> tuple[int, ...]:
+    """Do it; the workspaces that were created."""
     running = seen.running.get(preset.id, ())
     # Expired ones are the oldest; an inactive preset leaves them behind and deletes the others.
     expired = [p for p in running if _is_expired(p, preset, now_at)]
     others = [p for p in running if not _is_expired(p, preset, now_at)]
     for prebuild in (*expired[: actions.delete_expired], *others[: actions.delete_oldest]):
         workspaces.build(tx, now_at, prebuild.workspace_id, "delete", PREBUILDS_USER)
-    for _ in range(actions.create):
-        workspaces.insert(
-            tx, now_at, PREBUILDS_USER, preset.template_id, preset.version_id, preset.id, preset.organization_id
-        )
+    of = (preset.template_id, preset.version_id, preset.id, preset.organization_id)
+    return tuple(workspaces.insert(tx, now_at, PREBUILDS_USER, *of)[0] for _ in range(actions.create))
 
 
 def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
@@ -237,21 +259,32 @@ def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
 ClaimOrder = Literal["oldest", "newest", "random"]
 
 
-def claimable(tx: Transaction, now_at: int, preset_id: int) -> list[int]:
-    """The prebuilds of a preset that somebody may claim now, the oldest first: of an active version, with a ready
-    agent, also expired ones whose delete build does not exist yet."""
+class Ready(NamedTuple):
+    """A prebuild that somebody may claim, as its latest build has it."""
+
+    workspace_id: int
+    build_number: int
+    version_id: int
+    preset_id: int
+    organization_id: int
+    agents: int
+
+
+def claimable(tx: Transaction, now_at: int, preset_id: int) -> list[Ready]:
+    """The prebuilds of a preset that somebody may claim now, the oldest first: of an active version, with ready
+    agents, also expired ones whose delete build does not exist yet."""
     return [
-        int(row[0])
+        Ready._make(row)
         for row in tx.execute(
             f"""
-            SELECT l.workspace_id
+            SELECT
+                l.workspace_id, any_value(l.build_number), v.id, l.preset_id, any_value(t.organization_id), count(*)
             FROM ({_LATEST}) AS l
             JOIN template_versions AS v ON v.id = l.template_version_id
-            JOIN templates AS t ON t.id = v.template_id AND t.active_version_id = v.id
+            JOIN templates AS t ON t.active_version_id = v.id AND NOT t.deleted AND t.deprecated = ''
             JOIN workspace_agents AS a ON a.workspace_build_id = l.build_id
             WHERE l.preset_id = $preset AND l.transition = 'start' AND l.job_status = 'succeeded'
-                AND NOT t.deleted AND t.deprecated = ''
-            GROUP BY l.workspace_id, l.workspace_us
+            GROUP BY l.workspace_id, l.workspace_us, v.id, l.preset_id
             HAVING bool_and(coalesce(a.ready_at <= make_timestamptz($now), false))
             ORDER BY l.workspace_us, l.workspace_id
             """,
@@ -261,29 +294,19 @@ def claimable(tx: Transaction, now_at: int, preset_id: int) -> list[int]:
     ]
 
 
-def claim(tx: Transaction, now_at: int, owner_id: int, workspace_id: int, name: str, initiator_id: int) -> int:
+def claim(tx: Transaction, now_at: int, owner_id: int, ready: Ready, name: str, initiator_id: int) -> int:
     """Give a prebuild to a person, who owns it from now on, and build it once more: the build's id.
 
-    Raises RefusedError for what is no prebuild (any more), or has more than one agent, for only one can be
-    reinitialised.
+    Raises RefusedError for one that has more than one agent, for only one can be reinitialised.
     """
-    workspace = workspaces.get(tx, workspace_id)
-    if workspace.owner_id != PREBUILDS_USER:
-        raise RefusedError(f"workspace {workspace_id} is no prebuild: user {workspace.owner_id} owns it")
-    before = workspaces.latest_build(tx, workspace_id)
-    if before.transition != "start" or before.job_status != "succeeded":
+    if ready.agents > 1:
         raise RefusedError(
-            f"prebuild {workspace_id} cannot be claimed: its {before.transition} build is {before.job_status}"
-        )
-    agents = tx.one("SELECT count(*) FROM workspace_agents WHERE workspace_build_id = $build", build=before.id)
-    if agents is not None and agents[0] > 1:
-        raise RefusedError(
-            f"prebuild {workspace_id} has {agents[0]} agents, and a claim can reinitialise only one; "
+            f"prebuild {ready.workspace_id} has {ready.agents} agents, and a claim can reinitialise only one; "
             "give templates with prebuilds a single coder_agent"
         )
     tx.update(
         "workspaces",
-        workspace_id,
+        ready.workspace_id,
         owner_id=owner_id,
         name=name,
         last_used_at=now_at,
@@ -293,13 +316,13 @@ def claim(tx: Transaction, now_at: int, owner_id: int, workspace_id: int, name: 
     return workspaces.insert_build(
         tx,
         now_at,
-        workspace_id,
-        before.build_number + 1,
+        ready.workspace_id,
+        ready.build_number + 1,
         "start",
         initiator_id,
-        before.template_version_id,
-        before.preset_id,
-        workspace.organization_id,
+        ready.version_id,
+        ready.preset_id,
+        ready.organization_id,
     )
 
 

@@ -95,18 +95,18 @@ def insert(
 
     `template_id` and `version_id` exist; people's names are checked by `checked_name` before.
     """
-    workspace_id = tx.insert(
+    workspace_id = tx.next_id("workspaces")
+    made = f"workspace-{owner_id}" if owner_id != PREBUILDS_USER else f"prebuild-{workspace_id}"
+    tx.insert(
         "workspaces",
+        id=workspace_id,
         created_at=now_at,
         owner_id=owner_id,
         template_id=template_id,
         deleted=False,
-        name=name or "new",
+        name=name or made,
         last_used_at=now_at if owner_id != PREBUILDS_USER else None,
     )
-    if not name:
-        made = f"workspace-{owner_id}" if owner_id != PREBUILDS_USER else f"prebuild-{workspace_id}"
-        tx.update("workspaces", workspace_id, name=made)
     build_id = insert_build(tx, now_at, workspace_id, 1, "start", owner_id, version_id, preset_id, organization_id)
     return workspace_id, build_id
 

@@ -32,6 +32,8 @@ class Database:
         self._connection = connect(self.path)
         try:
             ensure_schema(self._connection, Path(self.path))
+            # Its statements are many and small: handing one to a second thread takes longer than doing it.
+            self._connection.execute("SET threads = 1")
             found = self._connection.execute(
                 "SELECT table_name, column_name, data_type FROM information_schema.columns"
             ).fetchall()
@@ -42,6 +44,8 @@ class Database:
         for table, column, of in found:
             self._types.setdefault(table, {})[column] = of
         self._last_ids: dict[str, int] = {}
+        self.inserted: dict[str, int] = {}
+        """How many rows each table got, also in transactions that were undone: has anything new come?"""
         self._inserts: dict[tuple[str, ...], str] = {}
 
     @contextmanager
@@ -133,6 +137,7 @@ class Transaction:
             sql = f"INSERT INTO {table} (run_id, {', '.join(values)}) VALUES ($run_id, {cells})"
             self._database._inserts[key] = sql
         self.execute(sql, run_id=self._database.run_id, **{name: _null(value) for name, value in values.items()})
+        self._database.inserted[table] = self._database.inserted.get(table, 0) + 1
         return int(values.get("id", 0))
 
     def update(self, table: str, id: int, **values: Any) -> None:
