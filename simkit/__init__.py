@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 # The public names and the module each lives in. `__getattr__` imports a module when one of its names is first used.
 _HOME = {
+    "ControlPlane": "simkit.controlplane",
+    "run_reference": "simkit.reference",
     "load": "simkit.inputs",
     "lint": "simkit.linter",
     "run": "simkit.simulation",
@@ -33,6 +35,7 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from simkit.controlplane import ControlPlane as ControlPlane
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from simkit.fate import when as when
     from simkit.inputs import load as load
     from simkit.linter import lint as lint
+    from simkit.reference import run_reference as run_reference
     from simkit.result import Result as Result
     from simkit.simulation import replicate as replicate
     from simkit.simulation import run as run

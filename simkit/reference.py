@@ -16,6 +16,7 @@ import numpy as np
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
 from simkit.controlplane.clockwork import Order
+from simkit.controlplane.completion import Assignment, Build
 from simkit.core import kernel
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.model import Activate, Invalidate, Pause, People, Resume, Scenario, SetSchedule, SetTTL
@@ -69,8 +70,9 @@ def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> Re
     )
     world = _World(plane, given)
     world.begin()
-    plane.advance_to(scenario.end_at)
-    world.end()
+    with plane.database.together():
+        plane.advance_to(scenario.end_at)
+        world.end()
     return ReferenceResult(given.run_id, plane, given, world.sessions())
 
 
@@ -97,6 +99,7 @@ class _World:
     """Of each prebuild, and which of its preset it is, from 1."""
     ordinal_of: dict[int, int] = field(default_factory=dict)
     made: dict[int, int] = field(default_factory=dict)
+    known: dict[int, tuple[templates.Template, int]] = field(default_factory=dict)
     found: list[tuple[int, int | None, int | None]] = field(default_factory=list)
     """Of each claim or session: what it found (kernel.C_HIT), the workspace and the build."""
 
@@ -189,7 +192,7 @@ class _World:
     def arrive(self, now_at: int, i: int) -> None:
         """Somebody starts to work: with the workspace they have, else they claim one."""
         person_i = int(self.inputs.claims[i, kernel.A_PERSON])
-        with self.plane.transaction() as tx:
+        with self.plane.database.transaction() as tx:
             if person_i == kernel.NONE:
                 self.claim(tx, now_at, i)
             elif self.people[person_i].group.suspended_at <= now_at:
@@ -198,15 +201,19 @@ class _World:
                 self.settle_in(tx, now_at, person_i, i)
             else:
                 self.work_on(tx, now_at, self.people[person_i], i)
+        if self.found[i][0] == kernel.HIT:
+            self.plane.pools_changed()
+        if person_i != kernel.NONE:
+            self.plane.people_changed()
 
     def claim(self, tx: Transaction, now_at: int, i: int) -> int:
         preset_id, luck = int(self.inputs.claims[i, kernel.A_PRESET]) + 1, int(self.inputs.claims[i, kernel.A_LUCK])
-        template_id, version_id = prebuilds.preset_of(tx, preset_id)
+        template, version_id = self.of_preset(tx, preset_id)
         owner_id = int(self.given.user_of_claim[i])
         created = self.plane.claim_or_build(
             tx,
             owner_id,
-            templates.get(tx, template_id),
+            template,
             version_id,
             preset_id,
             f"workspace-{owner_id}",
@@ -215,6 +222,13 @@ class _World:
         self.claim_of[created.workspace_id] = i
         self.found[i] = (kernel.HIT if created.hit else kernel.COLD, created.workspace_id, created.build_id)
         return created.workspace_id
+
+    def of_preset(self, tx: Transaction, preset_id: int) -> tuple[templates.Template, int]:
+        """The template and the version of a preset, neither of which changes but for which version is active."""
+        if preset_id not in self.known:
+            template_id, version_id = prebuilds.preset_of(tx, preset_id)
+            self.known[preset_id] = templates.get(tx, template_id), version_id
+        return self.known[preset_id]
 
     def _chosen(self, ready: list[prebuilds.Ready], luck: int) -> prebuilds.Ready:
         match self.given.scenario.claim_order:
@@ -273,15 +287,11 @@ class _World:
     agent_us: dict[int, int] = field(default_factory=dict)
     """How long the agent of each start build takes."""
 
-    def work(self, tx: Transaction, job_id: int) -> Outcome:
+    def work(self, job: Assignment) -> Outcome:
         """How long a build takes, and whether it fails: the kernel's chance, keyed by what the build belongs to."""
-        row = tx.one(
-            "SELECT id, workspace_id, build_number, transition, template_version_preset_id FROM workspace_builds "
-            "WHERE job_id = $job",
-            job=job_id,
-        )
-        assert row is not None, "a job of a simulation builds a workspace"
-        build_id, workspace_id, number, transition, preset_id = row
+        assert job.build is not None, "a job of a simulation builds a workspace"
+        build_id, workspace_id, transition, number, preset_id, *_ = job.build
+        assert preset_id is not None, "a workspace of a simulation has a preset"
         preset, claim = preset_id - 1, self.claim_of.get(workspace_id)
         if claim is not None and (transition != "delete" or workspace_id not in self.luck_of):
             luck = int(self.inputs.claims[claim, kernel.A_LUCK])
@@ -329,8 +339,9 @@ class _World:
         first, count = given[kernel.P_SAMPLES_FROM + what], given[kernel.P_SAMPLES_COUNT + what]
         return int(pick(self.inputs.samples, int(first), int(count), luck, int(kernel.STREAMS[what])))
 
-    def build_done(self, tx: Transaction, now_at: int, workspace_id: int) -> None:
+    def build_done(self, tx: Transaction, now_at: int, done: Build) -> None:
         """A job of somebody's workspace is done: who waited for it goes on."""
+        workspace_id = done.workspace_id
         claim = self.claim_of.get(workspace_id)
         person_i = kernel.NONE if claim is None else int(self.inputs.claims[claim, kernel.A_PERSON])
         if person_i == kernel.NONE:

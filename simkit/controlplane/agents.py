@@ -53,36 +53,27 @@ class AgentState(NamedTuple):
     ready_at: int
 
 
-def insert(tx: Transaction, now_at: int, build_id: int, resource_id: int, agents: Iterable[Agent]) -> tuple[int, ...]:
-    """Insert agents of a resource of the build, and their apps; the agents' ids, in order.
+def insert(
+    tx: Transaction, now_at: int, build_id: int, number: int, placed: Iterable[tuple[int, Agent]]
+) -> tuple[int, ...]:
+    """Insert all agents of a workspace's build, each with its resource, and their apps and devcontainers: their ids.
 
-    An agent of the start before keeps its token, because Terraform keeps it: so the agent of a prebuild that was
-    claimed still gets in. Raises RefusedError with every name that Coder does not take or that the build has already.
+    `number`: the build's. An agent of the start before keeps its token, because Terraform keeps it: so the agent of a
+    prebuild that was claimed still gets in. Raises RefusedError with everything that Coder does not take.
     """
-    agents = tuple(agents)
-    row = tx.one(
-        "SELECT build_number, (SELECT count(*) FROM workspace_agents WHERE workspace_build_id = $build) "
-        "FROM workspace_builds WHERE id = $build",
-        build=build_id,
-    )
-    if row is None:
-        raise RefusedError(f"there is no workspace build {build_id}; insert agents of a build that exists")
-    kept = _tokens_of_the_start_before(tx, build_id) if row[0] > 1 else {}
-    present = _present(tx, build_id) if row[1] else []
-    if found := problems(agents, [name for name, _ in present], [slug for _, slug in present]):
+    placed = tuple(placed)
+    if found := problems(agent for _, agent in placed):
         raise RefusedError("\n".join(found))
-    return tuple(_insert(tx, now_at, build_id, resource_id, agent, kept) for agent in agents)
+    kept = _tokens_of_the_start_before(tx, build_id) if number > 1 and placed else {}
+    return tuple(_insert(tx, now_at, build_id, resource_id, agent, kept) for resource_id, agent in placed)
 
 
-def problems(agents: Iterable[Agent], names: Iterable[str] = (), slugs: Iterable[str | None] = ()) -> list[str]:
-    """Why Coder refuses these agents, with their apps and devcontainers, and what to write instead.
-
-    `names`, `slugs`: what their build has already.
-    """
+def problems(agents: Iterable[Agent]) -> list[str]:
+    """Why Coder refuses these agents of one build, with their apps and devcontainers, and what to write instead."""
     found: list[str] = []
     # Coder compares agent names in lower case, because they are a part of host names.
-    taken = {name.lower(): name for name in names}
-    taken_slugs = set(slugs)
+    taken: dict[str, str] = {}
+    taken_slugs: set[str] = set()
     for agent in agents:
         if problem := agent_name_problem(agent.name):
             found.append(problem)
@@ -242,17 +233,29 @@ def reinitialize(tx: Transaction, now_at: int, workspace_id: int) -> Reinitializ
         # A second event would cut the sessions of the person who works there.
         raise RefusedError(f"workspace {workspace_id} was claimed before; its agent is reinitialised once")
     agent_id = single(tx, workspace_id)
-    if agent_id is None:
+    return tell_claimed(tx, now_at, workspace_id, int(owner_id), () if agent_id is None else (agent_id,))
+
+
+def tell_claimed(
+    tx: Transaction, now_at: int, workspace_id: int, owner_id: int, agent_ids: tuple[int, ...]
+) -> Reinitialization | None:
+    """Tell the agent of a claim's build, which is done, that it starts anew; None if there is none to hear it.
+
+    Raises RefusedError for more agents than one.
+    """
+    if len(agent_ids) > 1:
+        single(tx, workspace_id)
+    if not agent_ids:
         return None
-    event = Reinitialization(agent_id, workspace_id, int(owner_id), "prebuild_claimed")
+    event = Reinitialization(agent_ids[0], workspace_id, owner_id, "prebuild_claimed")
     tx.insert(
         "workspace_agent_reinitializations",
-        agent_id=agent_id,
+        agent_id=event.agent_id,
         workspace_id=workspace_id,
         happened_at=now_at,
         reason=event.reason,
     )
-    start_anew(tx, now_at, agent_id)
+    tx.update("workspace_agents", event.agent_id, lifecycle_state="starting", started_at=now_at, ready_at=None)
     return event
 
 
@@ -274,6 +277,7 @@ def _insert(
     )
     for app in agent.apps:
         tx.insert("workspace_apps", agent_id=agent_id, app_id=app.app_id, slug=app.slug, display_name=app.display_name)
+    devcontainers.insert(tx, now_at, agent_id, agent.devcontainers)
     return agent_id
 
 
@@ -281,29 +285,17 @@ def _tokens_of_the_start_before(tx: Transaction, build_id: int) -> dict[str, str
     """Token by lower-case agent name, of the build just before this one if that was a start."""
     found = tx.execute(
         """
-        SELECT lower(a.name), a.auth_token
-        FROM workspace_builds AS b
-        JOIN workspace_builds AS before
-            ON before.workspace_id = b.workspace_id AND before.build_number = b.build_number - 1
-            AND before.transition = 'start'
-        JOIN workspace_agents AS a ON a.workspace_build_id = before.id
-        WHERE b.id = $build
+        SELECT a.name, a.auth_token FROM workspace_agents AS a
+        WHERE a.workspace_build_id IN (
+            SELECT before.id FROM workspace_builds AS before
+            JOIN workspace_builds AS b
+                ON b.workspace_id = before.workspace_id AND b.build_number = before.build_number + 1
+            WHERE b.id = $build AND before.transition = 'start'
+        )
         """,
         build=build_id,
     )
-    return dict(found)
-
-
-def _present(tx: Transaction, build_id: int) -> list[tuple[str, str | None]]:
-    """(name, slug of an app or None) of the agents that the build has already."""
-    return [
-        (name, slug)
-        for name, slug in tx.execute(
-            "SELECT a.name, p.slug FROM workspace_agents AS a LEFT JOIN workspace_apps AS p ON p.agent_id = a.id "
-            "WHERE a.workspace_build_id = $build",
-            build=build_id,
-        )
-    ]
+    return {name.lower(): token for name, token in found}
 
 
 def _token(build_id: int, name: str) -> str:

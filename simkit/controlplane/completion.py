@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from simkit.clock import from_datetime
 from simkit.controlplane import (
     agents,
     ai_tasks,
-    devcontainers,
     jobs,
     lifecycle,
     logs,
@@ -22,7 +22,6 @@ from simkit.controlplane import (
     workspaces,
 )
 from simkit.controlplane.types import (
-    PREBUILDS_USER,
     Agent,
     BuildResult,
     ImportResult,
@@ -37,30 +36,87 @@ INSUFFICIENT_QUOTA = "insufficient quota"
 INSUFFICIENT_QUOTA_CODE = "INSUFFICIENT_QUOTA"
 
 
+class Build(NamedTuple):
+    """What does not change of a build while a daemon works on it. `user_id`: its owner, if that is a known user."""
+
+    id: int
+    workspace_id: int
+    transition: Transition
+    number: int
+    preset_id: int | None
+    initiator_id: int
+    owner_id: int
+    user_id: int | None
+    workspace_created_at: int
+    is_claim: bool
+    """Of a claim, be it of a prebuild or cold."""
+    is_hit: bool
+
+
+class Assignment(NamedTuple):
+    """A job that a daemon has taken. `build`: of a workspace build."""
+
+    job_id: int
+    type: str
+    build: Build | None
+
+
 class Completed(NamedTuple):
-    """What became of a job: the error that it fails of all the same, the agents it brought, and who looks again."""
+    """What became of a job: the error that it fails of all the same, and the agents that it brought."""
 
     error: str = ""
     agent_ids: tuple[int, ...] = ()
-    concerns_pools: bool = True
-    concerns_people: bool = True
-    workspace_id: int | None = None
-    build_id: int | None = None
-    is_claim: bool = False
 
 
-def complete_import(
-    tx: Transaction, now_at: int, job_id: int, result: ImportResult, daemon_id: int | None = None
+def assignment(tx: Transaction, job_id: int) -> Assignment:
+    """What a job is about. Raises RefusedError for an id that no job has."""
+    row = tx.one(
+        "SELECT j.type, b.id, b.workspace_id, b.transition, b.build_number, b.template_version_preset_id, "
+        "b.initiator_id, w.owner_id, u.id, w.created_at, c.hit "
+        "FROM provisioner_jobs AS j LEFT JOIN workspace_builds AS b ON b.job_id = j.id "
+        "LEFT JOIN workspaces AS w ON w.id = b.workspace_id LEFT JOIN users AS u ON u.id = w.owner_id "
+        "LEFT JOIN claims AS c ON c.workspace_build_id = b.id WHERE j.id = $id",
+        id=job_id,
+    )
+    if row is None:
+        raise RefusedError(f"there is no job {job_id}")
+    of, build_id, *known, created_at, hit = row
+    if build_id is None:
+        return Assignment(job_id, of, None)
+    return Assignment(
+        job_id, of, Build._make((build_id, *known, from_datetime(created_at), hit is not None, bool(hit)))
+    )
+
+
+def complete(
+    tx: Transaction,
+    now_at: int,
+    job: Assignment,
+    result: BuildResult | ImportResult,
+    activity_of: Callable[[int], lifecycle.Activity],
 ) -> Completed:
+    """A job that a daemon works on is done, whatever its kind. `activity_of`: who is connected to a workspace.
+
+    Raises RefusedError for a job of another kind than its result, and as the kinds do.
+    """
+    imports = job.type == "template_version_import"
+    if imports != isinstance(result, ImportResult):
+        wanted = "ImportResult" if imports else "BuildResult"
+        raise RefusedError(f"job {job.job_id} is a {job.type}; complete it with a {wanted}")
+    if isinstance(result, ImportResult):
+        return _complete_import(tx, now_at, job.job_id, result)
+    if job.build is None:
+        return _complete_dry_run(tx, now_at, job.job_id, result)
+    return _complete_build(tx, now_at, job.job_id, job.build, result, activity_of)
+
+
+def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportResult) -> Completed:
     """A template version is imported: its presets and resources are kept.
 
-    It becomes its template's active version if that has none. Raises RefusedError for a job of another kind, in
-    another state or in other hands, and for what a version may not have.
+    It becomes its template's active version if that has none. Raises RefusedError for what a version may not have.
     """
-    jobs.working_on(tx, job_id, daemon_id)
     row = tx.one("SELECT id, template_id FROM template_versions WHERE job_id = $job", job=job_id)
-    if row is None:
-        raise RefusedError(f"job {job_id} imports no template version")
+    assert row is not None, "an import job is queued with its version"
     version_id, template_id = row
     if problems := agents.problems(_agents(result.start_resources)):
         raise RefusedError("\n".join(problems))
@@ -83,81 +139,56 @@ def complete_import(
     return Completed()
 
 
-def complete_dry_run(
-    tx: Transaction, now_at: int, job_id: int, result: BuildResult, daemon_id: int | None = None
-) -> Completed:
-    """A dry run is done: its resources are kept, and no workspace is made.
-
-    Raises RefusedError as `complete_import` does.
-    """
-    job = jobs.working_on(tx, job_id, daemon_id)
-    if job.type != "template_version_dry_run":
-        raise RefusedError(f"job {job_id} is a {job.type} and no dry run")
+def _complete_dry_run(tx: Transaction, now_at: int, job_id: int, result: BuildResult) -> Completed:
+    """A dry run is done: its resources are kept, and no workspace is made."""
     for resource in result.resources:
         _insert_resource(tx, now_at, job_id, "start", resource)
     _timings(tx, now_at, job_id, result.timings)
     jobs.finish(tx, now_at, job_id)
-    return Completed(concerns_pools=False, concerns_people=False)
+    return Completed()
 
 
-def complete_build(
+def _complete_build(
     tx: Transaction,
     now_at: int,
     job_id: int,
+    build: Build,
     result: BuildResult,
     activity_of: Callable[[int], lifecycle.Activity],
-    daemon_id: int | None = None,
 ) -> Completed:
-    """A workspace build is done. `activity_of`: who is connected to a workspace.
+    """A workspace build is done.
 
     A start of a person's workspace gets its deadlines, a claimed prebuild's agent is told to start anew, a delete
     leaves a deleted workspace. A build above its owner's quota fails, and so does one for which Coder finds no day to
-    stop on. Raises RefusedError as `complete_import` does.
+    stop on. Raises RefusedError for agents that Coder does not take.
     """
-    jobs.working_on(tx, job_id, daemon_id)
-    row = tx.one(
-        "SELECT b.id, b.workspace_id, b.transition, u.id, b.initiator_id, c.hit "
-        "FROM workspace_builds AS b JOIN workspaces AS w ON w.id = b.workspace_id "
-        "LEFT JOIN users AS u ON u.id = w.owner_id "
-        "LEFT JOIN claims AS c ON c.workspace_build_id = b.id WHERE b.job_id = $job",
-        job=job_id,
-    )
-    if row is None:
-        raise RefusedError(f"job {job_id} builds no workspace")
-    build_id, workspace_id, transition, user_id, initiator_id, hit = row
-    done = Completed(
-        concerns_pools=transition == "start" and initiator_id == PREBUILDS_USER,
-        concerns_people=user_id is not None,
-        workspace_id=workspace_id,
-        build_id=build_id,
-        is_claim=hit is not None,
-    )
     daily_cost = sum(resource.daily_cost for resource in result.resources)
-    if transition == "start" and workspaces.is_above_quota(tx, build_id, daily_cost):
+    if build.transition == "start" and workspaces.is_above_quota(tx, build.id, daily_cost):
         jobs.finish(tx, now_at, job_id, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
-        return done._replace(error=INSUFFICIENT_QUOTA)
-    if transition == "start" and user_id is not None:
-        life = lifecycle.get(tx, workspace_id)
-        if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(workspace_id))):
+        return Completed(INSUFFICIENT_QUOTA)
+    if build.transition == "start" and build.user_id is not None:
+        life = lifecycle.get(tx, build.workspace_id)
+        if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(build.workspace_id))):
             jobs.finish(tx, now_at, job_id, error)
-            return done._replace(error=error)
+            return Completed(error)
     jobs.finish(tx, now_at, job_id)
-    agent_ids: list[int] = []
-    for resource in result.resources if transition == "start" else ():
-        resource_id = _insert_resource(tx, now_at, job_id, transition, resource)
-        if resource.agents:
-            ids = agents.insert(tx, now_at, build_id, resource_id, resource.agents)
-            for agent_id, agent in zip(ids, resource.agents, strict=True):
-                devcontainers.insert(tx, now_at, agent_id, agent.devcontainers)
-            agent_ids += ids
+    agent_ids: tuple[int, ...] = ()
+    if build.transition == "start":
+        placed: list[tuple[int, Agent]] = []
+        for resource in result.resources:
+            resource_id = _insert_resource(tx, now_at, job_id, build.transition, resource)
+            placed += [(resource_id, agent) for agent in resource.agents]
+        agent_ids = agents.insert(tx, now_at, build.id, build.number, placed)
     has_ai_task, sidebar_app_id = False, None
-    if result.ai_tasks or transition == "stop":
+    if result.ai_tasks or build.transition == "stop":
         apps = (app for agent in _agents(result.resources) for app in agent.apps)
-        has_ai_task, sidebar_app_id = ai_tasks.resolve(tx, now_at, job_id, build_id, transition, result.ai_tasks, apps)
+        has_ai_task, sidebar_app_id = ai_tasks.resolve(
+            tx, now_at, job_id, build.id, build.transition, result.ai_tasks, apps
+        )
     if has_ai_task or daily_cost or result.has_external_agent:
         tx.update(
             "workspace_builds",
-            build_id,
+            build.id,
             has_ai_task=has_ai_task,
             ai_task_sidebar_app_id=sidebar_app_id,
             has_external_agent=result.has_external_agent,
@@ -165,12 +196,12 @@ def complete_build(
         )
     _timings(tx, now_at, job_id, result.timings)
     if result.replacements:
-        replacements.record(tx, now_at, build_id, result.replacements)
-    if transition == "delete":
-        tx.update("workspaces", workspace_id, deleted=True)
-    if hit:
-        agents.reinitialize(tx, now_at, workspace_id)
-    return done._replace(agent_ids=tuple(agent_ids))
+        replacements.record(tx, now_at, build.id, result.replacements)
+    if build.transition == "delete":
+        tx.update("workspaces", build.workspace_id, deleted=True)
+    if build.is_hit:
+        agents.tell_claimed(tx, now_at, build.workspace_id, build.owner_id, agent_ids)
+    return Completed(agent_ids=agent_ids)
 
 
 def _agents(resources: Iterable[Resource]) -> tuple[Agent, ...]:

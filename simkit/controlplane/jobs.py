@@ -94,24 +94,23 @@ def acquire(
     tx: Transaction,
     now_at: int,
     by: Daemon,
-    types: Iterable[JobType] = ("template_version_import", "workspace_build", "template_version_dry_run"),
+    types: Iterable[JobType] = (),
 ) -> int | None:
-    """Give the daemon the next job that it can do, None if there is none.
+    """Give the daemon the next job that it can do, of these types (without any: of all), None if there is none.
 
     People's jobs before the prebuilds user's, then the oldest; its organization's, with tags that the daemon satisfies
     (Coder's AcquireProvisionerJob).
     """
     pending = tx.execute(
-        "SELECT id, tags FROM provisioner_jobs "
-        "WHERE started_at IS NULL AND completed_at IS NULL AND canceled_at IS NULL AND error IS NULL "
-        "AND organization_id = $organization AND list_contains($types, type) "
+        "SELECT id, tags, type FROM provisioner_jobs "
+        "WHERE started_at IS NULL AND completed_at IS NULL AND organization_id = $organization "
         "ORDER BY initiator_id = $prebuilds, created_at, id",
         organization=by.organization_id,
-        types=list(types),
         prebuilds=PREBUILDS_USER,
     )
-    for job_id, tags in pending:
-        if satisfies(by.tags, read(tags)):
+    wanted = set(types)
+    for job_id, tags, of in pending:
+        if (not wanted or of in wanted) and satisfies(by.tags, read(tags)):
             tx.update("provisioner_jobs", job_id, started_at=now_at, updated_at=now_at, worker_id=by.id)
             return int(job_id)
     return None

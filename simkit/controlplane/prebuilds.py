@@ -5,89 +5,119 @@ The four snapshot queries are Coder's (coderd/database/queries/prebuilds.sql); w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
-from simkit.clock import NEVER
+from simkit.clock import NEVER, SECOND_US, from_datetime
 from simkit.controlplane import jobs, workspaces
 from simkit.controlplane.types import PREBUILDS_USER
 from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.model import Behaviour, Reconciler
-from simkit.store.database import Transaction
+from simkit.store.database import Row, Transaction
 
 MEMBERSHIP_GROUP = "coderprebuiltworkspaces"
 """The group through which the prebuilds user gets its quota in an organization."""
 
-# The latest builds of the prebuilds user's workspaces; those of people's ones play no part, and are many.
-_LATEST = """
+# The builds of the prebuilds user's workspaces, the latest of each last; those of people's play no part, and are many.
+# Plain columns and no window: what an expression costs this database to prepare is more than these few rows to read.
+_BUILDS = """
     SELECT
-        b.workspace_id, b.id AS build_id, b.template_version_id, b.template_version_preset_id AS preset_id,
-        b.build_number, b.transition, b.job_id, j.job_status, epoch_us(w.created_at) AS workspace_us, epoch_us(b.created_at) AS build_us
+        w.id, w.created_at, b.template_version_preset_id, b.build_number, b.template_version_id, b.transition,
+        b.created_at, a.ready_at{columns}
     FROM workspaces AS w
     JOIN workspace_builds AS b ON b.workspace_id = w.id
-    JOIN provisioner_jobs AS j ON j.id = b.job_id
-    WHERE w.owner_id = 0 AND NOT w.deleted
-    QUALIFY row_number() OVER (PARTITION BY w.id ORDER BY b.build_number DESC) = 1
+    {joins}
+    LEFT JOIN workspace_agents AS a ON a.workspace_build_id = b.id
+    WHERE w.owner_id = 0 AND NOT w.deleted{where}
+    ORDER BY w.created_at, w.id, b.build_number
 """
-
-
-# What a tick reads, each part as Coder asks for it. Failures and hard limits look at latest builds that are starts, newest
-# first; a backoff needs a failure in the lookback among the newest `desired_instances` of a preset in force.
-_SNAPSHOT = f"""
-    WITH preset AS (
-        SELECT
-            p.id, t.id AS template_id, v.id AS version_id, t.organization_id, p.desired_instances,
-            t.active_version_id = v.id AND NOT t.deleted AND t.deprecated = '' AS active,
-            epoch_us(p.last_invalidated_at) AS invalidated_us, p.invalidate_after_secs * 1000000 AS ttl_us
-        FROM template_version_presets AS p
-        JOIN template_versions AS v ON v.id = p.template_version_id
-        JOIN templates AS t ON t.id = v.template_id
-    ),
-
-    latest AS MATERIALIZED ({_LATEST}),
-
-    ranked AS (
-        SELECT
-            preset_id, job_status = 'failed' AS failed, build_us,
-            row_number() OVER (PARTITION BY preset_id ORDER BY build_us DESC, build_id DESC) AS rank
-        FROM latest WHERE transition = 'start'
-    ),
-
-    recent AS (
-        SELECT preset_id, count(*) AS failed FROM ranked WHERE failed AND build_us >= $since GROUP BY preset_id
-    )
-
-    SELECT '1 preset', id, template_id, version_id, organization_id, active, invalidated_us, ttl_us FROM preset
-    UNION ALL
-    SELECT '2 running', l.preset_id, l.workspace_us, l.workspace_id, NULL,
-        coalesce(min(a.ready_at) <= make_timestamptz($now), false), NULL, NULL
-    FROM latest AS l
-    LEFT JOIN workspace_agents AS a ON a.workspace_build_id = l.build_id
-    WHERE l.transition = 'start' AND l.job_status = 'succeeded'
-    GROUP BY l.workspace_id, l.preset_id, l.workspace_us
-    UNION ALL
-    -- Builds of the prebuilds user, be it its own workspaces' or, before v2.35, claims'.
-    SELECT '3 starting', b.template_version_preset_id, count(*), NULL, NULL, NULL, NULL, NULL
+# Coder's GetRunningPrebuiltWorkspaces, and with it the starts that failed, which the queries below ask about.
+_RUNNING = _BUILDS.format(
+    columns=", j.id, j.started_at, j.completed_at, j.canceled_at, j.error",
+    joins="JOIN provisioner_jobs AS j ON j.id = b.job_id",
+    where="",
+)
+_CLAIMABLE = _BUILDS.format(columns="", joins="", where=" AND b.template_version_preset_id = $preset")
+_PRESETS = """
+    SELECT
+        p.id, t.id, v.id, t.organization_id, t.active_version_id, t.deleted, t.deprecated, p.last_invalidated_at,
+        p.invalidate_after_secs
+    FROM template_version_presets AS p
+    JOIN template_versions AS v ON v.id = p.template_version_id
+    JOIN templates AS t ON t.id = v.template_id
+    ORDER BY p.id
+"""
+# Coder's CountInProgressPrebuilds: builds of the prebuilds user, also those of claims before v2.35.
+_IN_PROGRESS = """
+    SELECT b.template_version_preset_id, count(*)
     FROM provisioner_jobs AS j
     JOIN workspace_builds AS b ON b.job_id = j.id
     WHERE j.completed_at IS NULL AND j.initiator_id = 0 AND b.transition = 'start'
     GROUP BY b.template_version_preset_id
-    UNION ALL
-    SELECT '4 failed', preset_id, build_us, -rank, NULL, NULL, NULL, NULL FROM ranked WHERE failed
-    UNION ALL
-    SELECT '5 backoff', r.preset_id, any_value(c.failed), max(r.build_us), NULL, NULL, NULL, NULL
-    FROM ranked AS r
-    JOIN preset AS p ON p.id = r.preset_id AND p.active
-    JOIN recent AS c ON c.preset_id = r.preset_id
-    WHERE r.failed AND r.build_us >= $since AND r.rank <= p.desired_instances
-    GROUP BY r.preset_id
-    UNION ALL
-    SELECT '6 hard limit', preset_id, NULL, NULL, NULL, NULL, NULL, NULL
-    FROM ranked WHERE failed AND rank <= $limit
-    GROUP BY preset_id HAVING count(*) = $limit
-    ORDER BY 1, 2, 3, 4
 """
+_RANKED = """
+    SELECT
+        preset_id, failed, build_at,
+        row_number() OVER (PARTITION BY preset_id ORDER BY build_at DESC, build_id DESC) AS rank
+    FROM (
+        SELECT
+            b.template_version_preset_id AS preset_id, b.transition, b.created_at AS build_at, b.id AS build_id,
+            j.job_status = 'failed' AS failed
+        FROM workspaces AS w
+        JOIN workspace_builds AS b ON b.workspace_id = w.id
+        JOIN provisioner_jobs AS j ON j.id = b.job_id
+        WHERE w.owner_id = 0 AND NOT w.deleted
+        QUALIFY row_number() OVER (PARTITION BY w.id ORDER BY b.build_number DESC) = 1
+    )
+    WHERE transition = 'start'
+"""
+# Coder's GetPresetsBackoff: a failure in the lookback among the newest `desired_instances` of a preset in force.
+_BACKOFF = f"""
+    WITH ranked AS ({_RANKED})
+    SELECT
+        r.preset_id, epoch_us(max(r.build_at)),
+        (SELECT count(*) FROM ranked AS f
+         WHERE f.preset_id = r.preset_id AND f.failed AND f.build_at >= make_timestamptz($since))
+    FROM ranked AS r
+    JOIN template_version_presets AS p ON p.id = r.preset_id
+    JOIN templates AS t ON t.active_version_id = p.template_version_id AND NOT t.deleted AND t.deprecated = ''
+    WHERE r.failed AND r.build_at >= make_timestamptz($since) AND r.rank <= p.desired_instances
+    GROUP BY r.preset_id
+"""
+# Coder's GetPresetsAtFailureLimit: the newest so many starts all failed, however long ago.
+_AT_FAILURE_LIMIT = f"""
+    SELECT preset_id FROM ({_RANKED}) WHERE failed AND rank <= $limit GROUP BY preset_id HAVING count(*) = $limit
+"""
+
+
+class _Latest(NamedTuple):
+    """What _BUILDS says of a prebuild's latest build; instants as the database has them, None for those to come."""
+
+    workspace_id: int
+    workspace_at: datetime
+    preset_id: int
+    build_number: int
+    version_id: int
+    transition: str
+    build_at: datetime
+    ready_at: datetime | None
+    agents: int
+    job: tuple[Any, ...]
+
+
+def _latest(rows: Iterable[Row]) -> list[_Latest]:
+    """The latest build of each workspace, in order of creation; with several agents, ready when all of them are."""
+    found: dict[int, _Latest] = {}
+    for row in rows:
+        mine = _Latest._make((*row[:8], 1, row[8:]))
+        before = found.get(mine.workspace_id)
+        if before is not None and before.build_number == mine.build_number:
+            waits = mine.ready_at is None or (before.ready_at is not None and mine.ready_at > before.ready_at)
+            mine = (mine if waits else before)._replace(agents=before.agents + 1)
+        found[mine.workspace_id] = mine
+    return list(found.values())
 
 
 class Prebuild(NamedTuple):
@@ -145,41 +175,45 @@ class Decision(NamedTuple):
     """Of the prebuilds that it created."""
 
 
-def snapshot(tx: Transaction, now_at: int, settings: Reconciler) -> Snapshot:
-    """What the reconciler sees at a tick: Coder's queries, in one statement that reads the latest builds once."""
-    presets: list[PresetRow] = []
+def presets(tx: Transaction) -> tuple[PresetRow, ...]:
+    """Every preset of every version, with what a tick must know of it."""
+    found = []
+    for preset_id, template_id, version_id, organization_id, active_id, *more in tx.execute(_PRESETS):
+        deleted, deprecated, invalidated, ttl_s = more
+        active = active_id == version_id and not deleted and not deprecated
+        invalidated_at = -NEVER if invalidated is None else from_datetime(invalidated)
+        ids = (preset_id, template_id, version_id, organization_id)
+        found.append(PresetRow(*ids, active, invalidated_at, ttl_s * SECOND_US))
+    return tuple(found)
+
+
+def snapshot(tx: Transaction, now_at: int, presets: tuple[PresetRow, ...], settings: Reconciler) -> Snapshot:
+    """What the reconciler sees of these presets at a tick, asked as Coder asks it. It sees none while it is paused."""
     running: dict[int, list[Prebuild]] = {}
-    starting: dict[int, int] = {}
     failures: dict[int, list[int]] = {}
-    backoff: dict[int, Backoff] = {}
-    hard_limited: set[int] = set()
-    for kind, preset_id, one, two, three, flag, invalidated_at, ttl_us in tx.execute(
-        _SNAPSHOT,
-        now=now_at,
-        since=now_at - settings.backoff_lookback_us,
-        limit=settings.failure_hard_limit,
-    ):
-        match kind:
-            case "1 preset":
-                since_at = -NEVER if invalidated_at is None else invalidated_at
-                presets.append(PresetRow(preset_id, one, two, three, flag, since_at, ttl_us))
-            case "2 running":
-                running.setdefault(preset_id, []).append(Prebuild(two, preset_id, one, flag))
-            case "3 starting":
-                starting[preset_id] = one
-            case "4 failed":
-                failures.setdefault(preset_id, []).append(one)
-            case "5 backoff":
-                backoff[preset_id] = Backoff(one, two)
-            case "6 hard limit":
-                hard_limited.add(preset_id)
+    for build in _latest(tx.execute(_RUNNING)):
+        _, _, completed_at, canceled_at, error = build.job
+        if build.transition != "start" or completed_at is None or canceled_at is not None:
+            continue
+        if error:
+            failures.setdefault(build.preset_id, []).append(from_datetime(build.build_at))
+            continue
+        ready = build.ready_at is not None and from_datetime(build.ready_at) <= now_at
+        prebuild = Prebuild(build.workspace_id, build.preset_id, from_datetime(build.workspace_at), ready)
+        running.setdefault(build.preset_id, []).append(prebuild)
+    backoff, hard_limited = {}, []
+    if failures:
+        since_at = now_at - settings.backoff_lookback_us
+        backoff = {row[0]: Backoff(row[2], row[1]) for row in tx.execute(_BACKOFF, since=since_at)}
+        if settings.failure_hard_limit > 0:
+            hard_limited = tx.execute(_AT_FAILURE_LIMIT, limit=settings.failure_hard_limit)
     return Snapshot(
         now_at,
-        tuple(presets),
-        {preset_id: tuple(rows) for preset_id, rows in running.items()},
-        starting,
+        presets,
+        {preset_id: tuple(mine) for preset_id, mine in running.items()},
+        dict(tx.execute(_IN_PROGRESS)),
         backoff,
-        frozenset(hard_limited),
+        frozenset(preset_id for (preset_id,) in hard_limited),
         {preset_id: tuple(at) for preset_id, at in failures.items()},
     )
 
@@ -210,15 +244,13 @@ def _is_expired(prebuild: Prebuild, preset: PresetRow, now_at: int) -> bool:
 
 
 def reconcile(
-    tx: Transaction, now_at: int, behaviour: Behaviour, settings: Reconciler, desired: Callable[[int], int]
-) -> tuple[Snapshot, tuple[Decision, ...]]:
-    """A tick of the reconciler: the snapshot it read, and what it decided for each preset, which is done.
+    tx: Transaction, seen: Snapshot, behaviour: Behaviour, settings: Reconciler, desired: Callable[[int], int]
+) -> tuple[Decision, ...]:
+    """A tick of the reconciler: what it decides for each preset that it sees, and does.
 
-    `desired`: how many instances a preset's schedules want now. A paused reconciler decides nothing.
+    `desired`: how many instances a preset's schedules want now.
     """
-    seen = snapshot(tx, now_at, settings)
-    if is_paused(tx):
-        return seen, ()
+    now_at = seen.now_at
     decisions = []
     for preset in seen.presets:
         pool, actions, until_at, limited = decide(seen, preset, desired(preset.id), settings)
@@ -228,7 +260,7 @@ def reconcile(
                 canceled = _cancel_pending(tx, now_at, preset.id)
             made = _do(tx, now_at, seen, preset, actions)
         decisions.append(Decision(preset.id, pool, actions, canceled, until_at, limited, made))
-    return seen, tuple(decisions)
+    return tuple(decisions)
 
 
 def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions: policy.Actions) -> tuple[int, ...]:
@@ -245,11 +277,11 @@ def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions
 
 def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
     """Cancel the preset's start jobs that no daemon has taken; their workspaces are gone."""
-    pending = tx.execute(
-        f"SELECT job_id, workspace_id FROM ({_LATEST}) "
-        "WHERE preset_id = $preset AND transition = 'start' AND job_status = 'pending' ORDER BY workspace_id",
-        preset=preset_id,
-    )
+    pending = [
+        (build.job[0], build.workspace_id)
+        for build in _latest(tx.execute(_RUNNING))
+        if build.preset_id == preset_id and build.transition == "start" and build.job[1:3] == (None, None)
+    ]
     for job_id, workspace_id in pending:
         jobs.cancel(tx, now_at, job_id)
         tx.update("workspaces", workspace_id, deleted=True)
@@ -272,25 +304,23 @@ class Ready(NamedTuple):
 
 def claimable(tx: Transaction, now_at: int, preset_id: int) -> list[Ready]:
     """The prebuilds of a preset that somebody may claim now, the oldest first: of an active version, with ready
-    agents, also expired ones whose delete build does not exist yet."""
+    agents (which only a start that succeeded has), also expired ones whose delete build does not exist yet."""
+    preset = tx.one(
+        "SELECT v.id, t.active_version_id, t.organization_id, t.deleted, t.deprecated "
+        "FROM template_version_presets AS p JOIN template_versions AS v ON v.id = p.template_version_id "
+        "JOIN templates AS t ON t.id = v.template_id WHERE p.id = $id",
+        id=preset_id,
+    )
+    if preset is None or preset[3] or preset[4]:
+        return []
+    version_id, active_id, organization_id = preset[:3]
     return [
-        Ready._make(row)
-        for row in tx.execute(
-            f"""
-            SELECT
-                l.workspace_id, any_value(l.build_number), v.id, l.preset_id, any_value(t.organization_id), count(*)
-            FROM ({_LATEST}) AS l
-            JOIN template_versions AS v ON v.id = l.template_version_id
-            JOIN templates AS t ON t.active_version_id = v.id AND NOT t.deleted AND t.deprecated = ''
-            JOIN workspace_agents AS a ON a.workspace_build_id = l.build_id
-            WHERE l.preset_id = $preset AND l.transition = 'start' AND l.job_status = 'succeeded'
-            GROUP BY l.workspace_id, l.workspace_us, v.id, l.preset_id
-            HAVING bool_and(coalesce(a.ready_at <= make_timestamptz($now), false))
-            ORDER BY l.workspace_us, l.workspace_id
-            """,
-            preset=preset_id,
-            now=now_at,
-        )
+        Ready(build.workspace_id, build.build_number, build.version_id, preset_id, organization_id, build.agents)
+        for build in _latest(tx.execute(_CLAIMABLE, preset=preset_id))
+        if build.transition == "start"
+        and build.version_id == version_id == active_id
+        and build.ready_at is not None
+        and from_datetime(build.ready_at) <= now_at
     ]
 
 
@@ -310,8 +340,6 @@ def claim(tx: Transaction, now_at: int, owner_id: int, ready: Ready, name: str, 
         owner_id=owner_id,
         name=name,
         last_used_at=now_at,
-        dormant_at=None,
-        deleting_at=None,
     )
     return workspaces.insert_build(
         tx,

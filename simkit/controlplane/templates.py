@@ -83,6 +83,22 @@ def create_version(
     return version_id, job_id
 
 
+def dry_run(tx: Transaction, now_at: int, version_id: int, initiator_id: int) -> int:
+    """Queue a dry run of a version: its job's id. Raises RefusedError if it is unknown or was not imported."""
+    row = tx.one(
+        "SELECT v.name, t.organization_id, j.job_status FROM template_versions AS v "
+        "JOIN templates AS t ON t.id = v.template_id LEFT JOIN provisioner_jobs AS j ON j.id = v.job_id "
+        "WHERE v.id = $id",
+        id=version_id,
+    )
+    if row is None:
+        raise RefusedError(f"there is no template version {version_id}")
+    name, organization_id, status = row
+    if status not in (None, "succeeded"):
+        raise RefusedError(f'version "{name}" cannot be tried: its import has {status}; it must have succeeded')
+    return jobs.insert(tx, now_at, "template_version_dry_run", initiator_id, organization_id)
+
+
 def activate(tx: Transaction, version_id: int) -> None:
     """Make a version its template's active one. Raises RefusedError if it is unknown or was not imported."""
     row = tx.one(

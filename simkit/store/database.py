@@ -17,6 +17,8 @@ from simkit.store import Columns, insert_columns
 from simkit.store.connection import connect, constraints, ensure_schema, explained
 
 Row = tuple[Any, ...]
+_OPTIMIZERS = ("filter_pushdown", "unused_columns", "expression_rewriter")
+"""Those that a database of small tables is better off with."""
 
 
 class Database:
@@ -32,8 +34,12 @@ class Database:
         self._connection = connect(self.path)
         try:
             ensure_schema(self._connection, Path(self.path))
-            # Its statements are many and small: handing one to a second thread takes longer than doing it.
+            # Its statements are many and small: handing one to a second thread takes longer than doing it, and most
+            # of what the optimizer may do takes longer than it saves.
             self._connection.execute("SET threads = 1")
+            optimizers = self._connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
+            unused = ",".join(name for (name,) in optimizers if name not in _OPTIMIZERS)
+            self._connection.execute(f"SET disabled_optimizers = '{unused}'")
             found = self._connection.execute(
                 "SELECT table_name, column_name, data_type FROM information_schema.columns"
             ).fetchall()
@@ -43,6 +49,7 @@ class Database:
         self._types: dict[str, dict[str, str]] = {}
         for table, column, of in found:
             self._types.setdefault(table, {})[column] = of
+        self._together = False
         self._last_ids: dict[str, int] = {}
         self.inserted: dict[str, int] = {}
         """How many rows each table got, also in transactions that were undone: has anything new come?"""
@@ -54,6 +61,9 @@ class Database:
 
         Raises RefusedError for a broken constraint, by its name, StoreError for what else DuckDB has to say.
         """
+        if self._together:
+            yield Transaction(self)
+            return
         connection = self._connection
         connection.begin()
         try:
@@ -67,6 +77,19 @@ class Database:
             if isinstance(error, duckdb.Error):
                 raise _named(self.path, error) from error
             raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep all transactions inside together, or none of them: for a run that nobody looks at before its end.
+
+        A transaction of its own for each costs this database more than what is done in it.
+        """
+        with self.transaction():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
 
     def rows(self, sql: str, **given: Any) -> list[Row]:
         """What a SELECT answers. Instants come out of `epoch_us(...)`."""
