@@ -20,11 +20,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks import people, year
+from benchmarks import people, week, year
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
 from simkit.core import kernel
+from simkit.reference import run_reference
 from simkit.result import Result
 from simkit.simulation import run
 
@@ -134,6 +135,20 @@ def lifecycle() -> None:
     line("in it", f"{sessions:,} sessions", f"{len(result.rows.builds):,} builds, {bumps:,} bumps")
 
 
+def reference() -> None:
+    """A week on the reference engine and on the kernel, in this process; both tell the same story."""
+    scenario = week.scenario()
+    result = run(scenario)  # compiles
+    _, kernel_s = timed(lambda: run(scenario), 5)
+    slow, reference_s = timed(lambda: run_reference(scenario), 1)
+    for table in ("workspaces", "workspace_builds", "provisioner_jobs", "claims"):
+        for name, column in result.tables[table].items():
+            assert (slow.tables[table][name] == column).all(), f"{table}.{name} differs"
+    note = f"aim 60 s; {len(result.rows.builds):,} builds"
+    line("reference engine, a week of 2,000 claims", f"{min(reference_s):.1f} s", note)
+    line("ratio to simkit.run", f"{min(reference_s) / min(kernel_s):,.0f}", "equal rows")
+
+
 def memory() -> None:
     """simkit alone, in a process of its own, with nothing to compile and with everything to compile."""
     child(YEAR)  # compiles
@@ -168,7 +183,7 @@ def command() -> None:
     line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 3 s")
 
 
-BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, lifecycle, memory, start, command)}
+BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, lifecycle, reference, memory, start, command)}
 
 
 def main(names: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from simkit.errors import Finding, SimkitError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simkit.result import Result
+    from simkit.store import Storable
 
 _PIPED_WIDTH = 160  # wide enough for every table; a terminal's own width otherwise
 
@@ -55,6 +55,16 @@ def _pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]
     return found
 
 
+def _duration(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Microseconds."""
+    from simkit.clock import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(simkit.__version__, prog_name="simkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -70,11 +80,23 @@ def main(debug: bool) -> None:
     "--replications", type=click.IntRange(1), default=1, show_default=True, help="Runs that differ in chance."
 )
 @click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
-def run(scenario: str, seed: int, out: str | None, replications: int, variables: dict[str, str]) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(["kernel", "reference"]),
+    default="kernel",
+    show_default=True,
+    help="The reference does row by row what the kernel computes: the same tables, some thousand times slower.",
+)
+def run(scenario: str, seed: int, out: str | None, replications: int, variables: dict[str, str], engine: str) -> None:
     """Simulate SCENARIO (a YAML file) and print how each preset's pool served and what it cost."""
     loaded = simkit.load(scenario, variables)
     _print_findings(simkit.lint(loaded))
-    results = _simulated(lambda: simkit.replicate(loaded, seed, replications), replications)
+    runs: Iterable[Storable] = (
+        simkit.replicate(loaded, seed, replications)
+        if engine == "kernel"
+        else (simkit.run_reference(loaded, seed, replication) for replication in range(replications))
+    )
+    results = _simulated(runs, replications)
     if out is not None:
         simkit.save(out, results)
     console = _console()
@@ -83,13 +105,13 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
         console.print(f"{len(results)} run{'s' * (len(results) > 1)} in {out}: {results[0].run_id}", soft_wrap=True)
 
 
-def _simulated(simulate: Callable[[], Iterator[Result]], replications: int) -> list[Result]:
+def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
     """All results, with a progress bar if it takes a while and a person is watching."""
     console = _console(stderr=True)
     results = []
     with Progress(console=console, transient=True, disable=not console.is_terminal or replications == 1) as progress:
         task = progress.add_task("simulating", total=replications)
-        for result in simulate():
+        for result in runs:
             results.append(result)
             progress.advance(task)
     return results
@@ -221,6 +243,147 @@ def plan_check(context: click.Context, plan: str) -> None:
     _print_findings(checked.notes)
     click.echo(checked.text)
     context.exit(1 if checked.replaced else 0)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "junit", "github"]),
+    default="text",
+    show_default=True,
+    help="github marks the lines of a pull request, junit is what most other services read.",
+)
+@click.option("-k", "keyword", default="", metavar="NAME", help="Only the tests called NAME, or with NAME in theirs.")
+@click.option("--strict", is_flag=True, help="A warning fails, too.")
+@click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
+@click.pass_context
+def check(
+    context: click.Context, paths: tuple[str, ...], form: str, keyword: str, strict: bool, variables: dict[str, str]
+) -> None:
+    """Look at every preset in the .tf files below PATHS (here, if none is given) and run the *.simkit.yaml tests.
+
+    Exit status 0: all is well. 1: a test failed. 2: an input cannot be used.
+    """
+    from simkit.checks import FORMATS
+    from simkit.checks import check as check_paths
+
+    checked = check_paths(paths or (".",), keyword, strict, variables)
+    click.echo(FORMATS[form](checked), nl=False)
+    context.exit(checked.status)
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--at", help="The instant to look ahead from (RFC 3339); now, if not given.")
+@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="How far to look ahead.")
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+@click.option("--demand", type=click.Path(), help="A history of claims (CSV) to simulate both sides with.")
+@click.option("--scenario", type=click.Path(), help="Durations, costs and demand to simulate both sides with.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of all chance.")
+@click.option("--replications", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
+@click.option("--build", callback=_duration, default="3m", show_default=True, help="A build's duration.")
+@click.option("--build-p95", callback=_duration, help="Its 95th percentile, --build being the median then.")
+@click.option("--agent", callback=_duration, default="30s", show_default=True, help="From build to ready.")
+@click.option("--daemons", type=click.IntRange(1), default=3, show_default=True, help="Provisioner daemons.")
+@click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an idle instance-hour.")
+@click.option("--currency", default="USD", show_default=True)
+@click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
+@click.pass_context
+def diff(
+    context: click.Context,
+    old: str,
+    new: str,
+    at: str | None,
+    weeks: int,
+    form: str,
+    demand: str | None,
+    scenario: str | None,
+    seed: int,
+    replications: int,
+    build: int,
+    build_p95: int | None,
+    agent: int,
+    daemons: int,
+    cost: float,
+    currency: str,
+    variables: dict[str, str],
+) -> None:
+    """Say which presets differ between OLD and NEW, when desired instances do, and what people notice of it.
+
+    Each is a .tf file, a folder of templates, or either of them in a git revision, such as main:templates. With
+    --demand or --scenario both sides are simulated; a scenario's durations and costs come before the options here.
+
+    Exit status 0: desired instances stay as they are. 1: they differ. 2: an input cannot be used.
+    """
+    from simkit.compare import FORMATS, Trial, compare
+    from simkit.model import Workload, constant, lognormal
+
+    trial = None
+    if demand or scenario:
+        if build_p95 is not None and not 0 < build <= build_p95:
+            raise click.BadParameter("is below --build", param_hint="--build-p95")
+        built = constant(build) if build_p95 is None else lognormal(build, build_p95)
+        workload = Workload(build=built, agent=constant(agent), cost_per_instance_hour=cost)
+        trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
+    difference = compare(old, new, _instant(at), weeks=weeks, variables=variables, trial=trial)
+    _print_findings(difference.findings)
+    click.echo(FORMATS[form](difference))
+    context.exit(1 if difference.differs else 0)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--at", help="Show the weeks from this instant on (RFC 3339); from now on, if not given.")
+@click.option("--weeks", type=click.IntRange(1, 520), default=8, show_default=True, help="How many weeks to show.")
+@click.option("--update", "how", flag_value="update", help="Write again what is there, for the weeks that it shows.")
+@click.option("--check", "how", flag_value="check", help="Write nothing, show what differs.")
+@click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
+@click.pass_context
+def snapshot(
+    context: click.Context,
+    paths: tuple[str, ...],
+    at: str | None,
+    weeks: int,
+    how: str | None,
+    variables: dict[str, str],
+) -> None:
+    """Write what the schedules below PATHS (here, if none is given) ask for into NAME.simkit.snapshot beside NAME.tf.
+
+    Commit these files: a review then shows when a change acts, and `simkit check` tells of a template that is no longer
+    as its snapshot says.
+
+    Exit status 0: written, or with --check nothing differs. 1: something does. 2: an input cannot be used.
+    """
+    from simkit import snapshot as snapshots
+
+    if how is None:
+        for path in snapshots.write(paths or (".",), _instant(at), weeks, variables):
+            click.echo(f"Wrote {path}")
+        return
+    templates = snapshots.with_snapshots(paths or (".",))
+    if how == "update":
+        for path in snapshots.update(templates, variables):
+            click.echo(f"Wrote {path}")
+        return
+    differences = [difference for template in templates for difference in snapshots.compare(template)]
+    for difference in differences:
+        click.echo(str(difference))
+    context.exit(1 if differences else 0)
+
+
+def _instant(text: str | None) -> int:
+    """Microseconds since the epoch; now for None."""
+    from simkit.clock import parse_instant
+
+    if text is None:
+        return time.time_ns() // 1000
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from None
 
 
 @main.command()

@@ -139,3 +139,13 @@ def test_one_workspace_is_answered_for_without_a_simulation(scenario: Path):
     ]
     refused = invoke("when", scenario, "--at", "noon", "--ttl", "1s")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 2)
+
+
+def test_the_reference_engine_prints_and_keeps_what_the_kernel_does(scenario: Path, tmp_path: Path):
+    printed = [
+        invoke("run", scenario, "--seed", "7", "--engine", engine, "--out", tmp_path / f"{engine}.duckdb").stdout
+        for engine in ("kernel", "reference")
+    ]
+    assert printed[0].replace("kernel.duckdb", "") == printed[1].replace("reference.duckdb", "")
+    told = [invoke("ask", tmp_path / f"{engine}.duckdb", "pool", "--csv").stdout for engine in ("kernel", "reference")]
+    assert told[0] == told[1]

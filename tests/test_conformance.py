@@ -8,8 +8,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cmp_to_key, lru_cache
@@ -22,7 +24,9 @@ import pytest
 
 from simkit import cron, lifecycle, names
 from simkit.clock import NEVER, SECOND_US, UTC_ZONE
-from simkit.controlplane import uploads
+from simkit.controlplane import jobs, prebuilds, presets, templates, uploads
+from simkit.controlplane import lifecycle as plane_lifecycle
+from simkit.controlplane.types import PREBUILDS_USER
 from simkit.core import kernel, policy
 from simkit.core import lifecycle as life
 from simkit.core.kernel import B_COMPLETED, B_CREATED, B_NUMBER, B_READY, B_STATUS, B_TRANSITION, B_WORKSPACE
@@ -41,10 +45,12 @@ from simkit.model import (
     Workload,
     constant,
 )
+from simkit.reference import run_reference
 from simkit.result import Result
 from simkit.simulation import run
 from simkit.store import refused
 from simkit.store.connection import opened, schema
+from simkit.store.database import Database, Transaction
 from simkit.timeline import desired, range_steps
 
 HERE = Path(__file__).parent / "conformance"
@@ -52,9 +58,7 @@ DIRECTORY = Path(os.environ.get("SIMKIT_CONFORMANCE") or HERE)
 ZONEINFO = next((d for d in (DIRECTORY / "zoneinfo", HERE / "zoneinfo") if d.is_dir()), HERE)
 """Rules of the time zone database 2025b, which the cases were answered with, for the zones that have changed since."""
 
-NOT_YET = {
-    "match_preset": "matching a user's parameters to a preset",
-}
+NOT_YET: dict[str, str] = {}
 """Kinds that nothing in simkit answers, and what they are about."""
 
 REFUSED = {"refused": True}
@@ -452,7 +456,195 @@ def upload_receive(given: Given) -> Any:
     return {"adds": adds, "complete": True}
 
 
+@lru_cache
+def database() -> Database:
+    """One for all cases: making it takes longer than answering."""
+    return Database(":memory:", "case")
+
+
+@contextmanager
+def emptied(*tables: str) -> Iterator[Transaction]:
+    """A transaction on tables without rows."""
+    with database().transaction() as tx:
+        for table in tables:
+            tx.execute(f"DELETE FROM {table}")
+        yield tx
+
+
+PRESETS = ("template_version_presets", "template_version_preset_parameters", "templates", "template_versions")
+BUILDS = ("workspaces", "workspace_builds", "provisioner_jobs")
+CASE_AT = 1_750_000_020 * SECOND_US
+"""An instant, a whole minute, to which a case's times are relative."""
+
+
+def match_preset(given: Given) -> Any:
+    with emptied(*PRESETS) as tx:
+        ids = [
+            presets.insert(tx, 1, Preset(f"p{i}", 0, parameters=tuple(parameters.items())), "UTC")
+            for i, parameters in enumerate(given["presets"])
+        ]
+        found = presets.match(tx, 1, given["parameters"])
+    return {"preset": None if found is None else ids.index(found)}
+
+
+def acquire_in_plane(given: Given) -> Any:
+    with emptied("provisioner_jobs") as tx:
+        for job in given["jobs"]:
+            owner = PREBUILDS_USER if job["initiated_by_prebuilds"] else 1
+            job_id = jobs.insert(tx, CASE_AT - job["age"] * SECOND_US, "workspace_build", owner)
+            if job["started"]:
+                tx.update("provisioner_jobs", job_id, started_at=CASE_AT, worker_id=1)
+        daemon = jobs.Daemon(2, 1, jobs.UNTAGGED)
+        taken = iter(lambda: jobs.acquire(tx, CASE_AT, daemon), None)
+        ids = [row[0] for row in tx.execute("SELECT id FROM provisioner_jobs ORDER BY id")]
+        return {"order": [given["jobs"][ids.index(job_id)]["id"] for job_id in taken]}
+
+
+def insert_build(tx: Transaction, given: Given, preset_id: int) -> None:
+    """A workspace of template and version 1 with one build, as a case describes it."""
+    created_at, status = CASE_AT - given["age"] * SECOND_US, given["status"]
+    owner_id = PREBUILDS_USER if given["owned_by_prebuilds"] else 1
+    workspace_id = tx.insert(
+        "workspaces", created_at=created_at, owner_id=owner_id, template_id=1, name="w", deleted=False
+    )
+    job_id = tx.insert(
+        "provisioner_jobs",
+        created_at=created_at,
+        initiator_id=owner_id,
+        started_at=None if status == "pending" else created_at,
+        completed_at=created_at if status in ("succeeded", "failed", "canceled") else None,
+        canceled_at=created_at if status in ("canceled", "canceling") else None,
+        error="boom" if status == "failed" else None,
+    )
+    tx.insert(
+        "workspace_builds",
+        created_at=created_at,
+        workspace_id=workspace_id,
+        template_version_id=1,
+        template_version_preset_id=preset_id,
+        build_number=1,
+        transition=given["transition"],
+        initiator_id=owner_id,
+        job_id=job_id,
+        reason="initiator",
+    )
+
+
+def backoff_in_plane(given: Given) -> Any:
+    with emptied(*PRESETS, *BUILDS, "workspace_agents") as tx:
+        tx.insert("templates", id=1, name="t", active_version_id=1, **templates.columns(TemplateSchedule()))
+        tx.insert("template_versions", id=1, template_id=1, name="v", created_at=CASE_AT)
+        preset_id = presets.insert(tx, 1, Preset("p", given["desired_instances"]), "UTC")
+        for build in given["builds"]:
+            insert_build(tx, build, preset_id)
+        settings = Reconciler(
+            backoff_lookback_us=given["lookback"] * SECOND_US, failure_hard_limit=given["failure_hard_limit"]
+        )
+        seen = prebuilds.snapshot(tx, CASE_AT, prebuilds.presets(tx), settings)
+    held = seen.backoff.get(preset_id)
+    return {
+        "num_failed": 0 if held is None else held.failed,
+        "last_build_age": None if held is None else (CASE_AT - held.last_build_at) // SECOND_US,
+        "hard_limited": preset_id in seen.hard_limited,
+    }
+
+
+def constraint_in_plane(given: Given) -> Any:
+    """The row as a real INSERT; what a case does not say is what the table wants."""
+    table, row = (
+        given["table"],
+        {k: v for k, v in given.items() if k not in ("kind", "table", "char", "length", "column")},
+    )
+    for column in ("deadline", "max_deadline"):
+        if row.get(column) is not None:
+            row[column] = row[column] * SECOND_US
+    if "column" in given:
+        row[given["column"]] = given["char"] * given["length"]
+    if "output_length" in row:
+        row["output"] = "x" * row.pop("output_length")
+    types = database()._types[table]
+    wanted = dict(
+        database().rows(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $table AND NOT is_nullable "
+            "AND column_default IS NULL AND column_name NOT IN ('run_id', 'id')",
+            table=table,
+        )
+    )
+    wanted.update({name: types[name] for name in row})
+    for name, of in wanted.items():
+        plain: Any = {"VARCHAR": "x", "BOOLEAN": False, "TIMESTAMP WITH TIME ZONE": CASE_AT}.get(of, 1)
+        row.setdefault(name, CHOICES.get((table, name), plain))
+    try:
+        with database().transaction() as tx:
+            tx.insert(table, **row)
+    except RefusedError as refusal:
+        told = re.fullmatch(rf"the rule (\w+) of {table} refuses this", str(refusal))
+        return {"accepted": False, "constraint": told[1] if told else str(refusal)}
+    return {"accepted": True}
+
+
+CHOICES = {
+    ("workspace_builds", "transition"): "start",
+    ("provisioner_job_logs", "source"): "provisioner",
+    ("provisioner_job_logs", "level"): "info",
+    ("workspace_agent_logs", "level"): "info",
+    ("provisioner_job_timings", "stage"): "apply",
+}
+
+
+def activity_bump_in_plane(given: Given) -> Any:
+    """Somebody is connected in this very instant, which lies so that the next autostart is a whole minute."""
+    start = given["next_autostart"]
+    now_at = CASE_AT - (start or 0) % 60 * SECOND_US
+    autostart = ""
+    if start is not None:
+        at = datetime.fromtimestamp(now_at // SECOND_US + start, UTC)
+        autostart = f"CRON_TZ=UTC {at.minute} {at.hour} * * *"
+    ends = {name: NEVER if given[name] is None else now_at + us(given, name) for name in ("deadline", "max_deadline")}
+    workspace = plane_lifecycle.Life(
+        **dict.fromkeys(plane_lifecycle.Life._fields, 1)
+        | {
+            "autostart": autostart,
+            "ttl_us": us(given, "ttl"),
+            "transition": given["transition"],
+            "job_status": "succeeded" if given["job_completed"] else "running",
+            **ends,
+        }
+    )
+    after = ends["deadline"]
+    if not given["is_prebuild"]:  # nobody can connect to one
+        with database().transaction() as tx:
+            activity = plane_lifecycle.Activity(now_at, now_at, 1)
+            after = plane_lifecycle.report(tx, now_at, workspace, activity, schedule_of(given)).deadline
+    return {"deadline": None if after == NEVER else (after - now_at) / SECOND_US}
+
+
+def pool_by_reference(given: Given, version: str) -> Any:
+    """The reference engine's rows, which are those of the kernel, whose events and claims are Coder's."""
+    scenario = scenario_of(given, version)
+    kernels, mine = run(scenario).tables, run_reference(scenario).tables
+    for table, columns in kernels.items():
+        for column, values in columns.items():
+            np.testing.assert_array_equal(mine[table][column], values, f"{table}.{column}")
+    return pool(given, version)
+
+
+ANSWERS_OF_THE_CONTROL_PLANE: dict[str, Answer] = {
+    "acquire_order": acquire_in_plane,
+    "backoff": backoff_in_plane,
+    "constraint": constraint_in_plane,
+    "activity_bump": activity_bump_in_plane,
+    "pool_v2.26": lambda given: pool_by_reference(given, "v2.26"),
+    "pool_v2.35": lambda given: pool_by_reference(given, "v2.35"),
+}
+"""The same questions, answered from the tables of a control plane."""
+
+POOLS_OF_EVERY_DAY = (0, 3, 6, 9, 14, 17, 22, 23, 29, 30)
+"""Of a hundred pool cases those that the reference engine plays in a second; the slow test plays all of them."""
+
+
 ANSWERS: dict[str, Answer] = {
+    "match_preset": match_preset,
     "upload_split": upload_split,
     "upload_receive": upload_receive,
     "constraint": constraint,
@@ -497,9 +689,9 @@ def coders_answer(kind: str, out: dict[str, Any]) -> Any:
     return REFUSED if "error" in out else out
 
 
-def our_answer(kind: str, given: Given) -> Any:
+def our_answer(answer: Answer, given: Given) -> Any:
     try:
-        return ANSWERS[kind](given)
+        return answer(given)
     except cron.CronError:
         return REFUSED
 
@@ -538,14 +730,35 @@ def test_simkit_answers_as_coder_does(file, kind, record_property):
         record_property("conformance", f"{file} {kind}: {len(every)} skipped, not implemented: {NOT_YET[kind]}")
         pytest.skip(f"not implemented: {NOT_YET[kind]}")
     assert kind in ANSWERS, "a kind that nobody has heard of: answer it, or say in NOT_YET what it is about"
+    compare(f"{file} {kind}", kind, every, ANSWERS[kind], record_property)
+
+
+@pytest.mark.parametrize(("file", "kind"), [each for each in EVERY if each[1] in ANSWERS_OF_THE_CONTROL_PLANE])
+def test_a_control_plane_answers_as_coder_does(file, kind, record_property):
+    every = cases(file)[kind]
+    if kind.startswith("pool"):
+        every = [every[i] for i in POOLS_OF_EVERY_DAY if i < len(every)]
+    compare(f"{file} {kind}, control plane", kind, every, ANSWERS_OF_THE_CONTROL_PLANE[kind], record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "kind"), [each for each in EVERY if each[1].startswith("pool")])
+def test_a_control_plane_plays_every_pool_as_coder_does(file, kind, record_property):
+    answer = ANSWERS_OF_THE_CONTROL_PLANE[kind]
+    compare(f"{file} {kind}, all on the control plane", kind, cases(file)[kind], answer, record_property)
+
+
+def compare(
+    label: str, kind: str, every: list[Given], answer: Answer, record_property: Callable[[str, object], None]
+) -> None:
     differing = []
     for case in every:
-        ours, coders = our_answer(kind, case["in"]), coders_answer(kind, case["out"])
+        ours, coders = our_answer(answer, case["in"]), coders_answer(kind, case["out"])
         # Coder's `min` is there for the kinds that have a use for it.
         ours = {key: ours[key] for key in ours if key != "min" or key in coders}
         if ours != coders:
             differing.append((case["in"], ours, coders))
-    record_property("conformance", f"{file} {kind}: {len(every) - len(differing)} of {len(every)}")
+    record_property("conformance", f"{label}: {len(every) - len(differing)} of {len(every)}")
     assert not differing, f"{len(differing)} of {len(every)} differ; the first:\n" + "\n".join(
         f"  in:     {given}\n  simkit: {ours}\n  Coder:  {coders}" for given, ours, coders in differing[:3]
     )

@@ -43,14 +43,21 @@ def build(
     )
 
 
+def insert(tx: Transaction, at: int, build_id: int, resource_id: int, given: list[Agent]) -> tuple[int, ...]:
+    """The agents of a build, all of one resource."""
+    row = tx.one("SELECT build_number FROM workspace_builds WHERE id = $id", id=build_id)
+    assert row is not None
+    return agents.insert(tx, at, build_id, row[0], [(resource_id, agent) for agent in given])
+
+
 def one_agent(tx: Transaction) -> int:
-    return agents.insert(tx, T0, build(tx, workspace(tx)), 1, [Agent()])[0]
+    return insert(tx, T0, build(tx, workspace(tx)), 1, [Agent()])[0]
 
 
 def prebuild(tx: Transaction, *of: Agent) -> int:
     """A claimed prebuild: its first build has the agents, and they are ready."""
     workspace_id = workspace(tx, ALICE)
-    for agent_id in agents.insert(tx, T0, build(tx, workspace_id, initiator_id=PREBUILDS_USER), 1, of):
+    for agent_id in insert(tx, T0, build(tx, workspace_id, initiator_id=PREBUILDS_USER), 1, of):
         agents.report(tx, T0 + 10, agent_id, "ready")
     return workspace_id
 
@@ -64,7 +71,7 @@ def token(tx: Transaction, agent_id: int) -> str | None:
 def test_a_build_has_the_agents_and_apps_of_its_template(tx: Transaction) -> None:
     build_id = build(tx, workspace(tx))
     given = Agent("dev", "windows", "arm64", apps=(App("uuid-1", "code", "Code"),))
-    (agent_id,) = agents.insert(tx, T0, build_id, 7, [given])
+    (agent_id,) = insert(tx, T0, build_id, 7, [given])
     assert tx.execute(
         "SELECT workspace_build_id, resource_id, name, operating_system, architecture, lifecycle_state, "
         "epoch_us(created_at) FROM workspace_agents"
@@ -77,7 +84,7 @@ def test_a_build_has_the_agents_and_apps_of_its_template(tx: Transaction) -> Non
 def test_every_bad_name_is_reported_at_once_and_nothing_is_inserted(tx: Transaction) -> None:
     given = [Agent("my_agent", apps=(App("1", "Code"),)), Agent("a--b", devcontainers=(Devcontainer("api", ""),))]
     with pytest.raises(RefusedError) as refused:
-        agents.insert(tx, T0, build(tx, workspace(tx)), 1, given)
+        insert(tx, T0, build(tx, workspace(tx)), 1, given)
     first, second, third, fourth = str(refused.value).splitlines()
     assert '"my_agent"' in first
     assert 'write "my-agent"' in first
@@ -89,52 +96,46 @@ def test_every_bad_name_is_reported_at_once_and_nothing_is_inserted(tx: Transact
 
 def test_agent_names_are_unique_in_a_build_whatever_their_case(tx: Transaction) -> None:
     build_id = build(tx, workspace(tx))
-    agents.insert(tx, T0, build_id, 1, [Agent("main")])
     with pytest.raises(RefusedError, match=r'"MAIN" is taken by agent "main", as case does not count'):
-        agents.insert(tx, T0, build_id, 2, [Agent("MAIN")])
+        agents.insert(tx, T0, build_id, 1, [(1, Agent("main")), (2, Agent("MAIN"))])
     with pytest.raises(RefusedError, match='"Dev" is taken by agent "dev"'):
-        agents.insert(tx, T0, build_id, 2, [Agent("dev"), Agent("Dev")])
+        insert(tx, T0, build_id, 2, [Agent("dev"), Agent("Dev")])
 
 
 def test_another_build_may_have_an_agent_of_the_same_name(tx: Transaction) -> None:
     workspace_id = workspace(tx)
-    agents.insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent("main")])
-    assert len(agents.insert(tx, T0, build(tx, workspace_id, 2), 2, [Agent("main")])) == 1
+    insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent("main")])
+    assert len(insert(tx, T0, build(tx, workspace_id, 2), 2, [Agent("main")])) == 1
 
 
 def test_app_slugs_are_unique_in_the_whole_build(tx: Transaction) -> None:
     build_id = build(tx, workspace(tx))
-    agents.insert(tx, T0, build_id, 1, [Agent("a", apps=(App("1", "code"),))])
+    first, second = (Agent(name, apps=(App(name, "code"),)) for name in ("a", "b"))
     with pytest.raises(RefusedError, match='agent "b": app slug "code" is taken in this template'):
-        agents.insert(tx, T0, build_id, 2, [Agent("b", apps=(App("2", "code"),))])
-
-
-def test_agents_of_an_unknown_build_are_refused(tx: Transaction) -> None:
-    with pytest.raises(RefusedError, match="there is no workspace build 99"):
-        agents.insert(tx, T0, 99, 1, [Agent()])
+        agents.insert(tx, T0, build_id, 1, [(1, first), (2, second)])
 
 
 def test_a_token_is_decided_by_the_build_and_the_name(tx: Transaction) -> None:
     workspace_id = workspace(tx)
-    first, second = agents.insert(tx, T0, build(tx, workspace_id), 1, [Agent("a"), Agent("b")])
+    first, second = insert(tx, T0, build(tx, workspace_id), 1, [Agent("a"), Agent("b")])
     with Database(":memory:", "again") as database, database.transaction() as other:
-        (same,) = agents.insert(other, T0 + 5, build(other, workspace(other)), 1, [Agent("a")])
+        (same,) = insert(other, T0 + 5, build(other, workspace(other)), 1, [Agent("a")])
         assert token(other, same) == token(tx, first)
     assert token(tx, first) != token(tx, second)
 
 
 def test_an_agent_with_an_instance_identity_has_no_token(tx: Transaction) -> None:
-    (agent_id,) = agents.insert(tx, T0, build(tx, workspace(tx)), 1, [Agent(instance_id="i-1")])
+    (agent_id,) = insert(tx, T0, build(tx, workspace(tx)), 1, [Agent(instance_id="i-1")])
     assert token(tx, agent_id) is None
     assert tx.execute("SELECT auth_instance_id FROM workspace_agents") == [("i-1",)]
 
 
 def test_a_token_outlives_a_start_over_a_start_but_not_a_stop(tx: Transaction) -> None:
     workspace_id = workspace(tx)
-    (first,) = agents.insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent()])
-    (kept,) = agents.insert(tx, T0, build(tx, workspace_id, 2), 2, [Agent()])
-    agents.insert(tx, T0, build(tx, workspace_id, 3, "stop"), 3, [Agent()])
-    (new,) = agents.insert(tx, T0, build(tx, workspace_id, 4), 3, [Agent()])
+    (first,) = insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent()])
+    (kept,) = insert(tx, T0, build(tx, workspace_id, 2), 2, [Agent()])
+    insert(tx, T0, build(tx, workspace_id, 3, "stop"), 3, [Agent()])
+    (new,) = insert(tx, T0, build(tx, workspace_id, 4), 3, [Agent()])
     assert token(tx, kept) == token(tx, first)
     assert token(tx, new) != token(tx, first)
 
@@ -151,7 +152,7 @@ def test_the_first_connection_stays_and_the_last_one_moves(tx: Transaction) -> N
 
 def test_an_agent_of_an_outdated_build_cannot_connect(tx: Transaction) -> None:
     workspace_id = workspace(tx)
-    (agent_id,) = agents.insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent()])
+    (agent_id,) = insert(tx, T0, build(tx, workspace_id, 1), 1, [Agent()])
     build(tx, workspace_id, 2, "stop")
     with pytest.raises(RefusedError, match="is of build 1 of workspace 1, whose latest build is 2"):
         agents.connect(tx, T0 + 1, agent_id)
@@ -201,7 +202,7 @@ def test_a_report_that_does_not_go_on_changes_nothing(tx: Transaction, state: st
 
 def test_several_agents_become_ready_as_if_each_had_reported_it(tx: Transaction) -> None:
     build_id = build(tx, workspace(tx))
-    new, started, gone, alone, left_out = agents.insert(tx, T0, build_id, 1, [Agent(name) for name in "abcde"])
+    new, started, gone, alone, left_out = insert(tx, T0, build_id, 1, [Agent(name) for name in "abcde"])
     agents.report(tx, T0 + 1, started, "starting")
     agents.report(tx, T0 + 1, gone, "off")
     before = [agents.get(tx, agent_id) for agent_id in (gone, left_out)]
@@ -242,7 +243,7 @@ def test_nothing_can_be_done_with_an_unknown_agent(tx: Transaction) -> None:
 def test_a_claim_makes_the_agent_start_anew(tx: Transaction) -> None:
     workspace_id = prebuild(tx, Agent())
     (before,) = tx.execute("SELECT id FROM workspace_agents")[0]
-    (agent_id,) = agents.insert(tx, T0 + 20, build(tx, workspace_id, 2), 2, [Agent()])
+    (agent_id,) = insert(tx, T0 + 20, build(tx, workspace_id, 2), 2, [Agent()])
     event = agents.reinitialize(tx, T0 + 20, workspace_id)
     assert event == (agent_id, workspace_id, ALICE, "prebuild_claimed")
     assert tx.execute(
@@ -269,7 +270,7 @@ def test_only_a_prebuild_is_reinitialised_and_only_once(tx: Transaction) -> None
     with pytest.raises(RefusedError, match="there is no workspace 99"):
         agents.reinitialize(tx, T0, 99)
     own = workspace(tx)
-    agents.insert(tx, T0, build(tx, own), 1, [Agent()])
+    insert(tx, T0, build(tx, own), 1, [Agent()])
     with pytest.raises(RefusedError, match=f"workspace {own} never was a prebuild"):
         agents.reinitialize(tx, T0, own)
     claimed = prebuild(tx, Agent())

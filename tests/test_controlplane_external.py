@@ -63,7 +63,7 @@ def build(tx: Transaction, workspace_id: int, number: int, flag: bool | None, tr
 def with_agent(tx: Transaction, agent: Agent, flag: bool | None = True) -> tuple[int, int, str]:
     """(workspace, agent, token) of a workspace with one build."""
     workspace_id = workspace(tx)
-    (agent_id,) = agents.insert(tx, T0, build(tx, workspace_id, 1, flag), 1, [agent])
+    (agent_id,) = agents.insert(tx, T0, build(tx, workspace_id, 1, flag), 1, [(1, agent)])
     row = tx.one("SELECT coalesce(auth_token, '') FROM workspace_agents WHERE id = $id", id=agent_id)
     assert row is not None
     return workspace_id, agent_id, row[0]

@@ -18,6 +18,7 @@ from simkit.controlplane.uploads import (
     Header,
     Piece,
     Receiver,
+    read,
     split,
     store,
     travels_in_pieces,
@@ -238,12 +239,14 @@ def test_a_file_of_64_mib_is_in_python_once_from_the_stream_to_the_table(db):
 
     peak = traced_peak(move)
     assert 64 * MIB <= peak < 64 * MIB + 4 * PIECE_BYTES
-    digest = hashlib.sha256()
+    digest, stored = hashlib.sha256(), hashlib.sha256()
     for i in range(64):
         digest.update(bytes([i]) * MIB)
-    assert db.rows("SELECT id, hash, octet_length(data), sha256(data) FROM files") == [
-        (ids[0], digest.hexdigest(), 64 * MIB, digest.hexdigest())
-    ]
+    for piece in read(db, ids[0]):
+        stored.update(piece)
+    assert stored.digest() == digest.digest()
+    assert db.rows("SELECT hash FROM files") == [(digest.hexdigest(),)]
+    assert db.rows("SELECT count(*), max(octet_length(data)) FROM file_pieces") == [(32, PIECE_BYTES)]
 
 
 def test_bytes_are_cut_without_being_copied():
@@ -261,7 +264,7 @@ def test_small_files_go_direct_and_large_ones_in_pieces(db, monkeypatch):
         assert added == []
         upload(tx, 1, io.BytesIO(b"012345678"), uploader=3)
         assert added == [0, 1, 2]
-    assert db.rows("SELECT data FROM files ORDER BY id") == [(b"01234567",), (b"012345678",)]
+    assert [b"".join(read(db, file_id)) for file_id in (1, 2)] == [b"01234567", b"012345678"]
 
 
 def test_a_file_is_stored_once_for_each_uploader(db):
@@ -283,7 +286,9 @@ def test_a_file_is_stored_once_for_each_uploader(db):
 def test_an_empty_file_is_a_file(db):
     with db.transaction() as tx:
         store(tx, 1, Receiver(split(b"")[0]), uploader=3)
-    assert db.rows("SELECT data FROM files") == [(b"",)]
+    assert list(read(db, 1)) == []
+    with pytest.raises(RefusedError, match="there is no file 2"):
+        list(read(db, 2))
 
 
 def test_an_incomplete_upload_stores_nothing(db):

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CAPACITY = ROOT / "notebooks" / "01-capacity.ipynb"
 EXPIRATION = ROOT / "notebooks" / "02-expiration.ipynb"
+CRON_RANGES = ROOT / "notebooks" / "03-cron-ranges.ipynb"
+CONTROL_PLANE = ROOT / "notebooks" / "04-control-plane.ipynb"
 LONGEST_CELL = 12  # lines
 
 
@@ -54,7 +56,7 @@ def of_kind(notebook, kind: str) -> list:
 
 
 def test_there_are_notebooks():
-    assert {CAPACITY, EXPIRATION} <= set(NOTEBOOKS)
+    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE} <= set(NOTEBOOKS)
 
 
 def test_a_notebook_is_valid_and_keeps_no_outputs(notebook):
@@ -103,6 +105,78 @@ def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path
     said = "\n".join(of_kind(done, "text/markdown"))
     assert said.count("The scenario has no people") == 4
     assert len(of_kind(done, "image/png")) == 7
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_pool(tmp_path):
+    done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT / "notebooks", pools=3, pools_for_a_year=1)
+    said = "\n".join(of_kind(done, "text/markdown"))
+    for sentence in (
+        "Mon 08:59:00 to 17:58:59 under *v2.24*",
+        "`* 2 * * *` **does not hold at all that day**",
+        "`* 1 * * *` holds 1h longer than on any other day",
+        "the clocks of Africa/Cairo show 01:00: 00:00 to 01:00 is skipped",
+        "`* 2 * * *` holds 30m less than on any other day",
+        "*as written* for 1,240 hours on 124 days, *as meant* for 120 hours on 12 days: 112 days that nobody meant",
+        "183 days that nobody meant",
+        "both hold for 50 hours on 5 days, first on Monday 2026-02-02",
+        "the provider takes 6 alone and 3 beside",
+        "uses 0 of 1 schedules",
+        '"1,5" is Monday and Friday only',
+    ):
+        assert sentence in said, sentence
+    assert said.count("**What it does to the pool:**") == 13
+    assert len(of_kind(done, "image/png")) == 14
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+def test_the_cron_ranges_notebook_runs_where_clocks_stand_still(tmp_path):
+    other = {"timezone": "UTC", "year": 2028, "monday": "2028-01-03", "pools": 1, "pools_for_a_year": 1}
+    done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT, **other)
+    said = "\n".join(of_kind(done, "text/markdown"))
+    assert "The clocks of UTC do not go forward in 2028." in said
+    assert len(of_kind(done, "image/png")) == 14
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
+    done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT / "notebooks")
+    sections = [cell.source.splitlines()[0] for cell in done.cells if cell.source.startswith("## ")]
+    assert [title.split()[1] for title in sections] == ["The", *map(str, range(1, 14))]
+    said = "\n".join(of_kind(done, "text/markdown"))
+    for sentence in (
+        "On Tuesday 2026-11-10, from 06:00 EST to 22:00 EST, there were **17 workspaces**",
+        "the reaper ended 2 jobs whose daemon was silent for 5 minutes, and 2 that nobody took for 30",
+        "failures in 3 completions left 0 tables changed",
+        "1,048,111 bytes of 1,048,576",
+        "2 of 4 steps are kept",
+        "9,216,000 bytes travel in 5 pieces, and 4 uploads leave 3 files",
+        "3 of 5 sets of parameters find a preset",
+        "the rule prebuilds_have_no_lifecycle of workspaces refuses this",
+        "the reconciler acted 0 times. After it, it deleted as expired: 1",
+        "3 prebuilds are refused by the quota. *us* is hard-limited then: yes",
+        "4 of 5 reports change the state",
+        "has 2 agents, and a claim can reinitialise only one",
+        "1 resource was replaced in a claim, because of env, hostname",
+        "1 of 2 devcontainers start",
+        'this is not the token of agent "main"',
+        "2 of 3 builds are AI tasks",
+    ):
+        assert sentence in said, sentence
+    pages = "\n".join(of_kind(done, "text/html"))
+    assert "Provisioner logs exceeded the max size of 1MB" in pages
+    assert "PrebuildFailureLimitReached" in pages
+    assert "coderd_prebuilt_workspaces_claimed_total{" in pages
+    assert len(of_kind(done, "image/png")) == 1
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+def test_the_control_plane_notebook_runs_elsewhere_on_another_day_by_older_rules(tmp_path):
+    other = {"day": "2026-03-29", "timezone": "Europe/Berlin", "daemons": 1, "coder": "v2.24"}
+    done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT, **other)
+    said = "\n".join(of_kind(done, "text/markdown"))
+    assert "On Sunday 2026-03-29, from 06:00 CEST to 22:00 CEST" in said
+    assert "invalidating was refused: Coder v2.24 has no preset invalidation" in said
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 

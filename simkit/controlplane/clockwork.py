@@ -63,9 +63,13 @@ class Ticks:
         """No tick before an instant comes any more."""
         self._next_at = max(self._next_at, self._from(at))
 
+    def expect(self, now_at: int, at: int) -> None:
+        """Something will be due at an instant, or is now if that is over."""
+        self.due_at = min(self.due_at, max(at, now_at))
+
     def touch(self, now_at: int) -> None:
         """Something has changed: the next tick counts."""
-        self.due_at = min(self.due_at, max(self._next_at, now_at))
+        self.expect(now_at, now_at)
 
     def _from(self, at: int) -> int:
         return max(self._first_at, at + (self._first_at - at) % self._interval_us)

@@ -15,6 +15,7 @@ from simkit.controlplane import (
     jobs,
     lifecycle,
     logs,
+    notifications,
     presets,
     replacements,
     templates,
@@ -107,7 +108,14 @@ def complete(
         return _complete_import(tx, now_at, job.job_id, result)
     if job.build is None:
         return _complete_dry_run(tx, now_at, job.job_id, result)
-    return _complete_build(tx, now_at, job.job_id, job.build, result, activity_of)
+    return _complete_build(tx, now_at, job, job.build, result, activity_of)
+
+
+def fail(tx: Transaction, now_at: int, job: Assignment, error: str, error_code: str = "") -> None:
+    """A job has failed of an error, and who should know is told."""
+    jobs.finish(tx, now_at, job.job_id, error, error_code)
+    if job.build is not None and job.build.user_id is not None:
+        notifications.build_failed(tx, now_at, job.build.id)
 
 
 def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportResult) -> Completed:
@@ -120,6 +128,8 @@ def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportRe
     version_id, template_id = row
     if problems := agents.problems(_agents(result.start_resources)):
         raise RefusedError("\n".join(problems))
+    if result.module_files is not None and tx.one("SELECT 1 FROM files WHERE id = $id", id=result.module_files) is None:
+        raise RefusedError(f"there is no file {result.module_files}; upload the module files first")
     for preset in result.presets:
         presets.insert(tx, version_id, preset, preset.zone.name)
     for transition, resources in (("start", result.start_resources), ("stop", result.stop_resources)):
@@ -151,7 +161,7 @@ def _complete_dry_run(tx: Transaction, now_at: int, job_id: int, result: BuildRe
 def _complete_build(
     tx: Transaction,
     now_at: int,
-    job_id: int,
+    job: Assignment,
     build: Build,
     result: BuildResult,
     activity_of: Callable[[int], lifecycle.Activity],
@@ -162,14 +172,15 @@ def _complete_build(
     leaves a deleted workspace. A build above its owner's quota fails, and so does one for which Coder finds no day to
     stop on. Raises RefusedError for agents that Coder does not take.
     """
+    job_id = job.job_id
     daily_cost = sum(resource.daily_cost for resource in result.resources)
     if build.transition == "start" and workspaces.is_above_quota(tx, build.id, daily_cost):
-        jobs.finish(tx, now_at, job_id, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
+        fail(tx, now_at, job, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
         return Completed(INSUFFICIENT_QUOTA)
     if build.transition == "start" and build.user_id is not None:
         life = lifecycle.get(tx, build.workspace_id)
         if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(build.workspace_id))):
-            jobs.finish(tx, now_at, job_id, error)
+            fail(tx, now_at, job, error)
             return Completed(error)
     jobs.finish(tx, now_at, job_id)
     agent_ids: tuple[int, ...] = ()
@@ -199,6 +210,8 @@ def _complete_build(
         replacements.record(tx, now_at, build.id, result.replacements)
     if build.transition == "delete":
         tx.update("workspaces", build.workspace_id, deleted=True)
+        if build.user_id is not None:
+            notifications.workspace_deleted(tx, now_at, build.id)
     if build.is_hit:
         agents.tell_claimed(tx, now_at, build.workspace_id, build.owner_id, agent_ids)
     return Completed(agent_ids=agent_ids)

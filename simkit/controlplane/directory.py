@@ -54,6 +54,8 @@ def create_group(
 ) -> int:
     """A group whose members, the prebuilds user (0) maybe among them, may have workspaces of this daily cost."""
     organization(tx, organization_id)
+    if tx.one("SELECT 1 FROM groups WHERE organization_id = $id AND name = $name", id=organization_id, name=name):
+        raise RefusedError(f'there is a group "{name}" already; choose another name')
     group_id = tx.insert("groups", organization_id=organization_id, name=name, quota_allowance=quota_allowance)
     for user_id in members:
         if user_id != PREBUILDS_USER:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import simkit
 from simkit.clock import (
@@ -94,16 +95,18 @@ class Engine:
         path: str | Path = ":memory:",
         *,
         now: str | int | None = None,
-        coder: str = DEFAULT_BEHAVIOUR.version,
+        coder: str | None = None,
         reconciler: Reconciler | None = None,
         run_id: str = "control-plane",
         has_reaper: bool = True,
     ) -> None:
-        if coder not in BEHAVIOURS:
+        if coder is not None and coder not in BEHAVIOURS:
             raise RefusedError(f'"{coder}" is not a modelled version; there are {", ".join(BEHAVIOURS)}')
-        self.behaviour: Behaviour = BEHAVIOURS[coder]
-        self.reconciler = reconciler or Reconciler(interval_us=self.behaviour.reconciliation_interval_us)
         self.database = Database(path, run_id)
+        # A file goes on as the version that it was begun with, unless it is upgraded.
+        found = self.database.rows("SELECT coder_version FROM runs")
+        self.behaviour: Behaviour = BEHAVIOURS[coder or (found[0][0] if found else DEFAULT_BEHAVIOUR.version)]
+        self.reconciler = reconciler or Reconciler(interval_us=self.behaviour.reconciliation_interval_us)
         self.activities: dict[int, lifecycle.Activity] = {}
         self._crews: list[Crew] = []
         self._waits: list[Wait] = []
@@ -120,7 +123,9 @@ class Engine:
         except BaseException:
             self.database.close()
             raise
-        self._reconciler = Ticks(self.now_at, self.reconciler.interval_us)
+        started_at = int(self.database.rows("SELECT epoch_us(start_at) FROM runs")[0][0])
+        self._reconciler = Ticks(started_at, self.reconciler.interval_us)
+        self._reconciler.resume(self.now_at)
         self._executor = Ticks(-(-self.now_at // MINUTE_US) * MINUTE_US, MINUTE_US)
         self._reaper = Ticks(-(-self.now_at // MINUTE_US) * MINUTE_US, MINUTE_US) if has_reaper else None
 
@@ -131,8 +136,21 @@ class Engine:
 
     def _begin(self, now: str | int | None) -> int:
         """The instant to go on from: that of a file that was left behind, unless a later one is given."""
-        at = parse_instant(now, UTC_ZONE) if isinstance(now, str) else now
-        found = self.database.rows("SELECT run_id, epoch_us(end_at) FROM runs")
+        at = _instant(now) if isinstance(now, str) else now
+        # A process that was killed did not say how far it had come; its rows do.
+        found = self.database.rows(
+            """
+            SELECT run_id, greatest(
+                epoch_us(end_at) - 1,
+                (SELECT max(epoch_us(greatest(created_at, started_at, completed_at, canceled_at, updated_at)))
+                 FROM provisioner_jobs),
+                (SELECT max(epoch_us(decided_at)) FROM reconciler_decisions),
+                (SELECT max(epoch_us(decided_at)) FROM lifecycle_decisions),
+                (SELECT max(epoch_us(last_connected_at)) FROM workspace_agents)
+            )
+            FROM runs
+            """
+        )
         if found:
             if len(found) > 1:
                 raise RefusedError(f"{self.database.path} holds {len(found)} runs; a control plane's file holds one")
@@ -161,6 +179,16 @@ class Engine:
                 currency="USD",
             )
         return at
+
+    def close(self) -> None:
+        """Let go of the file; what is in it goes on when it is opened again."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
 
     @property
     def now(self) -> str:
@@ -203,8 +231,20 @@ class Engine:
             done = completion.complete(tx, self.now_at, job, result, self.activity)
             if job.build is not None:
                 self.on_build_done(tx, self.now_at, job.build)
+        self._working.pop(job_id, None)
         self._job_done(job, done)
         return done
+
+    def fail(self, job_id: int, error: str, daemon_id: int | None) -> None:
+        """A job has failed. Raises RefusedError if it is not in the daemon's hands."""
+        with self.database.transaction() as tx:
+            jobs.working_on(tx, job_id, daemon_id)
+            job = completion.assignment(tx, job_id)
+            completion.fail(tx, self.now_at, job, error)
+            if job.build is not None:
+                self.on_build_done(tx, self.now_at, job.build)
+        self._working.pop(job_id, None)
+        self._job_done(job, completion.Completed(error))
 
     def _job_done(self, job: completion.Assignment, done: completion.Completed) -> None:
         """Who looks again, now that a job is done?"""
@@ -224,7 +264,7 @@ class Engine:
 
     def advance_to(self, until: str | int) -> None:
         """Let time go by up to and including an instant: the loops tick, jobs finish, agents become ready."""
-        until_at = parse_instant(until, UTC_ZONE) if isinstance(until, str) else until
+        until_at = _instant(until) if isinstance(until, str) else until
         if until_at < self.now_at:
             raise RefusedError(f"{format_instant(until_at)} is before {self.now}: time does not go backwards")
         self.deliver()
@@ -259,7 +299,7 @@ class Engine:
         at, order, act = min(candidates, key=lambda c: c[:2])
         if at == NEVER:
             return NEVER, lambda _: None, order
-        return at, act or self._agenda.pop(), order
+        return at, act or (lambda now_at: self._agenda.pop()(now_at)), order
 
     def _execute(self, now_at: int) -> None:
         self._executor.passed(now_at)
@@ -267,10 +307,7 @@ class Engine:
             self._executor.due_at = NEVER
             return
         with self.database.transaction() as tx:
-            acted = lifecycle.execute(tx, now_at, self.activities)
-            self._executor.due_at = lifecycle.due_at(tx)
-        if acted:
-            self._executor.touch(now_at)
+            self._executor.due_at = lifecycle.execute(tx, now_at, self.activities)
 
     def _reconcile(self, now_at: int) -> None:
         self._reconciler.passed(now_at)
@@ -307,7 +344,7 @@ class Engine:
             self._reconciler.touch(self.now_at)
         elif preset.ttl_us > 0:
             expires_at = build.workspace_created_at + preset.ttl_us + 1
-            self._reconciler.due_at = min(self._reconciler.due_at, expires_at)
+            self._reconciler.expect(self.now_at, expires_at)
 
     def _note(self, tx: Transaction, now_at: int, decisions: tuple[prebuilds.Decision, ...]) -> bool:
         """Write down what was decided, where something was done or what was seen made the reconciler hold still."""
@@ -369,7 +406,7 @@ class Engine:
             reaped = jobs.to_reap(tx, now_at)
             for job_id, error in reaped:
                 logs.write_job_logs(tx, now_at, job_id, [logs.JobLine(error, "error", "Reaper")])
-                jobs.finish(tx, now_at, job_id, error)
+                completion.fail(tx, now_at, completion.assignment(tx, job_id), error)
                 self._working.pop(job_id, None)
             self._reaper.due_at = jobs.reapable_at(tx, self._working)
         if reaped:
@@ -414,9 +451,12 @@ class Engine:
             return
         canceled = job.job_id in self._canceled
         with self.database.transaction() as tx:
-            if outcome.error or canceled:
-                jobs.finish(tx, self.now_at, job.job_id, "" if canceled else outcome.error)
-                done = completion.Completed(outcome.error or "canceled")
+            if canceled:
+                jobs.finish(tx, self.now_at, job.job_id)
+                done = completion.Completed("canceled")
+            elif outcome.error:
+                completion.fail(tx, self.now_at, job, outcome.error)
+                done = completion.Completed(outcome.error)
             else:
                 result = outcome.result or BuildResult()
                 done = completion.complete(tx, self.now_at, job, result, self.activity)
@@ -453,3 +493,10 @@ class Engine:
         steps = self._steps[preset_id]
         later = steps.at[steps.at > now_at]
         return int(later[0]) if later.size else steps.end_at
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_instant(text, UTC_ZONE)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error

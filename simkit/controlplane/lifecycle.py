@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simkit.clock import MINUTE_US, NEVER
-from simkit.controlplane import templates, workspaces
+from simkit.controlplane import notifications, templates, workspaces
 from simkit.controlplane.types import Transition
 from simkit.core import lifecycle as core
 from simkit.core import lives
@@ -20,7 +20,7 @@ from simkit.errors import RefusedError
 from simkit.lifecycle import next_start, template, zoned
 from simkit.model import TemplateSchedule
 from simkit.rules import NO_STOP_DAY_ERROR, REASONS, RULES
-from simkit.store.database import Row, Transaction, instant
+from simkit.store.database import Row, Transaction
 
 _TRANSITIONS = {"start": core.START, "stop": core.STOP, "delete": core.DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}
@@ -40,9 +40,7 @@ _LIVES = """
         u.quiet_hours_schedule, epoch_us(u.suspended_at) AS suspended_us, u.status AS user_status,
         b.id AS build_id, b.build_number, b.transition, j.job_status, epoch_us(b.created_at) AS created_us,
         epoch_us(j.completed_at) AS completed_us, b.template_version_id, b.template_version_preset_id,
-        epoch_us(b.deadline) AS deadline_us, epoch_us(b.max_deadline) AS max_deadline_us, t.organization_id,
-        t.time_til_dormant // 1000 AS til_dormant_us, t.time_til_dormant_autodelete // 1000 AS til_deleted_us,
-        t.failure_ttl // 1000 AS failure_ttl_us
+        epoch_us(b.deadline) AS deadline_us, epoch_us(b.max_deadline) AS max_deadline_us, t.organization_id
     FROM workspaces AS w
     JOIN users AS u ON u.id = w.owner_id
     JOIN templates AS t ON t.id = w.template_id
@@ -191,12 +189,18 @@ def _start_crossed(schedule: TemplateSchedule, autostart: str, at: int) -> int:
     return start_at if allowed else NEVER
 
 
-def report(tx: Transaction, now_at: int, life: Life, activity: Activity) -> Life:
-    """Apply the activity that an agent has reported up to an instant: one report a minute, each by the rule."""
+def report(
+    tx: Transaction, now_at: int, life: Life, activity: Activity, schedule: TemplateSchedule | None = None
+) -> Life:
+    """Apply the activity that an agent has reported up to an instant: one report a minute, each by the rule.
+
+    `schedule`: of the template, if it is known already.
+    """
     until_at, at = min(now_at, activity.until_at), activity.report_at
     if not life.runs or at > until_at:
         return life
-    schedule = templates.schedule(tx, life.template_id)
+    if schedule is None:
+        schedule = templates.schedule(tx, life.template_id)
     ttl_us = core.ttl_in_force(life.ttl_us, template(schedule))
     deadline, last_at = life.deadline, at
     start_at, known_until_at = NEVER, -NEVER
@@ -232,48 +236,54 @@ def join(tx: Transaction, now_at: int, life: Life, activity: Activity, until_at:
     report(tx, now_at, life, activity)
 
 
-def due_at(tx: Transaction) -> int:
-    """No tick before this instant can do anything; NEVER if there is nothing to come.
+def execute(tx: Transaction, now_at: int, activities: dict[int, Activity]) -> int:
+    """The executor's tick: act by the first rule that applies on each workspace for which one may.
 
-    An instant too early does no harm: a connection may have moved a deadline that is not written down yet.
+    `activities`: the connections, by workspace. The instant before which no later tick can do anything, unless
+    something changes; NEVER if there is nothing to come.
     """
-    row = tx.one(
-        f"""
-        SELECT min(least(
-            CASE WHEN transition = 'start' AND job_status <> 'failed' AND dormant_us IS NULL
-                THEN least(deadline_us, suspended_us) END,
-            CASE WHEN transition = 'stop' AND job_status <> 'failed' AND dormant_us IS NULL
-                AND coalesce(suspended_us > next_start_us, true) THEN next_start_us END,
-            CASE WHEN dormant_us IS NULL AND til_dormant_us > 0 THEN last_used_us + til_dormant_us END,
-            CASE WHEN dormant_us IS NOT NULL AND til_deleted_us > 0 THEN deleting_us END,
-            CASE WHEN transition = 'start' AND job_status = 'failed' AND failure_ttl_us > 0
-                THEN completed_us + failure_ttl_us END
-        ))
-        FROM ({_LIVES.format(which="true")})
-        WHERE completed_us IS NOT NULL
-        """
-    )
-    return NEVER if row is None else instant(row[0])
-
-
-def execute(tx: Transaction, now_at: int, activities: dict[int, Activity]) -> bool:
-    """The executor's tick: look at each workspace whose latest build is done, and act by the first rule that applies.
-
-    True if it did anything.
-
-    `now_at` is a full minute. `activities`: the connections, by workspace.
-    """
-    acted = False
+    schedules: dict[int, TemplateSchedule] = {}
+    next_at = NEVER
     for row in tx.execute(_LIVES.format(which="true") + _IN_ORDER):
         life = _life(row)
-        if life.is_done:
+        if not life.is_done:
+            continue
+        if life.template_id not in schedules:
+            schedules[life.template_id] = templates.schedule(tx, life.template_id)
+        schedule = schedules[life.template_id]
+        # What is not written down yet, activity, only moves it further away.
+        if due_at(life, schedule) <= now_at:
             activity = activities.setdefault(life.id, Activity())
-            acted = _act(tx, now_at, report(tx, now_at, life, activity), activity) or acted
-    return acted
+            life = report(tx, now_at, life, activity, schedule)
+            if _act(tx, now_at, life, schedule, activity):
+                next_at = now_at + 1  # it is another workspace now: look again
+                continue
+        next_at = min(next_at, max(due_at(life, schedule), now_at + 1))
+    return next_at
 
 
-def _act(tx: Transaction, now_at: int, life: Life, activity: Activity) -> bool:
-    schedule = templates.schedule(tx, life.template_id)
+def due_at(life: Life, schedule: TemplateSchedule) -> int:
+    """No rule applies to a workspace before this instant, NEVER if none will."""
+    at = NEVER
+    failed, awake = life.job_status == "failed", life.dormant_at == NEVER
+    if awake and not failed and life.transition == "start":
+        at = min(at, life.deadline, life.suspended_at)
+    if awake and not failed and life.transition == "stop" and life.suspended_at > life.next_start_at:
+        at = min(at, life.next_start_at)
+    if awake and schedule.time_til_dormant_us > 0:
+        at = min(at, life.last_used_at + schedule.time_til_dormant_us + 1)
+    if not awake and schedule.time_til_dormant_autodelete_us > 0 and life.deleting_at != NEVER:
+        retry_at = life.completed_at + core.RETRY_DELETE_US if failed and life.transition == "delete" else -NEVER
+        at = min(at, max(life.deleting_at, retry_at) + 1)
+    if failed and life.transition == "start" and schedule.failure_ttl_us > 0:
+        at = min(at, life.completed_at + schedule.failure_ttl_us + 1)
+    if life.user_status == "suspended" and awake and life.transition == "start" and not failed:
+        return -NEVER
+    return at
+
+
+def _act(tx: Transaction, now_at: int, life: Life, schedule: TemplateSchedule, activity: Activity) -> bool:
+    """Do what the first rule that applies says; False if none does."""
     rule = core.transition(facts(life, now_at), template(schedule), now_at)
     if rule == core.NOTHING:
         return False
@@ -289,6 +299,7 @@ def _act(tx: Transaction, now_at: int, life: Life, activity: Activity) -> bool:
         tx.update("workspaces", life.id, dormant_at=now_at, deleting_at=now_at + until_us if until_us else None)
         if life.transition == "start":
             _stop(tx, now_at, life, schedule, rule)
+        notifications.workspace_dormant(tx, now_at, life.id)
     return True
 
 

@@ -27,6 +27,7 @@ from simkit.controlplane import (
 )
 from simkit.controlplane.engine import Crew, Engine, Wait, Work
 from simkit.controlplane.types import PREBUILDS_USER, BuildResult, ImportResult, JobType
+from simkit.cron import CronError, weekly
 from simkit.errors import RefusedError
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
@@ -62,6 +63,10 @@ class ControlPlane(Engine):
     def log(self, job_id: int) -> str:
         """A job's log as a person sees it."""
         return logs.job_log(self.database, job_id)
+
+    def agent_log(self, agent_id: int) -> str:
+        """An agent's log as a person sees it."""
+        return logs.agent_log(self.database, agent_id)
 
     # Changing
 
@@ -120,17 +125,22 @@ class ControlPlane(Engine):
         The preset is the one given, or that which the parameters match. `ttl`: a duration, 0 for none, None for the
         template's default.
         """
-        ttl_us = parse_duration(ttl) if isinstance(ttl, str) else ttl
+        ttl_us = _duration(ttl)
         with self.transaction() as tx:
             directory.username(tx, owner_id)
             template = templates.get(tx, template_id)
             version_id = templates.check_usable(template)
             workspaces.checked_name(tx, owner_id, name)
             workspaces.checked_ttl(ttl_us or None)
+            _check_autostart(tx, template_id, autostart)
             if preset_id is None and parameters is not None:
                 preset_id = presets.match(tx, version_id, parameters)
-            elif preset_id is not None and prebuilds.preset_of(tx, preset_id)[0] != template_id:
-                raise RefusedError(f'preset {preset_id} is not one of template "{template.name}"')
+            elif preset_id is not None:
+                of_template, of_version = prebuilds.preset_of(tx, preset_id)
+                if of_template != template_id:
+                    raise RefusedError(f'preset {preset_id} is not one of template "{template.name}"')
+                if of_version != version_id:
+                    raise RefusedError(f'preset {preset_id} is of a version of "{template.name}" that is not active')
             created = self.claim_or_build(tx, owner_id, template, version_id, preset_id, name)
             for parameter, value in (parameters or {}).items():
                 tx.insert(
@@ -176,6 +186,8 @@ class ControlPlane(Engine):
     def start_workspace(self, workspace_id: int, initiator_id: int) -> int:
         """Start a stopped workspace, which ends its dormancy: the build's id."""
         with self.transaction() as tx:
+            directory.username(tx, initiator_id)
+            workspaces.get(tx, workspace_id)
             build_id = self.start(tx, workspace_id, initiator_id)
         self.deliver()
         return build_id
@@ -192,19 +204,21 @@ class ControlPlane(Engine):
 
     def stop_workspace(self, workspace_id: int, initiator_id: int) -> int:
         with self.transaction() as tx:
+            directory.username(tx, initiator_id)
             build_id = workspaces.build(tx, self.now_at, workspace_id, "stop", initiator_id)
         self.deliver()
         return build_id
 
     def delete_workspace(self, workspace_id: int, initiator_id: int) -> int:
         with self.transaction() as tx:
+            directory.username(tx, initiator_id)
             build_id = workspaces.build(tx, self.now_at, workspace_id, "delete", initiator_id)
         self.deliver()
         return build_id
 
     def set_workspace_ttl(self, workspace_id: int, ttl: str | int | None) -> None:
         """A TTL of its own, from the next start on; None removes it at once."""
-        ttl_us = parse_duration(ttl) if isinstance(ttl, str) else ttl
+        ttl_us = _duration(ttl)
         with self.transaction() as tx:
             lifecycle.set_ttl(tx, self.now_at, workspace_id, ttl_us, self.activity(workspace_id))
 
@@ -217,13 +231,13 @@ class ControlPlane(Engine):
             lifecycle.set_dormant(tx, self.now_at, workspace_id, dormant)
 
     def set_workspace_deadline(self, workspace_id: int, deadline: str | int) -> None:
-        at = parse_instant(deadline, UTC_ZONE) if isinstance(deadline, str) else deadline
+        at = _instant(deadline)
         with self.transaction() as tx:
             lifecycle.set_deadline(tx, self.now_at, workspace_id, at)
 
     def connect(self, workspace_id: int, lasting: str | int) -> None:
         """Somebody is connected to a workspace for so long: its agent reports activity every minute."""
-        lasts_us = parse_duration(lasting) if isinstance(lasting, str) else lasting
+        lasts_us = _duration(lasting) or 0
         with self.transaction() as tx:
             workspaces.owned(tx, workspace_id, "connection")
             life = lifecycle.get(tx, workspace_id)
@@ -254,6 +268,7 @@ class ControlPlane(Engine):
     def create_daemon(self, name: str, organization_id: int = 1, tags: Mapping[str, str] | None = None) -> int:
         """A daemon that somebody else runs: it acquires jobs, works on them and says what became of each."""
         with self.transaction() as tx:
+            directory.organization(tx, organization_id)
             return tx.insert(
                 "provisioner_daemons",
                 organization_id=organization_id,
@@ -280,6 +295,8 @@ class ControlPlane(Engine):
 
     def wait_for_job(self, daemon_id: int, types: tuple[JobType, ...] = ()) -> Wait:
         """A daemon waits for a job, which it gets in the moment in which there is one."""
+        with self.database.transaction() as tx:
+            jobs.daemon(tx, daemon_id)
         wait = Wait(daemon_id, types)
         self._waits.append(wait)
         self.deliver()
@@ -318,9 +335,7 @@ class ControlPlane(Engine):
         """A job has failed."""
         if not error:
             raise RefusedError("a job fails of something; say what")
-        with self.transaction() as tx:
-            jobs.working_on(tx, job_id, daemon_id)
-            jobs.finish(tx, self.now_at, job_id, error)
+        self.fail(job_id, error, daemon_id)
         self.deliver()
 
     def dry_run(self, version_id: int, initiator_id: int) -> int:
@@ -392,3 +407,31 @@ class ControlPlane(Engine):
         with self.database.transaction() as tx:
             wanted = {p.id: self.desired(tx, p.id) for p in prebuilds.presets(tx) if p.active}
         return metrics.exposition(self.database, self.now_at, wanted, self.reconciler.failure_hard_limit)
+
+
+def _duration(given: str | int | None) -> int | None:
+    """Microseconds of a duration, as text or already so. Raises RefusedError for text that is none."""
+    try:
+        return parse_duration(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _instant(given: str | int) -> int:
+    """Microseconds of an instant, as text or already so. Raises RefusedError for text that is none."""
+    try:
+        return parse_instant(given, UTC_ZONE) if isinstance(given, str) else given
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _check_autostart(tx: Transaction, template_id: int, autostart: str) -> None:
+    """Raises RefusedError for an autostart that Coder cannot read, or that the template forbids."""
+    if not autostart:
+        return
+    if not templates.schedule(tx, template_id).allow_user_autostart:
+        raise RefusedError("the template's allow_user_autostart is false")
+    try:
+        weekly(autostart)
+    except CronError as error:
+        raise RefusedError(f"autostart: {error}") from error

@@ -39,7 +39,12 @@ _RUNNING = _BUILDS.format(
     joins="JOIN provisioner_jobs AS j ON j.id = b.job_id",
     where="",
 )
-_CLAIMABLE = _BUILDS.format(columns="", joins="", where=" AND b.template_version_preset_id = $preset")
+_CLAIMABLE = _BUILDS.format(
+    columns=", t.organization_id, j.canceled_at",
+    joins="JOIN templates AS t ON t.id = w.template_id JOIN provisioner_jobs AS j ON j.id = b.job_id",
+    where=" AND b.template_version_preset_id = $preset AND t.active_version_id = b.template_version_id "
+    "AND NOT t.deleted AND t.deprecated = ''",
+)
 _PRESETS = """
     SELECT
         p.id, t.id, v.id, t.organization_id, t.active_version_id, t.deleted, t.deprecated, p.last_invalidated_at,
@@ -104,7 +109,8 @@ class _Latest(NamedTuple):
     build_at: datetime
     ready_at: datetime | None
     agents: int
-    job: tuple[Any, ...]
+    others: tuple[Any, ...]
+    """The other columns that were asked for."""
 
 
 def _latest(rows: Iterable[Row]) -> list[_Latest]:
@@ -192,11 +198,12 @@ def snapshot(tx: Transaction, now_at: int, presets: tuple[PresetRow, ...], setti
     running: dict[int, list[Prebuild]] = {}
     failures: dict[int, list[int]] = {}
     for build in _latest(tx.execute(_RUNNING)):
-        _, _, completed_at, canceled_at, error = build.job
-        if build.transition != "start" or completed_at is None or canceled_at is not None:
+        _, _, completed_at, canceled_at, error = build.others
+        if build.transition != "start" or completed_at is None:
             continue
         if error:
             failures.setdefault(build.preset_id, []).append(from_datetime(build.build_at))
+        if error or canceled_at is not None:
             continue
         ready = build.ready_at is not None and from_datetime(build.ready_at) <= now_at
         prebuild = Prebuild(build.workspace_id, build.preset_id, from_datetime(build.workspace_at), ready)
@@ -278,9 +285,9 @@ def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions
 def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
     """Cancel the preset's start jobs that no daemon has taken; their workspaces are gone."""
     pending = [
-        (build.job[0], build.workspace_id)
+        (build.others[0], build.workspace_id)
         for build in _latest(tx.execute(_RUNNING))
-        if build.preset_id == preset_id and build.transition == "start" and build.job[1:3] == (None, None)
+        if build.preset_id == preset_id and build.transition == "start" and build.others[1:3] == (None, None)
     ]
     for job_id, workspace_id in pending:
         jobs.cancel(tx, now_at, job_id)
@@ -305,20 +312,11 @@ class Ready(NamedTuple):
 def claimable(tx: Transaction, now_at: int, preset_id: int) -> list[Ready]:
     """The prebuilds of a preset that somebody may claim now, the oldest first: of an active version, with ready
     agents (which only a start that succeeded has), also expired ones whose delete build does not exist yet."""
-    preset = tx.one(
-        "SELECT v.id, t.active_version_id, t.organization_id, t.deleted, t.deprecated "
-        "FROM template_version_presets AS p JOIN template_versions AS v ON v.id = p.template_version_id "
-        "JOIN templates AS t ON t.id = v.template_id WHERE p.id = $id",
-        id=preset_id,
-    )
-    if preset is None or preset[3] or preset[4]:
-        return []
-    version_id, active_id, organization_id = preset[:3]
     return [
-        Ready(build.workspace_id, build.build_number, build.version_id, preset_id, organization_id, build.agents)
+        Ready(build.workspace_id, build.build_number, build.version_id, preset_id, build.others[0], build.agents)
         for build in _latest(tx.execute(_CLAIMABLE, preset=preset_id))
         if build.transition == "start"
-        and build.version_id == version_id == active_id
+        and build.others[1] is None
         and build.ready_at is not None
         and from_datetime(build.ready_at) <= now_at
     ]

@@ -69,6 +69,9 @@ def create_version(
 ) -> tuple[int, int]:
     """(version id, id of its import job). It can be used once a daemon has imported it."""
     template = get(tx, template_id)
+    if template.deleted:
+        raise RefusedError(f'template "{template.name}" is deleted')
+    directory.username(tx, created_by)
     if tx.one("SELECT 1 FROM template_versions WHERE template_id = $id AND name = $name", id=template_id, name=name):
         raise RefusedError(f'template "{template.name}" has a version "{name}" already; choose another name')
     job_id = jobs.insert(tx, now_at, "template_version_import", created_by, template.organization_id, tags)
@@ -86,15 +89,16 @@ def create_version(
 def dry_run(tx: Transaction, now_at: int, version_id: int, initiator_id: int) -> int:
     """Queue a dry run of a version: its job's id. Raises RefusedError if it is unknown or was not imported."""
     row = tx.one(
-        "SELECT v.name, t.organization_id, j.job_status FROM template_versions AS v "
+        "SELECT v.name, t.organization_id, v.job_id IS NULL OR j.job_status = 'succeeded', j.job_status "
+        "FROM template_versions AS v "
         "JOIN templates AS t ON t.id = v.template_id LEFT JOIN provisioner_jobs AS j ON j.id = v.job_id "
         "WHERE v.id = $id",
         id=version_id,
     )
     if row is None:
         raise RefusedError(f"there is no template version {version_id}")
-    name, organization_id, status = row
-    if status not in (None, "succeeded"):
+    name, organization_id, is_imported, status = row
+    if not is_imported:
         raise RefusedError(f'version "{name}" cannot be tried: its import has {status}; it must have succeeded')
     return jobs.insert(tx, now_at, "template_version_dry_run", initiator_id, organization_id)
 
@@ -102,14 +106,15 @@ def dry_run(tx: Transaction, now_at: int, version_id: int, initiator_id: int) ->
 def activate(tx: Transaction, version_id: int) -> None:
     """Make a version its template's active one. Raises RefusedError if it is unknown or was not imported."""
     row = tx.one(
-        "SELECT v.template_id, v.name, j.job_status FROM template_versions AS v "
+        "SELECT v.template_id, v.name, v.job_id IS NULL OR j.job_status = 'succeeded', j.job_status "
+        "FROM template_versions AS v "
         "LEFT JOIN provisioner_jobs AS j ON j.id = v.job_id WHERE v.id = $id",
         id=version_id,
     )
     if row is None:
         raise RefusedError(f"there is no template version {version_id}")
-    template_id, name, status = row
-    if status not in (None, "succeeded"):
+    template_id, name, is_imported, status = row
+    if not is_imported:
         raise RefusedError(f'version "{name}" cannot be made active: its import has {status}; it must have succeeded')
     tx.update("templates", template_id, active_version_id=version_id)
 

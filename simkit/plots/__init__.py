@@ -15,6 +15,8 @@ from simkit.plots.capacity import (
     idle_cost,
     week,
 )
+from simkit.plots.controlplane import day
+from simkit.plots.cron_ranges import cron_clocks, cron_edges, cron_weeks, cron_year
 from simkit.plots.expiration import bumps, deadlines, prebuild_ttls, running, stops, workspaces
 from simkit.plots.style import Picture
 
@@ -22,6 +24,11 @@ __all__ = [
     "Picture",
     "age_at_claim",
     "bumps",
+    "cron_clocks",
+    "cron_edges",
+    "cron_weeks",
+    "cron_year",
+    "day",
     "deadlines",
     "demand",
     "failures",

@@ -94,14 +94,14 @@ class Database:
     def rows(self, sql: str, **given: Any) -> list[Row]:
         """What a SELECT answers. Instants come out of `epoch_us(...)`."""
         try:
-            return self._connection.execute(sql, given or None).fetchall()
+            return self._connection.execute(sql, _plain(given)).fetchall()
         except duckdb.Error as error:
             raise StoreError(explained(self.path, error)) from error
 
     def table(self, sql: str, **given: Any) -> Any:
         """What a SELECT answers, as a DataFrame."""
         try:
-            return self._connection.execute(sql, given or None).df()
+            return self._connection.execute(sql, _plain(given)).df()
         except duckdb.Error as error:
             raise StoreError(explained(self.path, error)) from error
 
@@ -184,6 +184,11 @@ class Transaction:
         return last + 1
 
 
+def _plain(given: dict[str, Any]) -> dict[str, Any] | None:
+    """Parameters as DuckDB takes them: a number of an earlier answer is numpy's."""
+    return {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()} or None
+
+
 def instant(value: Any) -> int:
     """An instant as it came out of `epoch_us(...)`, NEVER for NULL."""
     return NEVER if value is None else int(value)
@@ -216,5 +221,5 @@ def _named(path: str, error: duckdb.Error) -> RefusedError | StoreError:
         for table, check, name in constraints():
             if f'on table "{table}"' in text and check in text:
                 return RefusedError(f"the rule {name} of {table} refuses this")
-        return RefusedError(text.splitlines()[0].removeprefix("Constraint Error: "))
+        return RefusedError(f"this is refused: {text.splitlines()[0].removeprefix('Constraint Error: ')}")
     return StoreError(explained(path, error))

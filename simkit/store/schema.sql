@@ -91,7 +91,15 @@ CREATE TABLE files (
     hash VARCHAR NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 64),
     created_at TIMESTAMPTZ NOT NULL,
     created_by BIGINT NOT NULL,
-    mimetype VARCHAR NOT NULL,
+    mimetype VARCHAR NOT NULL
+);
+
+-- A file's bytes, in order of `piece` from 0 on. Coder keeps them in one column of `files`; DuckDB copies a value several
+-- times on its way into a table, so that it takes a large one better in parts.
+CREATE TABLE file_pieces (
+    run_id VARCHAR NOT NULL,
+    file_id BIGINT NOT NULL,
+    piece BIGINT NOT NULL,
     data BLOB NOT NULL
 );
 
@@ -194,7 +202,7 @@ CREATE TABLE workspace_builds (
     created_at TIMESTAMPTZ NOT NULL,
     workspace_id BIGINT NOT NULL,
     template_version_id BIGINT NOT NULL,
-    template_version_preset_id BIGINT NOT NULL,
+    template_version_preset_id BIGINT, -- NULL: none was chosen
     build_number BIGINT NOT NULL CONSTRAINT build_number_counts_from_1 CHECK (build_number > 0),
     transition VARCHAR NOT NULL CONSTRAINT workspace_transition CHECK (transition IN ('start', 'stop', 'delete')),
     initiator_id BIGINT NOT NULL,
@@ -234,6 +242,7 @@ CREATE TABLE provisioner_jobs (
     error_code VARCHAR,
     logs_length BIGINT NOT NULL DEFAULT 0 CONSTRAINT max_provisioner_logs_length CHECK (logs_length <= 1048576), -- bytes
     logs_overflowed BOOLEAN NOT NULL DEFAULT false,
+    -- DuckDB computes it above joins: where an outer join finds no job it says 'pending', so look at the job's id there.
     job_status VARCHAR GENERATED ALWAYS AS (
         CASE
             WHEN completed_at IS NOT NULL THEN

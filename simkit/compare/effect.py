@@ -1,0 +1,186 @@
+"""Simulate both sides with the same people and the same slow builds: what people notice of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simkit.checks.metrics import t_quantile
+from simkit.clock import UTC_ZONE, WEEK_US
+from simkit.compare.desired import midnight
+from simkit.compare.sides import Side, Written
+from simkit.compare.types import Effect, Paired, Trial
+from simkit.errors import NOWHERE, Finding, Findings, InputError, Where
+from simkit.inputs import load
+from simkit.inputs.history import read_history
+from simkit.model import Activate, Behaviour, History, Preset, Scenario, TemplateVersion
+from simkit.simulation import replicate
+from simkit.store import ask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings) -> Effect:
+    for side in (before, after):
+        names: dict[str, Written] = {}
+        for key, written in side.items():
+            first = names.setdefault(key.preset, written)
+            if first is not written:
+                findings.error(
+                    written.preset.where,
+                    f'"{key.preset}" is also the preset at {first.preset.where}, and demand names presets alone; '
+                    "compare one template at a time",
+                )
+    findings.raise_errors()
+    given, demanded = _given(before, after, trial, behaviour, findings)
+    names_of = [{key.preset for key in side} for side in (before, after)]
+    notes = [
+        f"{name} is not in the {which} templates: its people found no prebuild there"
+        for name in demanded
+        for which, names_in in zip(("old", "new"), names_of, strict=True)
+        if name not in names_in
+    ]
+    if isinstance(given.demand, History) and not given.people:
+        notes.append("a history is the same in every replication: chance is that of builds alone")
+    sides = [replace(given, versions=_versions(side, demanded)) for side in (before, after)]
+    tables = [_measured(scenario, trial) for scenario in sides]
+    return Effect(
+        seed=trial.seed,
+        replications=trial.replications,
+        start_at=given.start_at,
+        end_at=given.end_at,
+        zone=given.zone,
+        demand=trial.history or trial.scenario,
+        currency=given.currency,
+        rows=_paired(tables[0], tables[1], demanded, any_cost=_has_cost(given)),
+        notes=tuple(notes),
+    )
+
+
+def _has_cost(scenario: Scenario) -> bool:
+    return any(w.cost_per_instance_hour for w in (scenario.workload, *(w for _, w in scenario.workloads)))
+
+
+def _given(
+    before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings
+) -> tuple[Scenario, list[str]]:
+    """(the scenario in which both sides play, the presets that are asked for, in the order of the new side)."""
+    names = list(dict.fromkeys(key.preset for key in (*after, *before)))
+    zones = {w.preset.zone for w in (*after.values(), *before.values()) if w.preset.timezone}
+    in_zone = next(iter(zones)) if len(zones) == 1 else None
+    scenario = load(trial.scenario) if trial.scenario else None
+    history = None
+    if trial.history:
+        own = scenario.zone if scenario else in_zone
+        history = read_history(Path(trial.history), own, names[0] if len(names) == 1 else None, names, findings)
+        if not findings.errors and not history.claim_at.size:
+            findings.error(Where(trial.history), "has no claims; give a history with some")
+        findings.raise_errors()
+    if scenario is not None:
+        events = tuple(event for event in scenario.events if not isinstance(event, Activate))
+        scenario = replace(scenario, events=events, demand=history or scenario.demand)
+    else:
+        assert history is not None, "a trial has a history or a scenario"
+        zone = in_zone or UTC_ZONE
+        first, last = int(history.claim_at[0]), int(history.claim_at[-1])
+        scenario = Scenario(
+            name="diff",
+            start_at=midnight(zone, first, 0),
+            end_at=midnight(zone, last, 1),
+            versions=(),
+            demand=history,
+            zone=zone,
+            behaviour=behaviour,
+            provisioner_daemons=trial.provisioner_daemons,
+            workload=trial.workload,
+            currency=trial.currency,
+        )
+    demand = scenario.demand
+    asked = set(demand.preset if isinstance(demand, History) else (profile.preset for profile in demand))
+    asked |= {people.preset for people in scenario.people}
+    known = [name for name in names if name in asked]
+    if missing := sorted(asked - set(names)):
+        where = scenario.where if scenario.where != NOWHERE else Where(trial.history)
+        raise InputError(
+            Finding("error", where, f'demand asks for "{name}", which neither side has; they have {", ".join(names)}')
+            for name in missing
+        )
+    return scenario, known
+
+
+def _versions(side: Side, demanded: Sequence[str]) -> tuple[TemplateVersion, ...]:
+    """A version per template; what is asked for and not there is a preset without prebuilds in one of its own."""
+    templates: dict[str, list[Preset]] = {}
+    for key, written in side.items():
+        templates.setdefault(key.template or "template", []).append(written.preset)
+    here = {key.preset for key in side}
+    absent = tuple(Preset(name, 0) for name in demanded if name not in here)
+    versions = [TemplateVersion(name, "v1", tuple(presets)) for name, presets in templates.items()]
+    return (*versions, *([TemplateVersion("(absent)", "v1", absent)] if absent else []))
+
+
+def _measured(scenario: Scenario, trial: Trial) -> pd.DataFrame:
+    """A row per preset and replication: see the question `summary`; per week where a number adds up."""
+    answers = [
+        ask(result, "summary").assign(replication=i)
+        for i, result in enumerate(replicate(scenario, trial.seed, trial.replications))
+    ]
+    frame = type(answers[0])([row for answer in answers for row in answer.to_dict("records")])
+    weeks = (scenario.end_at - scenario.start_at) / WEEK_US
+    for name in ("idle_instance_hours", "idle_cost"):
+        frame[name] = frame[name] / weeks
+    return frame
+
+
+_MEASURES = (
+    ("hit_rate", "hit rate"),
+    ("wait_p50_s", "wait p50"),
+    ("wait_p95_s", "wait p95"),
+    ("idle_instance_hours", "idle instance-hours a week"),
+    ("idle_cost", "idle cost a week"),
+)
+ALL = "all presets"
+
+
+def _paired(old: pd.DataFrame, new: pd.DataFrame, presets: Sequence[str], any_cost: bool) -> tuple[Paired, ...]:
+    rows = []
+    measures = [m for m in _MEASURES if any_cost or m[0] != "idle_cost"]
+    everyone = len(set(old["preset"]) | set(new["preset"])) > 1
+    for preset in [*presets, *([ALL] if everyone else [])]:
+        for column, name in measures:
+            if preset == ALL and column.startswith("wait"):
+                continue  # a quantile of several presets is none of their quantiles
+            before, after = (_by_replication(frame, preset, column) for frame in (old, new))
+            rows.append(Paired(preset, name, *_interval(before, after)))
+    return tuple(rows)
+
+
+def _by_replication(frame: pd.DataFrame, preset: str, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    if preset != ALL:
+        return frame[frame["preset"] == preset].sort_values("replication")[column].to_numpy(dtype=np.float64)
+    sums = frame.groupby("replication")[["hits", "claims", "idle_instance_hours", "idle_cost"]].sum()
+    values = sums["hits"] / sums["claims"] if column == "hit_rate" else sums[column]
+    return values.to_numpy(dtype=np.float64)
+
+
+def _interval(
+    old: np.ndarray[tuple[int], np.dtype[np.float64]], new: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[float, float, float, float, float]:
+    """(mean of old, mean of new, mean of new - old, low, high) over the replications in which both have a value.
+
+    The paired-t confidence interval: Law, Simulation Modeling and Analysis, section 10.2.
+    """
+    both = ~(np.isnan(old) | np.isnan(new))
+    old, new = old[both], new[both]
+    if old.size == 0:
+        return nan, nan, nan, nan, nan
+    change = new - old
+    mean = float(change.mean())
+    half = t_quantile(change.size - 1) * float(change.std(ddof=1)) / sqrt(change.size) if both.sum() > 1 else nan
+    return float(old.mean()), float(new.mean()), mean, mean - half, mean + half

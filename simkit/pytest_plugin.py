@@ -1,0 +1,185 @@
+"""Run `*.simkit.yaml` files as pytest tests, and give fixtures to those who write tests in Python.
+
+`pytest --simkit`, or `simkit = true` in pytest's ini file, collects such files; one that is named on the command line
+is collected without either. Loading the plugin imports pytest alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from simkit.checks import Outcome, Test, TestFile
+    from simkit.checks.templates import Templates
+    from simkit.model import Preset, Scenario
+    from simkit.result import Result
+
+_SUFFIX = ".simkit.yaml"
+_TEMPLATES: pytest.StashKey[Templates] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = f"run the tests of prebuild schedules in *{_SUFFIX} files"
+    parser.getgroup("simkit").addoption("--simkit", action="store_true", default=None, help=text)
+    parser.addini("simkit", f"{text}, as --simkit does", type="bool", default=False)
+    text = "values of Terraform variables for them, NAME=VALUE"
+    parser.getgroup("simkit").addoption("--simkit-var", action="append", default=[], metavar="NAME=VALUE", help=text)
+    parser.addini("simkit_variables", f"{text} a line", type="linelist", default=[])
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if not file_path.name.endswith(_SUFFIX):
+        return None
+    wanted = parent.config.getoption("simkit") or parent.config.getini("simkit")
+    if not wanted and not parent.session.isinitpath(file_path):
+        return None
+    return SimkitFile.from_parent(parent, path=file_path)
+
+
+class SimkitFile(pytest.File):
+    """A test file. One that cannot be read is a collection error, which tells every problem."""
+
+    def collect(self) -> Iterator[SimkitItem]:
+        from simkit.checks import read_test_file
+        from simkit.errors import Findings
+
+        findings = Findings()
+        test_file = read_test_file(_shown(self.path), findings, _templates(self.config))
+        if test_file is None:
+            raise self.CollectError("\n".join(str(problem) for problem in findings.errors))
+        for test in test_file.tests:
+            yield SimkitItem.of(self, test_file, test)
+
+
+def _templates(config: pytest.Config) -> Templates:
+    """Those that were read already, whatever the file."""
+    from simkit.checks.templates import Templates
+
+    if _TEMPLATES not in config.stash:
+        given = [*config.getini("simkit_variables"), *config.getoption("simkit_var")]
+        if wrong := [text for text in given if not text.partition("=")[1]]:
+            raise pytest.UsageError(f'simkit: "{wrong[0]}" is not NAME=VALUE')
+        config.stash[_TEMPLATES] = Templates(dict(text.split("=", 1) for text in given))
+    return config.stash[_TEMPLATES]
+
+
+class SimkitItem(pytest.Item):
+    """One test of a file. `-k` also finds it by its preset's name."""
+
+    test_file: TestFile
+    test: Test
+
+    @classmethod
+    def of(cls, parent: SimkitFile, test_file: TestFile, test: Test) -> SimkitItem:
+        item = cls.from_parent(parent, name=test.name)
+        item.test_file, item.test = test_file, test
+        item.extra_keyword_matches.add(test.preset)
+        return item
+
+    def runtest(self) -> None:
+        from simkit.checks import run_test
+
+        outcome = run_test(self.test_file, self.test)
+        if not outcome.ok:
+            raise SimkitFailed(outcome)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        from simkit.errors import SimkitError
+
+        if isinstance(excinfo.value, SimkitFailed | SimkitError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.test.where.line - 1, self.name
+
+
+class SimkitFailed(AssertionError):
+    """A test of a schedule failed; its text is that of every failure."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("\n\n".join(failure.text for failure in outcome.failures))
+
+
+def _shown(path: Path) -> Path:
+    """A path as a person in the current folder writes it."""
+    here = Path(os.path.relpath(path))
+    return path if here.parts[:1] == ("..",) else here
+
+
+class PresetsOf(Protocol):
+    """The presets of a Terraform file or folder by name; relative paths start at the test's own folder."""
+
+    def __call__(self, path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]: ...
+
+
+class DesiredAt(Protocol):
+    """Desired instances of a preset at an instant: RFC 3339, or wall-clock time in the preset's time zone."""
+
+    def __call__(self, preset: Preset, at: str) -> int: ...
+
+
+class RunOf(Protocol):
+    """The result of a scenario, or of a scenario file; relative paths start at the test's own folder."""
+
+    def __call__(self, scenario: str | Path | Scenario, seed: int = 0, replication: int = 0) -> Result: ...
+
+
+@pytest.fixture
+def simkit_presets(request: pytest.FixtureRequest) -> PresetsOf:
+    """simkit_presets("main.tf")["Large"] is a Preset. Raises simkit.InputError with every problem."""
+
+    def presets(path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]:
+        from simkit.errors import Findings
+        from simkit.inputs.preset import read_presets
+        from simkit.inputs.terraform import read_terraform
+
+        findings = Findings()
+        found = read_presets(read_terraform(request.path.parent / path, variables or {}, findings), findings)
+        findings.raise_errors()
+        return {preset.name: preset for preset in found}
+
+    return presets
+
+
+@pytest.fixture
+def simkit_desired() -> DesiredAt:
+    """simkit_desired(preset, "2026-03-09 08:30") is how many prebuilds its schedules ask for then."""
+
+    def desired_at(preset: Preset, at: str) -> int:
+        from simkit.clock import parse_instant
+        from simkit.model import DEFAULT_BEHAVIOUR
+        from simkit.timeline import desired
+
+        instant = parse_instant(at, preset.zone)
+        return max(int(desired(preset, DEFAULT_BEHAVIOUR, instant, instant + 1).value[0]), 0)
+
+    return desired_at
+
+
+@pytest.fixture(scope="session")
+def _simkit_results() -> dict[tuple[Path, int, int], Result]:
+    return {}
+
+
+@pytest.fixture
+def simkit_run(request: pytest.FixtureRequest, _simkit_results: dict[tuple[Path, int, int], Result]) -> RunOf:
+    """simkit_run("week.yaml", seed=7).ask("hit_rate") is a DataFrame. A file is simulated once a session and seed."""
+
+    def result(scenario: str | Path | Scenario, seed: int = 0, replication: int = 0) -> Result:
+        import simkit
+
+        if not isinstance(scenario, str | Path):
+            return simkit.run(scenario, seed, replication)
+        path = request.path.parent / scenario
+        key = (path, seed, replication)
+        if key not in _simkit_results:
+            _simkit_results[key] = simkit.run(simkit.load(path), seed, replication)
+        return _simkit_results[key]
+
+    return result

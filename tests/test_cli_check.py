@@ -1,0 +1,141 @@
+"""`simkit check` as a person or a pipeline types it: what it prints, and with which status it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simkit.checks import FORMATS
+from simkit.cli import main
+
+TEMPLATE = """\
+data "coder_workspace_preset" "large" {
+  name = "large"
+  prebuilds {
+    instances = 1
+    scheduling {
+      timezone = "America/New_York"
+      schedule {
+        cron      = "* 8-18 * * 1-5"
+        instances = 5
+      }
+    }
+  }
+}
+"""
+TESTS = """\
+template: main.tf
+tests:
+  - name: day
+    expect: [{desired: 5, every: "weekday 08:00-18:00", over: 2026}]
+  - name: night
+    expect: [{desired: 1, every: "weekday 18:00-08:00", over: 2026}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("main.tf").write_text(TEMPLATE)
+    Path("large.simkit.yaml").write_text(TESTS)
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", *arguments])
+
+
+def test_the_current_folder_is_checked_if_no_path_is_given():
+    done = invoke()
+    assert done.exit_code == 1
+    assert "large.simkit.yaml:6: night: expected 1 desired instance" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 preset, 2 tests: 1 failed; 2 notes"
+    assert done.stdout == invoke(".").stdout == invoke("main.tf").stdout
+
+
+def test_one_test_is_run_alone_as_the_failure_says():
+    said = invoke("large.simkit.yaml", "-k", "night")
+    assert said.exit_code == 1
+    assert "simkit check large.simkit.yaml -k night" in said.stdout
+    assert invoke("large.simkit.yaml", "-k", "day").exit_code == 0
+
+
+def test_a_pull_request_that_corrects_the_cron_passes():
+    Path("main.tf").write_text(TEMPLATE.replace("8-18", "8-17"))
+    done = invoke("--strict")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "1 preset, 2 tests, all passed; 2 notes"
+
+
+def test_the_command_offers_every_form_there_is():
+    (option,) = [parameter for parameter in main.commands["check"].params if parameter.name == "form"]
+    assert set(option.type.choices) == set(FORMATS)
+
+
+def test_every_form_ends_with_the_same_status():
+    assert {invoke("--format", form).exit_code for form in ("text", "json", "junit", "github")} == {1}
+    assert json.loads(invoke("--format", "json").stdout)["status"] == 1
+    assert ElementTree.fromstring(invoke("--format", "junit").stdout).get("failures") == "1"
+    assert invoke("--format", "github").stdout.startswith("::")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "junit", "github"])
+def test_an_unusable_input_ends_with_status_2_and_still_in_its_form(form):
+    Path("large.simkit.yaml").write_text("template: main.tf\ntests: [{name: a, expct: []}]\n")
+    done = invoke("--format", form)
+    assert done.exit_code == 2
+    assert "unknown key; write" in done.stdout
+    assert "Traceback" not in done.output
+    if form == "json":
+        assert json.loads(done.stdout)["status"] == 2
+    if form == "junit":
+        assert ElementTree.fromstring(done.stdout).get("errors") == "2"
+
+
+def test_a_path_that_is_not_there_ends_with_status_2():
+    done = invoke("nowhere")
+    assert (done.exit_code, done.stdout) == (
+        2,
+        "nowhere: there is no such file or folder\n\nno presets, no test was run; 1 error\n",
+    )
+
+
+def test_a_variable_of_the_template_is_given():
+    Path("main.tf").write_text('variable "n" {}\n' + TEMPLATE.replace("instances = 5", "instances = var.n"))
+    assert invoke("-k", "day").exit_code == 2
+    assert invoke("-k", "day", "--var", "n=5").exit_code == 0
+    assert invoke("-k", "day", "--var", "n=6").exit_code == 1
+
+
+@pytest.mark.slow
+def test_500_presets_with_4_schedules_over_a_year_take_less_than_10_seconds(folder):
+    schedules = "".join(
+        f'      schedule {{\n        cron = "{cron}"\n        instances = {count}\n      }}\n'
+        for cron, count in (("* 7 * * 1-5", 2), ("* 8-17 * * 1-5", 5), ("* 18-20 * * 1-5", 2), ("* 9-14 * * 6", 1))
+    )
+    zones = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney", "America/Sao_Paulo")
+    for team in range(50):
+        here = folder / f"team{team}"
+        here.mkdir()
+        presets, tests = "", "template: main.tf\ntests:\n"
+        for i in range(10):
+            presets += (
+                f'data "coder_workspace_preset" "p{i}" {{\n  name = "p{i}"\n  prebuilds {{\n    instances = 1\n'
+                f'    scheduling {{\n      timezone = "{zones[i % 5]}"\n{schedules}    }}\n  }}\n}}\n'
+            )
+            tests += (
+                f"  - name: p{i}\n    preset: p{i}\n    expect:\n"
+                '      - {desired: 5, every: "weekday 08:00-18:00", over: 2026}\n'
+            )
+        (here / "main.tf").write_text(presets)
+        (here / "t.simkit.yaml").write_text(tests)
+    began = time.process_time()  # one thread works; others on the machine do not count
+    done = invoke(*(f"team{team}" for team in range(50)))
+    took = time.process_time() - began
+    assert done.stdout.splitlines()[-1].startswith("500 presets, 500 tests, all passed")
+    assert took < 10
