@@ -22,8 +22,8 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit report notebooks/01-capacity.ipynb -p scenario=data/scenarios/workweek.yaml
 	.venv/bin/simkit report notebooks/02-expiration.ipynb -p scenario=data/scenarios/lifecycle.yaml
 
-test: $(READY) ## Run the tests, but for the slow ones
-	$(PY) -m pytest
+test: $(READY) ## Run the tests, but for the slow ones, two at a time
+	$(PY) -m pytest -n 2
 
 test-slow: $(READY) ## Run the slow tests alone
 	$(PY) -m pytest -m slow

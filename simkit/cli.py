@@ -257,18 +257,34 @@ def plan_check(context: click.Context, plan: str) -> None:
 )
 @click.option("-k", "keyword", default="", metavar="NAME", help="Only the tests called NAME, or with NAME in theirs.")
 @click.option("--strict", is_flag=True, help="A warning fails, too.")
+@click.option(
+    "--update", metavar="NAME", help="First write again the snapshots with NAME in their path, or of preset NAME."
+)
 @click.option("--var", "variables", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A Terraform variable.")
 @click.pass_context
 def check(
-    context: click.Context, paths: tuple[str, ...], form: str, keyword: str, strict: bool, variables: dict[str, str]
+    context: click.Context,
+    paths: tuple[str, ...],
+    form: str,
+    keyword: str,
+    strict: bool,
+    update: str | None,
+    variables: dict[str, str],
 ) -> None:
     """Look at every preset in the .tf files below PATHS (here, if none is given) and run the *.simkit.yaml tests.
 
-    Exit status 0: all is well. 1: a test failed. 2: an input cannot be used.
+    A template with a snapshot beside it (see `simkit snapshot`) must still ask for what that says.
+
+    Exit status 0: all is well. 1: a test failed, or a snapshot differs. 2: an input cannot be used.
     """
     from simkit.checks import FORMATS
     from simkit.checks import check as check_paths
 
+    if update is not None:
+        from simkit import snapshot as snapshots
+
+        for path in snapshots.update(snapshots.called(paths or (".",), update), variables):
+            click.echo(f"Wrote {path}", err=True)
     checked = check_paths(paths or (".",), keyword, strict, variables)
     click.echo(FORMATS[form](checked), nl=False)
     context.exit(checked.status)

@@ -32,6 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simkit_variables", f"{text} a line", type="linelist", default=[])
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if wrong := [text for text in _variables(config) if not text.partition("=")[1]]:
+        raise pytest.UsageError(f'--simkit-var: "{wrong[0]}" is not NAME=VALUE')
+
+
+def _variables(config: pytest.Config) -> list[str]:
+    """The command line's last, as they are in force then."""
+    return [*config.getini("simkit_variables"), *config.getoption("simkit_var")]
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if not file_path.name.endswith(_SUFFIX):
         return None
@@ -61,10 +71,7 @@ def _templates(config: pytest.Config) -> Templates:
     from simkit.checks.templates import Templates
 
     if _TEMPLATES not in config.stash:
-        given = [*config.getini("simkit_variables"), *config.getoption("simkit_var")]
-        if wrong := [text for text in given if not text.partition("=")[1]]:
-            raise pytest.UsageError(f'simkit: "{wrong[0]}" is not NAME=VALUE')
-        config.stash[_TEMPLATES] = Templates(dict(text.split("=", 1) for text in given))
+        config.stash[_TEMPLATES] = Templates(dict(text.split("=", 1) for text in _variables(config)))
     return config.stash[_TEMPLATES]
 
 
@@ -83,7 +90,11 @@ class SimkitItem(pytest.Item):
 
     def runtest(self) -> None:
         from simkit.checks import run_test
+        from simkit.errors import InputError
 
+        # By now all templates were read. (Ending the session instead would be a crash to xdist.)
+        if undeclared := _templates(self.config).undeclared:
+            raise InputError(undeclared)
         outcome = run_test(self.test_file, self.test)
         if not outcome.ok:
             raise SimkitFailed(outcome)

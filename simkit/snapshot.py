@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from simkit.clock import WEEKDAYS, Zone, to_datetime
-from simkit.errors import Finding, Findings, InputError, Where
+from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.preset import read_presets
 from simkit.inputs.terraform import PRESET, read_terraform
 from simkit.model import DEFAULT_BEHAVIOUR, Preset
@@ -100,6 +100,26 @@ def with_snapshots(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return found
 
 
+def called(paths: Iterable[str | Path], name: str) -> tuple[Path, ...]:
+    """The Terraform files at or below `paths` that have a snapshot and `name` in their path, or a preset of this name.
+
+    Raises InputError if there is none.
+    """
+    found = [path for path in templates(paths) if snapshot_path(path).exists()]
+    chosen = tuple(path for path in found if name in str(path) or _has_preset(path, name))
+    if not chosen:
+        text = "no snapshot has this in its path, and none is of a preset of this name; "
+        text += did_you_mean(name, map(str, found))
+        if not found:
+            text = "there is no snapshot to update; write some with: simkit snapshot"
+        raise InputError([Finding("error", Where(f"--update {name}"), text)])
+    return chosen
+
+
+def _has_preset(template: Path, name: str) -> bool:
+    return any(one.name is not None and one.name.value == name for one in read_terraform(template, {}, Findings()))
+
+
 def is_undeclared(finding: Finding) -> bool:
     """Does it say that a template does not declare a variable for which there is a value?"""
     return finding.where.path.startswith("--var ") and finding.text.startswith("the template declares no ")
@@ -174,16 +194,22 @@ def compare(path: str | Path) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def snapshot_problems(terraform_path: str | Path) -> list[str]:
-    """What `compare` finds, as text; nothing for a template without a snapshot, and for one that cannot be read, of
-    which whoever reads it for its own sake tells."""
-    if not snapshot_path(_template_of(Path(terraform_path))).exists():
-        return []
-    try:
-        return [str(finding) for finding in compare(terraform_path)]
-    except InputError as error:
-        mine = str(snapshot_path(_template_of(Path(terraform_path))))
-        return [str(problem) for problem in error.problems if problem.where.path == mine]
+def differences(templates: Iterable[Path]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """(what is wrong with the snapshots beside these Terraform files, what differs between the two).
+
+    Neither for a template without a snapshot, nor for one that cannot be read itself, of which whoever reads it for its
+    own sake tells.
+    """
+    broken: list[Finding] = []
+    differing: list[Finding] = []
+    for template in templates:
+        if not snapshot_path(template).exists():
+            continue
+        try:
+            differing += compare(template)
+        except InputError as error:
+            broken += [problem for problem in error.problems if problem.where.path == str(snapshot_path(template))]
+    return tuple(broken), tuple(differing)
 
 
 def templates(paths: Iterable[str | Path]) -> tuple[Path, ...]:

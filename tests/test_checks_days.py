@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -204,6 +205,27 @@ def test_the_spans_reported_are_those_of_a_minute_by_minute_evaluation(data, pre
             if counts[i] < bound.at_least:
                 by_minute[at] = i
     assert found == by_minute
+
+
+def test_in_every_zone_the_spans_around_each_change_of_the_clocks_are_those_of_the_minutes():
+    year_at, year_end = parse_over("2026", UTC_ZONE)
+    preset = Preset("p", 0, schedules=(Schedule("* 0-2,23 * * *", 1),))
+    every, compared = "daily 00:30-02:30", 0
+    for name in ZONES:
+        of, placed = known(name), replace(preset, timezone=name)
+        for change_at in of.offsets(year_at, year_end)[0].tolist()[1:]:
+            start_at, end_at = change_at - 150 * MINUTE_US, change_at + 150 * MINUTE_US
+            wanted = parse_every(every).spans(of, start_at, end_at)
+            expected = DesiredExpectation(Bound(exactly=0), tuple((a, b) for a, b in wanted.tolist()), "", NOWHERE)
+            steps = schedule_steps(placed, BEHAVIOURS["v2.35"], start_at, end_at)
+            found = bad_spans(placed, steps, expected) if expected.spans else ()
+            minutes = range(start_at, end_at, MINUTE_US)
+            assert {at for span in found for at in range(span.from_at, span.until_at, MINUTE_US)} == {
+                at for at in minutes if is_within(every, of.local(at)) and of.local(at).hour in (0, 1, 2, 23)
+            }, name
+            compared += 1
+    assert len(ZONES) > 590
+    assert compared > 200
 
 
 @pytest.mark.parametrize(

@@ -139,3 +139,58 @@ def test_500_presets_with_4_schedules_over_a_year_take_less_than_10_seconds(fold
     took = time.process_time() - began
     assert done.stdout.splitlines()[-1].startswith("500 presets, 500 tests, all passed")
     assert took < 10
+
+
+@pytest.fixture
+def snapshot(folder: Path) -> Path:
+    """Of a template whose tests all pass, two instances being in place of the one of which it tells."""
+    Path("large.simkit.yaml").write_text(TESTS.replace("desired: 1", "desired: 2"))
+    Path("main.tf").write_text(TEMPLATE.replace("* 8-18", "* 8-17"))
+    assert CliRunner().invoke(main, ["snapshot", ".", "--at", "2026-03-04T00:00:00Z", "--weeks", "2"]).exit_code == 0
+    Path("main.tf").write_text(TEMPLATE.replace("* 8-18", "* 8-17").replace("instances = 1\n", "instances = 2\n"))
+    return Path("main.simkit.snapshot")
+
+
+def test_a_snapshot_that_differs_fails_and_shows_only_what_differs(snapshot):
+    done = invoke()
+    assert done.exit_code == 1
+    assert f'{snapshot}:6: preset "large" is not as main.tf has it\n    - Mon' in done.stdout
+    assert "    + Mon 2026-03-02 18:00 -05:00  2  base" in done.stdout
+    assert '5  "* 8-17' not in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 preset, 2 tests, all passed; 1 note, 1 snapshot differs"
+
+
+def test_every_form_tells_of_a_snapshot_that_differs(snapshot):
+    said = 'preset "large" is not as main.tf has it'
+    (differing,) = json.loads(invoke("--format", "json").stdout)["snapshots"]
+    assert (differing["path"], differing["text"].splitlines()[0]) == (str(snapshot), said)
+    assert f"::error file={snapshot},line=6,title=simkit%3A snapshot::{said}" in invoke("--format", "github").stdout
+    suites = ElementTree.fromstring(invoke("--format", "junit").stdout.split("\n", 1)[1])
+    assert suites.get("failures") == "1"
+    assert [failure.get("message") for failure in suites.iter("failure")] == [said]
+
+
+@pytest.mark.parametrize("name", ["main.tf", "large"])
+def test_an_update_writes_the_snapshot_of_a_path_or_a_preset_again(snapshot, name):
+    before = snapshot.read_text()
+    done = invoke("--update", name)
+    assert (done.exit_code, done.stderr) == (0, f"Wrote {snapshot}\n")
+    assert snapshot.read_text().replace("  2  base", "  1  base") == before
+    assert invoke().exit_code == 0
+
+
+def test_an_update_of_a_name_that_no_snapshot_has_says_which_there_are(snapshot):
+    before = snapshot.read_text()
+    done = invoke("--update", "lagre")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--update lagre: no snapshot has this in its path, and none is of a preset of this name" in done.stderr
+    assert "main.tf" in done.stderr
+    assert snapshot.read_text() == before
+    snapshot.unlink()
+    assert "there is no snapshot to update; write some with: simkit snapshot" in invoke("--update", "main").stderr
+
+
+def test_a_broken_snapshot_cannot_be_used(snapshot):
+    snapshot.write_text("nothing")
+    done = invoke()
+    assert (done.exit_code, f'{snapshot}: has no line "from"' in done.stdout) == (2, True)

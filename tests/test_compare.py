@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -14,7 +15,7 @@ from simkit.cli import main
 from simkit.clock import HOUR_US, MINUTE_US, parse_instant, zone
 from simkit.compare import FORMATS, Difference, Trial, compare
 from simkit.compare.desired import differences, weekly_periods
-from simkit.compare.effect import ALL
+from simkit.compare.effect import ALL, _interval
 from simkit.errors import InputError
 from simkit.model import DEFAULT_BEHAVIOUR, Preset, Schedule, Workload, constant
 from simkit.timeline import desired
@@ -348,11 +349,30 @@ def test_both_sides_meet_the_same_claims_and_the_change_has_an_interval(sides, h
     assert [row.preset for row in effect.rows if row.preset == ALL] == []
 
 
+def test_the_interval_is_that_of_paired_differences_and_leaves_out_what_has_no_value_on_one_side():
+    old, new = np.array([1, 2, 3, np.nan]), np.array([2, 4, 5, 9])
+    assert _interval(old, new) == pytest.approx((2, 11 / 3, 5 / 3, 5 / 3 - 1.434, 5 / 3 + 1.434), abs=1e-3)
+
+
 def test_the_same_template_twice_changes_nothing_at_all(sides, history: str):
     trial = Trial(history=history, replications=2)
     effect = compare(*sides(template(), template()), AT, trial=trial).effect
     assert effect is not None
     assert {(row.change, row.low, row.high) for row in effect.rows} == {(0, 0, 0)}
+    difference = compare(*sides(template(), template()), AT, trial=trial)
+    assert all("Nothing changes for" in told(difference) for told in FORMATS.values())
+
+
+def test_a_preset_that_nobody_asks_for_still_costs(sides, tmp_path: Path):
+    path = tmp_path / "claims.csv"
+    path.write_text("started_at,preset\n2026-03-02T10:00:00Z,large\n")
+    workload = Workload(cost_per_instance_hour=1)
+    old, new = sides(template(), template() + template(name="idle", base=1, instances=1))
+    effect = compare(old, new, AT, trial=Trial(history=str(path), workload=workload, replications=2)).effect
+    assert effect is not None
+    idle = {row.measure: row for row in effect.rows if row.preset == "idle"}
+    assert set(idle) == {"idle instance-hours a week", "idle cost a week"}
+    assert idle["idle cost a week"].old == 0 < idle["idle cost a week"].new
 
 
 def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: Path):
@@ -363,7 +383,7 @@ def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: P
     assert effect is not None
     rates = {row.preset: (row.old, row.new) for row in effect.rows if row.measure == "hit rate"}
     assert rates == {"large": (1, 1), "new": (0, 1), ALL: (0.5, 1)}
-    assert "new is not in the old templates: its people found no prebuild there" in effect.notes
+    assert "new is not among the old templates: its people found no prebuild there" in effect.notes
 
 
 def test_a_scenario_brings_durations_costs_and_demand(sides, tmp_path: Path, history: str):

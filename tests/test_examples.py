@@ -66,7 +66,8 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, tools: Path) -> Path:
-    """A pull request as the workflow checks it out: the second of two commits, which begins the working day earlier."""
+    """A pull request as the workflow checks it out: the second of two commits, which begins the working day earlier and
+    says so in the snapshot."""
     folder = tmp_path / "checkout"
     shutil.copytree(TEMPLATE, folder / "templates", ignore=shutil.ignore_patterns("__pycache__"))
     git = "git -c user.name=Ada -c user.email=ada@example.com -c commit.gpgsign=false"
@@ -74,6 +75,7 @@ def checkout(tmp_path: Path, tools: Path) -> Path:
     assert run(f"git init --quiet . && {commit} before", folder, tools).returncode == 0
     main = folder / "templates" / "main.tf"
     main.write_text(main.read_text().replace("* 7-17 * * 1-5", "* 6-17 * * 1-5"))
+    assert run("simkit snapshot --update templates", folder, tools).returncode == 0
     assert run(f"{commit} after", folder, tools).returncode == 0
     return folder
 
@@ -105,6 +107,15 @@ def test_every_step_of_the_workflow_runs_in_order_and_the_diff_becomes_the_comme
     assert comment == summary.read_text()
     assert "| `goland` | changed |" in comment
     assert "every Mon-Fri 06:00-07:00: 1 -> 6" in comment
+
+
+def test_the_workflow_marks_the_lines_of_a_snapshot_that_was_forgotten(checkout: Path, tools: Path):
+    assert run("git checkout --quiet HEAD^1 -- templates/main.simkit.snapshot", checkout, tools).returncode == 0
+    (check,) = (step["run"] for step in steps() if step["name"] == "Check the templates and run their tests")
+    done = run(check, checkout, tools, TEMPLATES="templates")
+    assert done.returncode == 1
+    assert "::error file=templates/main.simkit.snapshot,line=7," in done.stdout
+    assert "+ Mon 2026-03-02 06:00 +01:00" in done.stdout
 
 
 def test_the_workflow_fails_where_a_template_cannot_be_read(checkout: Path, tools: Path):
@@ -140,7 +151,7 @@ def test_the_workflow_has_no_more_rights_than_it_needs_and_names_each_action_wit
 
 def test_every_hook_passes_on_the_template(tools: Path):
     offered = read(HOOKS)
-    assert [hook["id"] for hook in offered] == ["simkit-check", "simkit-snapshot"]
+    assert [hook["id"] for hook in offered] == ["simkit-check"]
     for hook in offered:
         assert hook["pass_filenames"] is False
         assert re.search(hook["files"], "templates/main.tf")
@@ -150,9 +161,11 @@ def test_every_hook_passes_on_the_template(tools: Path):
 
 
 def test_a_hook_shows_what_is_no_longer_as_the_snapshot_says(checkout: Path, tools: Path):
-    (command,) = (" ".join([h["entry"], *h["args"]]) for h in read(HOOKS) if h["id"] == "simkit-snapshot")
+    forgotten = checkout / "templates" / "main.tf"
+    forgotten.write_text(forgotten.read_text().replace("* 6-17 * * 1-5", "* 5-17 * * 1-5"))
+    (command,) = (" ".join([h["entry"], *h["args"]]) for h in read(HOOKS))
     done = run(command, checkout, tools)
-    assert (done.returncode, '+ Mon 2026-03-02 06:00 +01:00  6  "* 6-17 * * 1-5"' in done.stdout) == (1, True)
+    assert (done.returncode, '+ Mon 2026-03-02 05:00 +01:00  6  "* 5-17 * * 1-5"' in done.stdout) == (1, True)
 
 
 def test_both_files_of_hooks_are_the_same_but_for_who_installs_simkit():

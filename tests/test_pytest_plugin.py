@@ -135,21 +135,19 @@ def test_values_of_variables_come_from_the_command_line_or_the_ini_file(project:
     run(project, "--simkit").assert_outcomes(errors=1)
     run(project, "--simkit", "--simkit-var", "evening=17").assert_outcomes(passed=1, failed=1)
     project.makeini("[pytest]\nsimkit = true\nsimkit_variables =\n  evening=18\n")
-    run(project, "-k", "the day").assert_outcomes(passed=1, deselected=1)
+    run(project, "-k", "day").assert_outcomes(passed=1, deselected=1)
+    done = run(project, "--simkit-var", "evning=18", "-k", "day")
+    done.stdout.fnmatch_lines(['*the template declares no "evning"*'])
     assert run(project, "--simkit-var", "evening").ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_workers_side_by_side_say_the_same(project: pytest.Pytester):
+def test_where_simkit_is_installed_the_plugin_is_loaded_and_workers_side_by_side_say_the_same(project: pytest.Pytester):
     pytest.importorskip("xdist")
     others = ("-p", "no:hypothesispytest", "-p", "no:anyio")  # which take longer to load than all of this
-    done = project.runpytest_subprocess("-p", "no:cacheprovider", *others, "-W", "error", "--simkit", "-n", "2")
+    strict = ("-p", "no:cacheprovider", "-W", "error", "--strict-config")
+    done = project.runpytest_subprocess(*others, *strict, "--simkit", "-n", "2")
     done.assert_outcomes(passed=1, failed=1)
-    done.stdout.fnmatch_lines(["main.simkit.yaml:8: the early morning is covered*"])
-
-
-def test_the_plugin_is_loaded_where_simkit_is_installed(project: pytest.Pytester):
-    done = project.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", "--strict-config", "--simkit")
-    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["plugins: *simkit-*", "main.simkit.yaml:8: the early morning is covered*"])
 
 
 def test_fixtures_serve_tests_in_python(project: pytest.Pytester):

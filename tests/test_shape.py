@@ -23,7 +23,7 @@ LAYERS = (
     ("simkit.cli", "simkit.pytest_plugin", "simkit.__main__"),
     ("simkit.report",),
     ("simkit.plots", "simkit.sentences"),
-    ("simkit.recommend", "simkit.sweep", "simkit.compare", "simkit.sample_day"),
+    ("simkit.recommend", "simkit.sweep", "simkit.compare", "simkit.cron_ranges", "simkit.sample_day"),
     ("simkit.checks",),
     ("simkit.reference",),
     ("simkit.simulation",),

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from simkit.cli import main
 from simkit.clock import parse_instant
 from simkit.errors import InputError
-from simkit.snapshot import compare, snapshot_path, snapshot_problems, update, write
+from simkit.snapshot import compare, differences, snapshot_path, update, write
 
 TEMPLATE = """\
 data "coder_workspace_preset" "large" {
@@ -104,7 +104,7 @@ def test_another_schedule_is_shown_by_its_lines_alone(template: Path):
         "    + Thu 2026-03-05 18:00 -05:00  2  base",
         f"    if that is meant, run: simkit snapshot --update {template}",
     ]
-    assert snapshot_problems(template) == [str(finding)]
+    assert differences([template]) == ((), (finding,))
     assert compare(snapshot_path(template)) == (finding,)
 
 
@@ -188,14 +188,16 @@ def test_a_snapshot_that_says_no_weeks_is_unusable(template: Path, old: str, new
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError, match=said):
         compare(template)
-    assert any(said in problem for problem in snapshot_problems(template))
+    broken, differing = differences([template])
+    assert any(said in finding.text for finding in broken)
+    assert differing == ()
 
 
 def test_a_template_without_a_snapshot_has_no_problem_and_a_broken_one_is_told_elsewhere(template: Path):
-    assert snapshot_problems(template) == []
+    assert differences([template]) == ((), ())
     write([template], AT)
     template.write_text("data {")
-    assert snapshot_problems(template) == []
+    assert differences([template]) == ((), ())
 
 
 def test_nothing_is_written_if_one_template_is_wrong(template: Path, tmp_path: Path):

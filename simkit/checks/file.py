@@ -28,7 +28,7 @@ from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, WEEKDAYS, Zone
 from simkit.errors import Findings, did_you_mean
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.history import read_history
-from simkit.inputs.scenario import _Reader as ScenarioReader
+from simkit.inputs.scenario import ScenarioReader
 from simkit.model import (
     BEHAVIOURS,
     DEFAULT_BEHAVIOUR,

@@ -18,6 +18,8 @@ def render(checked: Checked) -> str:
     for outcome in checked.outcomes:
         for failure in outcome.failures:
             lines.append(_command("error", failure.where, f"simkit: {outcome.test.name}", failure.text))
+    for difference in checked.differences:
+        lines.append(_command("error", difference.where, "simkit: snapshot", difference.text))
     return "\n".join([*lines, counts(checked)]) + "\n"
 
 

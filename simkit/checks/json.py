@@ -37,6 +37,7 @@ def render(checked: Checked) -> str:
             }
             for outcome in checked.outcomes
         ],
+        "snapshots": [{**_place(f.where), "text": f.text} for f in checked.differences],
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 

@@ -22,6 +22,8 @@ def render(checked: Checked) -> str:
         files.setdefault(outcome.test.where.path, []).append(outcome)
     for path, outcomes in files.items():
         suites.append(_suite(path, [_outcome(path, outcome) for outcome in outcomes]))
+    if checked.differences:
+        suites.append(_suite("snapshots", [_difference(difference) for difference in checked.differences]))
     for count in ("tests", "failures", "errors"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
     ElementTree.indent(suites)
@@ -53,6 +55,13 @@ def _finding(finding: Finding, strict: bool) -> ElementTree.Element:
         said.set("message", _clean(finding.text.split("\n")[0]))
         said.set("type", finding.level)
     said.text = _clean(str(finding))
+    return case
+
+
+def _difference(difference: Finding) -> ElementTree.Element:
+    first = difference.text.split("\n")[0]
+    case = _case(difference.where.path, difference.where.line, first)
+    ElementTree.SubElement(case, "failure", message=_clean(first), type="differs").text = _clean(str(difference))
     return case
 
 

@@ -1,7 +1,7 @@
 """The numbers that a test may ask a simulation for, and whether replications settle a bound on one.
 
 The interval is Student's t over independent replications: each replication gives one number, their mean is the
-estimate. (Law, Simulation Modeling and Analysis, 5th ed., section 9.4.1, "fixed-sample-size procedure".)
+estimate. (Law, Simulation Modeling and Analysis, on terminating simulations: the fixed-sample-size procedure.)
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simkit import snapshot
 from simkit.checks.days import joined
 from simkit.checks.failure import desired_failure, measured_text, metric_failure, never_failure
 from simkit.checks.file import SUFFIX, read_test_file
@@ -28,6 +29,7 @@ from simkit.checks.types import (
     NeverExpectation,
     Outcome,
     Simulation,
+    Status,
     Test,
     TestFile,
 )
@@ -89,10 +91,12 @@ def _below(top: Path, problems: Findings) -> list[Path]:
 def check(
     paths: Iterable[str | Path], keyword: str = "", strict: bool = False, variables: Mapping[str, str] | None = None
 ) -> Checked:
-    """Look at every preset below the paths and run every test: those called `keyword`, or that have it in their name
-    in any case; all if it is "". `variables` are values of Terraform variables, by name, in place of their defaults.
+    """Look at every preset below the paths, compare the snapshots beside them and run every test: those called
+    `keyword`, or that have it in their name in any case; all if it is "". `variables` are values of Terraform
+    variables, by name, in place of their defaults.
 
-    With `strict` a warning fails. Never raises for an input that is wrong: that is among the findings.
+    A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
+    among the findings.
     """
     paths = tuple(paths)
     findings: dict[Finding, None] = {}
@@ -107,6 +111,8 @@ def check(
         template = templates.read(path)
         findings.update(dict.fromkeys(template.findings))
         presets.update(dict.fromkeys(template.presets))
+    broken, differences = snapshot.differences(terraform)
+    findings.update(dict.fromkeys(broken))
     if not templates.known and not test_files:
         shown = " ".join(str(path) for path in paths)
         text = f'there is neither a data "{PRESET}" in a .tf file here nor a *{SUFFIX} file; name a folder that has one'
@@ -129,9 +135,10 @@ def check(
             findings[unknown] = None
     outcomes = tuple(run_test(file, test) for file, test in chosen)
     warned = strict and any(finding.level == "warning" for finding in findings)
-    failed = warned or not all(outcome.ok for outcome in outcomes)
+    failed = warned or bool(differences) or not all(outcome.ok for outcome in outcomes)
     told = sorted(findings, key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
-    return Checked(tuple(told), outcomes, 2 if _errors(findings) else 1 if failed else 0, templates.count, strict)
+    status: Status = 2 if _errors(findings) else 1 if failed else 0
+    return Checked(tuple(told), outcomes, status, templates.count, strict, differences)
 
 
 def run_test(test_file: TestFile, test: Test) -> Outcome:

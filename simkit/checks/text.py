@@ -11,6 +11,7 @@ def render(checked: Checked) -> str:
     passed = [m.text for outcome in checked.outcomes for m in outcome.measured if m.ok]
     blocks += ["\n".join(passed)] if passed else []
     blocks += [failure.text for outcome in checked.outcomes for failure in outcome.failures]
+    blocks += [str(difference) for difference in checked.differences]
     return "\n\n".join([*blocks, counts(checked)]) + "\n"
 
 
@@ -24,6 +25,9 @@ def counts(checked: Checked) -> str:
     elif checked.outcomes:
         tests += f": {failed} failed" if failed else f", {'all' if len(checked.outcomes) > 1 else 'it'} passed"
     said = [_many(levels.count(level), level) for level in ("error", "warning", "note") if level in levels]
+    changed = len({difference.where.path for difference in checked.differences})
+    if changed:
+        said.append(f"{_many(changed, 'snapshot')} {'differs' if changed == 1 else 'differ'}")
     line = "; ".join([f"{_many(checked.presets, 'preset')}, {tests}", *([", ".join(said)] if said else [])])
     if checked.strict and "warning" in levels:
         line += " (strict: a warning fails)"

@@ -173,7 +173,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Checked:
-    """Everything there is to say about some templates and their tests.
+    """Everything there is to say about some templates, their tests and their snapshots.
 
     `findings` in the order of files and lines, `presets` says how many were looked at. A test file with an error in it
     or in its template has no outcomes.
@@ -184,3 +184,5 @@ class Checked:
     status: Status
     presets: int
     strict: bool = False
+    differences: tuple[Finding, ...] = ()
+    """Where a snapshot beside a template is not what the template asks for."""

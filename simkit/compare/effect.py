@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 
 def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings) -> Effect:
+    """Replication r of both sides meets the same claims and the same slow builds. Raises InputError."""
     for side in (before, after):
-        names: dict[str, Written] = {}
+        seen: dict[str, Written] = {}
         for key, written in side.items():
-            first = names.setdefault(key.preset, written)
+            first = seen.setdefault(key.preset, written)
             if first is not written:
                 findings.error(
                     written.preset.where,
@@ -38,17 +39,18 @@ def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, fin
                     "compare one template at a time",
                 )
     findings.raise_errors()
+    names = list(dict.fromkeys(key.preset for key in (*after, *before)))
     given, demanded = _given(before, after, trial, behaviour, findings)
     names_of = [{key.preset for key in side} for side in (before, after)]
     notes = [
-        f"{name} is not in the {which} templates: its people found no prebuild there"
+        f"{name} is not among the {which} templates: its people found no prebuild there"
         for name in demanded
         for which, names_in in zip(("old", "new"), names_of, strict=True)
         if name not in names_in
     ]
     if isinstance(given.demand, History) and not given.people:
         notes.append("a history is the same in every replication: chance is that of builds alone")
-    sides = [replace(given, versions=_versions(side, demanded)) for side in (before, after)]
+    sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
     tables = [_measured(scenario, trial) for scenario in sides]
     return Effect(
         seed=trial.seed,
@@ -58,7 +60,7 @@ def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, fin
         zone=given.zone,
         demand=trial.history or trial.scenario,
         currency=given.currency,
-        rows=_paired(tables[0], tables[1], demanded, any_cost=_has_cost(given)),
+        rows=_paired(tables[0], tables[1], names, any_cost=_has_cost(given)),
         notes=tuple(notes),
     )
 
@@ -114,13 +116,13 @@ def _given(
     return scenario, known
 
 
-def _versions(side: Side, demanded: Sequence[str]) -> tuple[TemplateVersion, ...]:
-    """A version per template; what is asked for and not there is a preset without prebuilds in one of its own."""
+def _versions(side: Side, names: Sequence[str]) -> tuple[TemplateVersion, ...]:
+    """A version per template; what only the other side has is a preset without prebuilds in one of its own."""
     templates: dict[str, list[Preset]] = {}
     for key, written in side.items():
         templates.setdefault(key.template or "template", []).append(written.preset)
     here = {key.preset for key in side}
-    absent = tuple(Preset(name, 0) for name in demanded if name not in here)
+    absent = tuple(Preset(name, 0) for name in names if name not in here)
     versions = [TemplateVersion(name, "v1", tuple(presets)) for name, presets in templates.items()]
     return (*versions, *([TemplateVersion("(absent)", "v1", absent)] if absent else []))
 
@@ -151,13 +153,13 @@ ALL = "all presets"
 def _paired(old: pd.DataFrame, new: pd.DataFrame, presets: Sequence[str], any_cost: bool) -> tuple[Paired, ...]:
     rows = []
     measures = [m for m in _MEASURES if any_cost or m[0] != "idle_cost"]
-    everyone = len(set(old["preset"]) | set(new["preset"])) > 1
-    for preset in [*presets, *([ALL] if everyone else [])]:
+    for preset in [*presets, *([ALL] if len(presets) > 1 else [])]:
         for column, name in measures:
             if preset == ALL and column.startswith("wait"):
                 continue  # a quantile of several presets is none of their quantiles
             before, after = (_by_replication(frame, preset, column) for frame in (old, new))
-            rows.append(Paired(preset, name, *_interval(before, after)))
+            row = Paired(preset, name, *_interval(before, after))
+            rows += [] if np.isnan(row.change) else [row]
     return tuple(rows)
 
 

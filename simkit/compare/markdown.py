@@ -5,6 +5,7 @@ from __future__ import annotations
 from simkit.compare.types import Difference, Effect, PresetChange
 from simkit.compare.words import (
     INTERVAL_NOTE,
+    affected,
     clock_day_texts,
     effect_title,
     headline,
@@ -77,8 +78,11 @@ def _html(text: str) -> str:
 
 
 def _effect_markdown(effect: Effect) -> str:
-    lines = [f"**{effect_title(effect)}**", "", "| preset | measure | old | new | change |", "|---|---|--:|--:|--:|"]
-    for row in effect.rows:
+    lines = ["| preset | measure | old | new | change |", "|---|---|--:|--:|--:|"]
+    rows, others = affected(effect)
+    for row in rows:
         old, new, change = row_texts(row, effect.currency)
         lines.append(f"| {_code(row.preset)} | {row.measure} | {old} | {new} | {change} |")
+    lines = [f"**{effect_title(effect)}**", "", *(lines if rows else [])]
+    lines += ["", f"Nothing changes for {', '.join(map(_code, others))}."] if others else []
     return "\n".join([*lines, "", " ".join([INTERVAL_NOTE, *(f"Note: {_code(note)}." for note in effect.notes)])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from simkit.compare.types import Difference, Effect
 from simkit.compare.words import (
     INTERVAL_NOTE,
+    affected,
     clock_day_texts,
     effect_title,
     field_text,
@@ -50,11 +51,14 @@ def render(difference: Difference) -> str:
 
 def _effect_text(effect: Effect) -> str:
     cells = [("preset", "measure", "old", "new", "change")]
-    cells += [(row.preset, row.measure, *row_texts(row, effect.currency)) for row in effect.rows]
+    rows, others = affected(effect)
+    cells += [(row.preset, row.measure, *row_texts(row, effect.currency)) for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(5)]
     lines = []
     for row in cells:
         left = [f"{cell:{width}}" for cell, width in zip(row[:2], widths[:2], strict=True)]
         right = [f"{cell:>{width}}" for cell, width in zip(row[2:4], widths[2:4], strict=True)]
         lines.append("  " + "  ".join([*left, *right, row[4]]).rstrip())
-    return "\n".join([f"{effect_title(effect)}.", *lines, INTERVAL_NOTE, *(f"Note: {n}." for n in effect.notes)])
+    told = [f"Nothing changes for {', '.join(others)}."] if others else []
+    lines = lines if rows else []
+    return "\n".join([f"{effect_title(effect)}.", *lines, *told, INTERVAL_NOTE, *(f"Note: {n}." for n in effect.notes)])

@@ -112,6 +112,13 @@ def places(change: FieldChange) -> str:
     return " -> ".join(str(where) for where in (change.old_where, change.new_where) if where is not None)
 
 
+def affected(effect: Effect) -> tuple[list[Paired], list[str]]:
+    """(the rows of presets for which anything changed, the names of the others)."""
+    changed = {row.preset for row in effect.rows if (row.change, row.low, row.high) != (0, 0, 0)}
+    others = [name for name in dict.fromkeys(row.preset for row in effect.rows) if name not in changed]
+    return [row for row in effect.rows if row.preset in changed], others
+
+
 def effect_title(effect: Effect) -> str:
     since, until = (f"{effect.zone.local(at):%Y-%m-%d}" for at in (effect.start_at, effect.end_at))
     return (

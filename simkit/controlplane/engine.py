@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import simkit
 from simkit.clock import (
@@ -39,10 +39,6 @@ from simkit.model import (
 )
 from simkit.store.database import Database, Transaction
 from simkit.timeline import Steps, desired
-
-if TYPE_CHECKING:
-    pass
-
 
 _AHEAD_US = 31 * 24 * 60 * MINUTE_US
 

@@ -70,7 +70,7 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Scenar
     document = read_document(file, findings)
     findings.raise_errors()
     assert document is not None, "a document that cannot be read is an error"
-    scenario = _Reader(file.parent, dict(variables or {}), findings).scenario(document, file.stem)
+    scenario = ScenarioReader(file.parent, dict(variables or {}), findings).scenario(document, file.stem)
     findings.raise_errors()
     assert scenario is not None, "a scenario without errors exists"
     return scenario
@@ -88,7 +88,7 @@ def _found(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class ScenarioReader:
     """Reads one scenario; the files it names stand in or below `folder`."""
 
     folder: Path

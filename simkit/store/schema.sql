@@ -465,6 +465,17 @@ JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = p.template_version
 JOIN templates AS t ON t.run_id = v.run_id AND t.id = v.template_id
 JOIN runs AS r ON r.run_id = p.run_id;
 
+-- Each hour of the local week (weekday 0 is Monday) of each preset, and how many hours the window has there.
+CREATE VIEW preset_hours AS
+SELECT
+    p.run_id, p.preset, h.timezone, min(p.preset_id) AS first_id, any_value(p.currency) AS currency,
+    isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+    -- A preset of several versions has its hours once.
+    sum(epoch_us(h.until_at) - epoch_us(h.from_at)) / 3.6e9 / count(DISTINCT p.preset_id) AS hours
+FROM presets AS p
+JOIN local_hours AS h USING (run_id, timezone)
+GROUP BY p.run_id, p.preset, h.timezone, isodow(h.local_at), hour(h.local_at);
+
 -- One row per workspace that the reconciler made, with the instants of its life; until_at: it stopped being idle.
 CREATE VIEW prebuilds AS
 SELECT

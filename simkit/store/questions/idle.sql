@@ -1,16 +1,6 @@
 -- When do prebuilds wait for somebody, and what does it cost? One row per preset and hour of the local week (weekday 0
 -- is Monday): instance-hours between build and claim or deletion, and how many hours the window has there.
-WITH hours AS (
-    SELECT
-        p.run_id, p.preset, h.timezone, min(p.preset_id) AS first_id, any_value(p.currency) AS currency,
-        isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
-        -- A preset of several versions has its hours once.
-        sum(epoch_us(h.until_at) - epoch_us(h.from_at)) / 3.6e9 / count(DISTINCT p.preset_id) AS hours
-    FROM presets AS p
-    JOIN local_hours AS h USING (run_id, timezone)
-    WHERE list_contains($runs, p.run_id)
-    GROUP BY ALL
-),
+WITH hours AS (SELECT * FROM preset_hours WHERE list_contains($runs, run_id)),
 
 waited AS (
     SELECT
