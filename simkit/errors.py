@@ -34,11 +34,12 @@ NOWHERE = Where("(given in Python)")
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
-    knowing."""
+    knowing. What the linter says about a preset has a `name` (`simkit.linter.NAMES`), by which a test can forbid it."""
 
     level: Level
     where: Where
     text: str
+    name: str = ""
 
     def __str__(self) -> str:
         label = "" if self.level == "error" else f"{self.level}: "
@@ -54,11 +55,11 @@ class Findings:
     def error(self, where: Where, text: str) -> None:
         self._add(Finding("error", where, text))
 
-    def warning(self, where: Where, text: str) -> None:
-        self._add(Finding("warning", where, text))
+    def warning(self, where: Where, text: str, name: str = "") -> None:
+        self._add(Finding("warning", where, text, name))
 
-    def note(self, where: Where, text: str) -> None:
-        self._add(Finding("note", where, text))
+    def note(self, where: Where, text: str, name: str = "") -> None:
+        self._add(Finding("note", where, text, name))
 
     def _add(self, finding: Finding) -> None:
         if finding not in self.items:

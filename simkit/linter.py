@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -14,6 +15,18 @@ from simkit.lifecycle import next_start
 from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 
+NAMES: Mapping[str, str] = {
+    "undetected_overlap": "two schedules hold at once and Coder is silent",
+    "fallback_to_base": "Coder ignores schedules and uses the base number",
+    "list_for_range": '"1,5" where "1-5" was probably meant',
+    "never_holds": "a schedule that does not hold once in a year",
+    "negative_instances": "a number of instances below 0",
+    "short_ttl": "prebuilds that expire about when they are ready",
+    "uncovered_hours": "hours that no schedule covers",
+    "no_backoff": "a base of 0, so that failed builds are not spaced out",
+    "cold_begin": "a steep step that finds no prebuild ready",
+}
+"""Name of what the linter says about a preset -> what it is."""
 _DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAYS_APART = range(3, 6)  # Tuesday and Thursday are a pattern of their own, Sunday and Saturday a weekend
 _HOURS_APART = range(6, 24)  # 9 and 13 may be two rushes; 8 and 18 are the ends of a working day
@@ -104,6 +117,7 @@ def _fallback(preset: Preset, findings: Findings) -> None:
         preset.where,
         f"Coder ignores {which} and keeps the base of {preset.instances} in their hours; correct what it stumbles "
         f"over: {preset.fallback}",
+        name="fallback_to_base",
     )
 
 
@@ -111,7 +125,8 @@ def _negative(preset: Preset, findings: Findings) -> None:
     counts = [(preset.where, preset.instances), *((s.where, s.instances) for s in preset.schedules)]
     for where, instances in counts:
         if instances < 0:
-            findings.warning(where, f"instances = {instances} acts as 0, no prebuild is kept; write 0")
+            text = f"instances = {instances} acts as 0, no prebuild is kept; write 0"
+            findings.warning(where, text, name="negative_instances")
 
 
 def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None:
@@ -124,6 +139,7 @@ def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None
             schedule.where,
             f'"{weekdays}" is {first} and {last} only; write "{ends[0]}-{ends[1]}" for {first} to {last}, '
             f'or "{ends[1]},{ends[0]}" if you mean the two days',
+            name="list_for_range",
         )
     ends = _two(hours)
     if ends and ends[1] - ends[0] in _HOURS_APART:
@@ -132,6 +148,7 @@ def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None
             schedule.where,
             f'"{hours}" is {first}:00 to {first}:59 and {last}:00 to {last}:59 only; write "{ends[0]}-{ends[1]}" '
             f'for {first}:00 to {last}:59, or "{ends[1]},{ends[0]}" if you mean the two hours',
+            name="list_for_range",
         )
 
 
@@ -150,6 +167,7 @@ def _never(preset: Preset, crons: list[Cron], start_at: int, end_at: int, findin
                 schedule.where,
                 f'"{schedule.cron}" ({describe(cron)}) does not hold once from {since} to {until}; '
                 "write days that come in that time",
+                name="never_holds",
             )
 
 
@@ -163,6 +181,7 @@ def _overlaps(preset: Preset, start_at: int, end_at: int, findings: Findings) ->
             f'"{second.cron}" overlaps "{first.cron}"{at}, which Coder does not notice: both hold on '
             f"{stamp(overlap.first_at, preset.zone)}, and the one written first wins ({first.instances}, not "
             f"{second.instances} instances); where day of month and day of week are given either is enough: write one",
+            name="undetected_overlap",
         )
 
 
@@ -172,6 +191,7 @@ def _short_ttl(preset: Preset, workload: Workload | None, findings: Findings) ->
             preset.where,
             f"ttl is {format_duration(preset.ttl_us)}, but a prebuild takes {_takes(workload)}: each expires before or "
             "soon after it is ready; write a longer ttl, or 0 so that none expires",
+            name="short_ttl",
         )
 
 
@@ -185,6 +205,7 @@ def _uncovered(preset: Preset, crons: list[Cron], start_at: int, end_at: int, fi
             preset.where,
             f"the {hours_text(hours)} a week that no schedule covers {base}; write another schedule if that is too "
             f"{'many' if preset.instances else 'few'}",
+            name="uncovered_hours",
         )
 
 
@@ -194,6 +215,7 @@ def _no_backoff(preset: Preset, findings: Findings) -> None:
             preset.where,
             "with a base of 0 backoff never triggers, as it looks at the newest 0 prebuilds: failed builds are retried "
             "at every reconciliation, until the hard limit; write a base of 1 or more to have it",
+            name="no_backoff",
         )
 
 
@@ -226,7 +248,8 @@ def _cold_begins(
             ready = f"before about {zone.local(ready_at + MINUTE_US - 1):%H:%M} ({_takes(workload)})"
         seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {time}"
         some = f"only {instances[before]}" if instances[before] else "none"
-        findings.note(where, f"{seen}, and {some} can be ready {ready}; to have them at {time}, {advice}")
+        text = f"{seen}, and {some} can be ready {ready}; to have them at {time}, {advice}"
+        findings.note(where, text, name="cold_begin")
 
 
 def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> str:

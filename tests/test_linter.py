@@ -9,7 +9,7 @@ from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
 from simkit.core.policy import Pool, reconcile
 from simkit.errors import Where
 from simkit.explainer import YEAR_US
-from simkit.linter import lint, lint_preset
+from simkit.linter import NAMES, lint, lint_preset
 from simkit.model import (
     Activate,
     People,
@@ -42,6 +42,27 @@ def only(of, word, workload=WORKLOAD):
     """The one finding that contains the word."""
     (found,) = [text for text in said(of, workload) if word in text]
     return found
+
+
+NAMED = {
+    "undetected_overlap": preset(1, ("* 9 1 * 1", 1), ("* 9 2 * 2", 2)),
+    "fallback_to_base": preset(1, ("* 8-18 * * 1-5", 1), timezone=""),
+    "list_for_range": preset(1, ("* 8-18 * * 1,5", 1)),
+    "never_holds": preset(1, ("* 8-18 30 2 *", 1)),
+    "negative_instances": preset(1, ("* 8-18 * * 1-5", -2)),
+    "short_ttl": preset(1, ttl_us=MINUTE_US),
+    "uncovered_hours": preset(1, ("* 8-18 * * 1-5", 1)),
+    "no_backoff": preset(0, ("* * * * *", 1)),
+    "cold_begin": preset(1, ("* 8-18 * * 1-5", 9)),
+}
+
+
+def test_each_name_stands_for_something_and_all_that_is_said_of_a_preset_has_one():
+    assert NAMED.keys() == NAMES.keys()
+    for name, of in NAMED.items():
+        names = {finding.name for finding in lint_preset(of, WORKLOAD, START_AT, START_AT + YEAR_US)}
+        assert name in names
+        assert names <= NAMES.keys()
 
 
 def test_a_schedule_without_anything_to_say_about_says_nothing():

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from simkit.checks.metrics import CONFIDENCE, METRICS, Metric, Verdict
-from simkit.checks.names import NAMES, name_of
 from simkit.checks.types import (
     BadSpan,
     Bound,
@@ -24,7 +23,7 @@ from simkit.clock import DAY_US, HOUR_US, WEEKDAYS, Zone, format_duration, to_da
 from simkit.cron import Cron, provider_cron
 from simkit.errors import NOWHERE, Finding
 from simkit.explainer import YEAR_US, describe, runs, stamp
-from simkit.linter import lint_preset
+from simkit.linter import NAMES, lint_preset
 from simkit.model import BEHAVIOURS, Behaviour, Preset
 from simkit.timeline import BASE, Steps, matching_steps
 
@@ -68,7 +67,7 @@ def metric_failure(
 
 
 def never_failure(file: TestFile, test: Test, expected: NeverExpectation, found: Sequence[Finding]) -> Failure:
-    summary = f"{test.name}: expected no {expected.name} ({NAMES[expected.name][1]})"
+    summary = f"{test.name}: expected no {expected.name} ({NAMES[expected.name]})"
     lines = [f"Found at {finding}" for finding in found] + schedules_text(file.preset_of(test))
     return _failure(file, test, expected, summary, lines, [])
 
@@ -191,7 +190,7 @@ def _hints(
         later = next(b.version for b in BEHAVIOURS.values() if not b.range_early_us)
         yield f"Coder {file.behaviour.version} begins and ends each range one minute early; {later} and later do not."
     for finding in lint_preset(preset, None, bad[0].from_at, bad[0].from_at + YEAR_US):
-        if name_of(finding) == "list_for_range":
+        if finding.name == "list_for_range":
             yield f"{finding.where}: {finding.text}."
     if preset.schedules_in_force:
         yield from _clock_change(preset.zone, bad)

@@ -12,7 +12,6 @@ import numpy as np
 
 from simkit.checks.days import FIRST_YEAR, LAST_YEAR, parse_every, parse_over
 from simkit.checks.metrics import METRICS
-from simkit.checks.names import NAMES
 from simkit.checks.templates import Templates
 from simkit.checks.types import (
     Bound,
@@ -29,6 +28,7 @@ from simkit.errors import Findings, did_you_mean
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.history import read_history
 from simkit.inputs.scenario import ScenarioReader
+from simkit.linter import NAMES
 from simkit.model import (
     BEHAVIOURS,
     DEFAULT_BEHAVIOUR,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from simkit.checks.names import name_of
 from simkit.checks.types import Checked, Estimate, Failure, Test
 from simkit.clock import format_instant
 from simkit.errors import Where
@@ -21,7 +20,7 @@ def render(checked: Checked) -> str:
         "status": checked.status,
         "presets": checked.presets,
         "findings": [
-            {"level": f.level, "name": name_of(f) or None, **_place(f.where), "text": f.text} for f in checked.findings
+            {"level": f.level, "name": f.name or None, **_place(f.where), "text": f.text} for f in checked.findings
         ],
         "tests": [
             {

@@ -16,7 +16,6 @@ from simkit.checks.days import joined
 from simkit.checks.failure import desired_failure, measured_text, metric_failure, never_failure
 from simkit.checks.file import SUFFIX, read_test_file
 from simkit.checks.metrics import METRICS, Verdict, judge
-from simkit.checks.names import name_of
 from simkit.checks.templates import Templates, has_preset
 from simkit.checks.types import (
     BadSpan,
@@ -203,7 +202,7 @@ def _never(file: TestFile, test: Test, expected: NeverExpectation) -> Failure | 
     end_at = max([start_at + YEAR_US, *(s[-1][1] for s in spans)])
     workload = test.simulation.scenario.workload_of(test.preset) if test.simulation else None
     found = _linted(file.preset_of(test), workload, start_at, end_at)
-    named = [finding for finding in found if name_of(finding) == expected.name]
+    named = [finding for finding in found if finding.name == expected.name]
     return never_failure(file, test, expected, named) if named else None
 
 

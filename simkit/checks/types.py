@@ -57,7 +57,7 @@ class MetricExpectation:
 
 @dataclass(frozen=True)
 class NeverExpectation:
-    """A finding by its name (`simkit.checks.names.NAMES`) that the linter must not have about the preset."""
+    """A finding by its name (`simkit.linter.NAMES`) that the linter must not have about the preset."""
 
     name: str
     where: Where
