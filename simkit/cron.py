@@ -29,7 +29,7 @@ _MINUTE = _Field("minute", 0, 59)
 _HOUR = _Field("hour", 0, 23)
 _DAY = _Field("day of month", 1, 31)
 _MONTH = _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
-_WEEKDAY = _Field("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"), "; Sunday is 0")
+_WEEKDAY = _Field("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"), ", Sunday is 0")
 _FIELDS = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 WEEKDAY_WORDS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
@@ -178,7 +178,7 @@ def _item(item: str, of: _Field) -> tuple[int, bool]:
         star = star and step == 1
     if first < of.lowest or last > of.highest:
         seen = first if first < of.lowest else last
-        raise CronError(f'{of.name} "{item}": {seen} is not in {of.lowest}-{of.highest}{of.hint}')
+        raise CronError(f'{of.name} "{item}": {seen} is no {of.name}; write {of.lowest} to {of.highest}{of.hint}')
     if first > last:
         raise CronError(f'{of.name} "{item}" runs backwards; write "{first}-{of.highest},{of.lowest}-{last}"')
     return sum(1 << value for value in range(first, last + 1, step)), star
@@ -196,7 +196,7 @@ def _whole(text: str, item: str, of: _Field) -> int:
         allowed = f" or a name such as {of.words[1].upper()}" if of.words else ""
         raise CronError(f'{of.name} "{item}": "{text}" is not a number{allowed}')
     if int(text) < 0:
-        raise CronError(f'{of.name} "{item}": negative numbers are not allowed')
+        raise CronError(f'{of.name} "{item}": a number below 0; write {of.lowest} to {of.highest}')
     return int(text)
 
 

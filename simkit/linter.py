@@ -22,6 +22,7 @@ NAMES: Mapping[str, str] = {
     "never_holds": "a schedule that does not hold once in a year",
     "negative_instances": "a number of instances below 0",
     "short_ttl": "prebuilds that expire about when they are ready",
+    "either_day": "a day of month and a day of week in one cron, of which either is enough",
     "uncovered_hours": "hours that no schedule covers",
     "no_backoff": "a base of 0, so that failed builds are not spaced out",
     "cold_begin": "a steep step that finds no prebuild ready",
@@ -103,6 +104,8 @@ def lint_preset(preset: Preset, workload: Workload | None, start_at: int, end_at
     _never(preset, crons, start_at, end_at, findings)
     _overlaps(preset, start_at, end_at, findings)
     _short_ttl(preset, workload, findings)
+    for schedule, cron in zip(preset.schedules_in_force, crons, strict=True):
+        _either_day(schedule, cron, findings)
     _uncovered(preset, crons, start_at, end_at, findings)
     _no_backoff(preset, findings)
     _cold_begins(preset, crons, workload, start_at, end_at, findings)
@@ -149,6 +152,16 @@ def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None
             f'"{hours}" is {first}:00 to {first}:59 and {last}:00 to {last}:59 only; write "{ends[0]}-{ends[1]}" '
             f'for {first}:00 to {last}:59, or "{ends[1]},{ends[0]}" if you mean the two hours',
             name="list_for_range",
+        )
+
+
+def _either_day(schedule: Schedule, cron: Cron, findings: Findings) -> None:
+    """Who writes two day fields mostly wants the days on which both hold, such as the first Monday of a month."""
+    if not cron.both_days:
+        findings.note(
+            schedule.where,
+            f'"{schedule.cron}" holds on {describe(cron)}; for fewer days, write "*" as day of month or as day of week',
+            name="either_day",
         )
 
 

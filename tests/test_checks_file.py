@@ -276,7 +276,7 @@ def test_two_tests_of_one_name_are_refused(folder):
 def test_what_is_wrong_with_the_template_is_told_by_its_own_lines(folder):
     Path("main.tf").write_text(TEMPLATE.replace("8-18", "8-25"))
     (said,) = problems("  - {name: a, preset: goland-large, never: [undetected_overlap]}\n")
-    assert said.startswith('main.tf:8: hour "8-25": 25 is not in 0-23')
+    assert said.startswith('main.tf:8: hour "8-25": 25 is no hour; write 0 to 23')
 
 
 def test_a_template_that_is_not_there_is_told(folder):

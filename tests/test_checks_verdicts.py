@@ -159,11 +159,15 @@ CASES = {
         0,
         [
             uncovered("165.7", 1),
+            'main.tf:7: note: "* 9 1 * 1" holds on day 1 of the month or Monday (either is enough), 09:00 to 09:59; '
+            'for fewer days, write "*" as day of month or as day of week',
             'main.tf:11: warning: "* 9 2 * 2" overlaps "* 9 1 * 1" at main.tf:7, which Coder does not notice: both '
             "hold on Mon 2026-02-02T09:00:00Z, and the one written first wins (1, not 2 instances); where day of month "
             "and day of week are given either is enough: write one",
+            'main.tf:11: note: "* 9 2 * 2" holds on day 2 of the month or Tuesday (either is enough), 09:00 to 09:59; '
+            'for fewer days, write "*" as day of month or as day of week',
             "",
-            "1 preset, no tests; 1 warning, 1 note",
+            "1 preset, no tests; 1 warning, 3 notes",
         ],
     ),
     "names of days beside another schedule": (
@@ -184,7 +188,7 @@ CASES = {
     "hour 25": (
         preset(("* 25 * * *", 2)),
         2,
-        ['main.tf:8: hour "25": 25 is not in 0-23', "", REFUSED],
+        ['main.tf:8: hour "25": 25 is no hour; write 0 to 23', "", REFUSED],
     ),
     "a TTL of 1800": (
         preset(ttl=1800),

@@ -135,7 +135,8 @@ def test_one_workspace_is_answered_for_without_a_simulation(scenario: Path):
     done = invoke("when", scenario, "--at", "2026-03-02T15:00:00-05:00", "--ttl", "8h", "--autostart", "0 25 * * *")
     assert done.stdout.splitlines()[3:5] == [
         "Deadline: Tue 2026-03-03T04:00:00Z; activity moves it to 1h after itself.",
-        'Next autostart: never, for Coder cannot read its autostart "0 25 * * *": hour "25": 25 is not in 0-23.',
+        'Next autostart: never, for Coder cannot read its autostart "0 25 * * *": '
+        'hour "25": 25 is no hour; write 0 to 23.',
     ]
     refused = invoke("when", scenario, "--at", "noon", "--ttl", "1s")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 2)

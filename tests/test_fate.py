@@ -90,7 +90,8 @@ def test_where_users_may_set_nothing_the_templates_ttl_is_in_force():
         (
             "0 25 * * *",
             127,
-            'Next autostart: never, for Coder cannot read its autostart "0 25 * * *": hour "25": 25 is not in 0-23.',
+            'Next autostart: never, for Coder cannot read its autostart "0 25 * * *": '
+            'hour "25": 25 is no hour; write 0 to 23.',
         ),
         ("0 9 * * 6", 0b0011111, "Next autostart: never, for the template allows none of its autostart's days."),
         (

@@ -129,9 +129,9 @@ def test_a_template_has_one_default():
 @pytest.mark.parametrize(
     ("cron", "text"),
     [
-        ("* 25 * * *", 'hour "25": 25 is not in 0-23'),
+        ("* 25 * * *", 'hour "25": 25 is no hour; write 0 to 23'),
         ("30 8-18 * * 1-5", 'minutes must be "*", got "30"'),
-        ("* 8-18 * * 7", "7 is not in 0-6; Sunday is 0"),
+        ("* 8-18 * * 7", "7 is no day of week; write 0 to 6, Sunday is 0"),
         ("CRON_TZ=UTC * 8 * * *", "write it as timezone"),
         ("* MON-FRI", "has 2 fields, expected 5"),
         ("", 'cron is missing; write cron = "* 8-18 * * 1-5"'),

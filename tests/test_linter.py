@@ -51,6 +51,7 @@ NAMED = {
     "never_holds": preset(1, ("* 8-18 30 2 *", 1)),
     "negative_instances": preset(1, ("* 8-18 * * 1-5", -2)),
     "short_ttl": preset(1, ttl_us=MINUTE_US),
+    "either_day": preset(1, ("* 9 1-7 * 1", 1)),
     "uncovered_hours": preset(1, ("* 8-18 * * 1-5", 1)),
     "no_backoff": preset(0, ("* * * * *", 1)),
     "cold_begin": preset(1, ("* 8-18 * * 1-5", 9)),
@@ -137,6 +138,16 @@ def test_a_schedule_that_never_holds_is_told():
     )
 
 
+def test_two_day_fields_of_which_either_is_enough_are_noted():
+    assert only(preset(1, ("* 9 1-7 * 1", 2)), "either") == (
+        'main.tf:10: note: "* 9 1-7 * 1" holds on days 1 to 7 of the month or Monday (either is enough), 09:00 to '
+        '09:59; for fewer days, write "*" as day of month or as day of week'
+    )
+    # To robfig a star with a step is no star, and one without is.
+    assert "either is enough" in only(preset(1, ("* 9 */2 * 1-5", 2)), "for fewer days")
+    assert not any("either" in text for text in said(preset(1, ("* 9 1-7 * *", 2), ("* 9 * * 1", 2))))
+
+
 def test_uncovered_hours_are_noted_with_the_base():
     assert said(preset(4, ("* 8-18 * * 1-5", 3))) == [
         "main.tf:5: note: the 113 hours a week that no schedule covers use the base of 4, more than in any schedule; "
@@ -188,7 +199,7 @@ def test_a_scenario_is_looked_at_for_a_year_and_each_finding_is_told_once():
     found = lint(scenario)
     assert len(found) == len(set(found))
     assert [f.where.line for f in found] == sorted(f.where.line for f in found)
-    assert len(found) == 4
+    assert len(found) == 5
     assert "Mon 2026-06-01T09:00:00-04:00" in next(f.text for f in found if "overlaps" in f.text)
 
 
@@ -213,7 +224,7 @@ def people_said(schedule=None, **fields):
 def test_an_autostart_that_never_starts_anything_is_told_with_the_reason():
     never = "week.yaml:9: warning: the workspaces of staff never start by themselves, though their autostart is"
     assert people_said(autostart="0 25 * * *") == [
-        f'{never} "0 25 * * *": Coder cannot read it (hour "25": 25 is not in 0-23)'
+        f'{never} "0 25 * * *": Coder cannot read it (hour "25": 25 is no hour; write 0 to 23)'
     ]
     weekend = TemplateSchedule(autostart_days=0b0011111)
     assert people_said(weekend, autostart="0 9 * * 6") == [
