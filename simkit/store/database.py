@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -218,8 +219,10 @@ def _named(path: str, error: duckdb.Error) -> RefusedError | StoreError:
     """A broken CHECK by the name of its rule; anything else as what it is."""
     text = str(error)
     if isinstance(error, duckdb.ConstraintException):
+        # DuckDB 1 names the table without the quotation marks.
+        broken = re.search(r'on table "?(\w+)"? with expression CHECK\((.*)\)', text)
         for table, check, name in constraints():
-            if f'on table "{table}"' in text and check in text:
+            if broken and broken.groups() == (table, check):
                 return RefusedError(f"the rule {name} of {table} refuses this")
         return RefusedError(f"this is refused: {text.splitlines()[0].removeprefix('Constraint Error: ')}")
     return StoreError(explained(path, error))
