@@ -11,6 +11,7 @@ from simkit.errors import Finding, Findings, Where
 from simkit.inputs.preset import read_presets
 from simkit.inputs.terraform import PRESET, read_terraform
 from simkit.model import Preset
+from simkit.snapshot import is_undeclared
 
 _HAS_PRESET = re.compile(rf'^\s*data\s+"?{PRESET}\b', re.MULTILINE)
 
@@ -46,8 +47,8 @@ class Templates:
             given = read_terraform(path, self.variables, findings)
             presets = read_presets(given, findings)
             names = dict.fromkeys(str(one.name.value) for one in given if one.name is not None)
-            told = tuple(f for f in findings if not _is_undeclared(f))
-            undeclared = tuple(f for f in findings if _is_undeclared(f))
+            told = tuple(f for f in findings if not is_undeclared(f))
+            undeclared = tuple(f for f in findings if is_undeclared(f))
             places = tuple(one.where for one in given)
             self.known[path] = Template(presets, tuple(names), places, told, undeclared)
         return self.known[path]
@@ -62,10 +63,6 @@ class Templates:
         """A finding for each variable that no template declares."""
         each = [template.undeclared for template in self.known.values()]
         return tuple(f for f in (each[0] if each else ()) if all(any(f.where == g.where for g in e) for e in each))
-
-
-def _is_undeclared(finding: Finding) -> bool:
-    return finding.where.path.startswith("--var ") and finding.text.startswith("the template declares no ")
 
 
 def has_preset(path: Path) -> bool:
