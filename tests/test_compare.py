@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from simkit.cli import main
 from simkit.clock import HOUR_US, MINUTE_US, parse_instant, zone
 from simkit.compare import FORMATS, Difference, Trial, compare
+from simkit.compare import sides as sides_module
 from simkit.compare.desired import differences, weekly_periods
 from simkit.compare.effect import ALL, _interval
 from simkit.errors import InputError
@@ -318,6 +321,161 @@ def test_a_variable_that_only_one_template_of_one_side_declares_is_given_to_that
     assert [(f.name, f.old, f.new) for f in fields] == [("instances", "2", "5")]
     with pytest.raises(InputError, match='declares no "bas"'):
         compare("HEAD:templates", "templates", AT, variables={"bas": "5"})
+
+
+def test_a_folder_whose_name_begins_with_a_dot_is_found_in_a_revision(repository: Path):
+    (repository / ".coder").mkdir()
+    (repository / ".coder" / "main.tf").write_text(template(name="preset-c"))
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "hidden")
+    assert invoke("diff", "HEAD:.coder", ".coder").exit_code == 0
+    assert invoke("diff", "HEAD:.coder/main.tf", ".coder/main.tf").exit_code == 0
+
+
+@pytest.mark.parametrize("side", ["HEAD:..", "HEAD:templates/../../x", "HEAD:../templates"])
+def test_a_path_outside_of_the_repository_is_unusable(repository: Path, side: str):
+    done = invoke("diff", side, "templates")
+    assert (done.exit_code, 'the revision "HEAD" has no "..' in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("side", ["HEAD:README.md", "HEAD:link.tf"])
+def test_what_is_no_terraform_file_is_not_taken_for_an_empty_one(repository: Path, side: str):
+    (repository / "README.md").write_text("templates")
+    (repository / "link.tf").symlink_to("README.md")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "others")
+    done = invoke("diff", side, "templates/b/main.tf")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{side}: is not a Terraform file" in done.stderr
+
+
+# Trees that no `git add` makes
+
+
+def stored(folder: Path, kind: str, content: bytes) -> str:
+    """The id of an object that git keeps without a look at what is in it."""
+    command = ["git", "hash-object", "-w", "--literally", "-t", kind, "--stdin"]
+    return subprocess.run(command, cwd=folder, input=content, check=True, capture_output=True).stdout.decode().strip()
+
+
+def tree(folder: Path, *entries: tuple[str, bytes, str]) -> str:
+    """The id of a tree of (mode, name, id)."""
+    return stored(folder, "tree", b"".join(f"{m} ".encode() + n + b"\0" + bytes.fromhex(i) for m, n, i in entries))
+
+
+def committed(folder: Path, *entries: tuple[str, bytes, str]) -> str:
+    """The id of a commit of a tree of (mode, name, id)."""
+    identity = "Ada <ada@example.com> 0 +0000"
+    text = f"tree {tree(folder, *entries)}\nauthor {identity}\ncommitter {identity}\n\nmade up\n"
+    return stored(folder, "commit", text.encode())
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if ".git" not in path.parts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"../../out.tf", b"{here}/out.tf", b"a/../../../out.tf", b"./out.tf", b"a//out.tf", b"..", b".", b"../out.txt"],
+)
+@pytest.mark.parametrize("below", [False, True])
+def test_a_tree_that_leads_out_of_its_folder_is_refused_and_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: bytes, below: bool
+):
+    name = name.replace(b"{here}", os.fsencode(repository))
+    scratch = repository / "scratch" / "deep"
+    scratch.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    entry = ("100644", name, stored(repository, "blob", template().encode()))
+    if name in (b"..", b"."):
+        entry = ("40000", name, tree(repository, ("100644", b"out.tf", entry[2])))
+    commit = committed(repository, ("40000", b"t", tree(repository, entry)) if below else entry)
+    before = files(repository)
+    done = invoke("diff", f"{commit}:t" if below else f"{commit}:", "templates")
+    assert (done.exit_code, done.stdout) == (2, "")
+    shown = f"{commit}:{'t/' * below}{name.decode()}"
+    assert f"{shown}{'/out.tf' if name in (b'..', b'.') else ''}: leads out of its folder" in done.stderr
+    assert files(repository) == before
+
+
+def test_entries_that_cannot_be_beside_one_another_are_refused_and_named(repository: Path):
+    blob = stored(repository, "blob", template().encode())
+    folder = tree(repository, ("100644", b"x.tf", blob))
+    commit = committed(repository, ("100644", b"a.tf", blob), ("40000", b"a.tf", folder), ("100644", b"a.tf", blob))
+    done = invoke("diff", f"{commit}:", "templates")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{commit}:a.tf: cannot be written to a folder" in done.stderr
+    assert f"{commit}:a.tf/x.tf: cannot be written to a folder" in done.stderr
+    long = committed(repository, ("100644", b"x" * 300 + b".tf", blob))
+    assert (
+        "cannot be written to a folder: File name too long; rename it" in invoke("diff", f"{long}:", "templates").stderr
+    )
+
+
+def test_names_with_line_breaks_and_other_bytes_than_utf_8_are_read(repository: Path):
+    blob = stored(repository, "blob", template().encode())
+    names = b"a\nb\t.tf", b"caf\xe9.tf"
+    for name in names:
+        commit = committed(repository, ("100644", name, blob))
+        (preset,) = compare(f"{commit}:", "templates/b", AT).of("removed")
+        assert preset.name == "large"
+
+
+def test_a_revision_is_read_as_stored_whatever_attributes_and_filters_say(repository: Path):
+    (repository / "ran.sh").write_text("#!/bin/sh\ntouch ran\ncat\n")
+    (repository / "ran.sh").chmod(0o755)
+    git(repository, "config", "filter.run.smudge", "./ran.sh")
+    text = template(name="$Format:%H$")
+    (repository / "templates" / "b" / "main.tf").write_text(text)
+    (repository / ".gitattributes").write_text("*.tf filter=run export-ignore export-subst\n")
+    git(repository, "add", "templates/b", ".gitattributes")
+    git(repository, "commit", "--quiet", "-m", "attributes")
+    difference = compare("HEAD:templates/b", "templates/b", AT)
+    assert [(p.name, p.kind) for p in difference.presets] == [("$Format:%H$", "unchanged")]
+    assert not (repository / "ran").exists()
+
+
+def test_links_and_submodules_in_a_revision_are_told_and_not_followed(repository: Path):
+    link = stored(repository, "blob", b"/etc/passwd")
+    blob = stored(repository, "blob", template().encode())
+    commit = committed(
+        repository, ("120000", b"link.tf", link), ("100644", b"main.tf", blob), ("160000", b"module", "1" * 40)
+    )
+    difference = compare(f"{commit}:", "templates/b", AT)
+    assert [str(f).partition(":")[2].partition(";")[0] for f in difference.findings] == [
+        "link.tf: warning: is a symbolic link, which is not followed in a revision",
+        "module: note: is a submodule",
+    ]
+
+
+def test_a_side_of_more_than_a_person_writes_is_refused_before_it_is_written(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    blob = stored(repository, "blob", b" " * 1000)
+    # Ten folders of ten folders, six deep: a million files in seven small objects.
+    folder = tree(repository, *(("100644", b"%d.tf" % i, blob) for i in range(10)))
+    for _ in range(5):
+        folder = tree(repository, *(("40000", b"%d" % i, folder) for i in range(10)))
+    commit = committed(repository, ("40000", b"t", folder))
+    monkeypatch.setattr(sides_module, "_MOST_FILES", 20)
+    assert "t/0/0/0/0/2/0.tf: with this there are more than 20 Terraform files" in str(refused(f"{commit}:"))
+    monkeypatch.setattr(sides_module, "_MOST_BYTES", 5000)
+    assert "t/0/0/0/0/0/5.tf: with this there are more than 20 Terraform files or 5,000 bytes" in str(
+        refused(f"{commit}:t")
+    )
+
+
+def refused(side: str) -> InputError:
+    with pytest.raises(InputError) as raised:
+        compare(side, "templates", AT)
+    return raised.value
+
+
+def test_an_object_that_git_cannot_read_is_told(repository: Path):
+    commit = committed(repository, ("100644", b"main.tf", "1" * 40))
+    done = invoke("diff", f"{commit}:", "templates")
+    assert done.exit_code == 2
+    assert f"{commit}:: git cannot read this:" in done.stderr
 
 
 # What people notice
