@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -297,6 +302,89 @@ def test_tables_of_another_version_are_told(path: Path, tmp_path: Path):
         ask(copy, "runs")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (":memory:", "names a database that is no file"),
+        ("md:runs", "names a database that is no file"),
+        ("https://example.org/runs.duckdb", "names a database that is no file"),
+        ("", "this is a directory"),
+        ("directory", "this is a directory"),
+        ("pipe", "this is no ordinary file"),
+        ("sqlite", "this is not a DuckDB file"),
+        ("text/runs.duckdb", "text/runs.duckdb: Not a directory"),
+        ("loop", "loop: Too many levels of symbolic links"),
+        ("absent/runs.duckdb", "there is no directory .*absent; make it first"),
+        ("orphaned", "there is no such file, but orphaned.wal"),
+    ],
+)
+def test_what_is_no_runs_file_is_refused_before_anything_is_run(
+    path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("directory").mkdir()
+    os.mkfifo("pipe")
+    with closing(sqlite3.connect("sqlite")) as other:
+        other.execute("CREATE TABLE mine (x INTEGER)")
+    Path("text").write_text("")
+    Path("loop").symlink_to("loop")
+    Path("orphaned.wal").write_text("what was said last")
+    before = {file: file.is_file() and file.read_bytes() for file in tmp_path.iterdir()}
+
+    def runs() -> Iterator[Result]:
+        pytest.fail("a run was asked for")
+        yield
+
+    with pytest.raises(simkit.StoreError, match=said):
+        save(path, runs())
+    assert {file: file.is_file() and file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_file_may_be_called_like_a_database_of_another_kind(result: Result, tmp_path: Path):
+    save(tmp_path / "md:runs", [result])
+    assert len(ask(tmp_path / "md:runs", "runs")) == 1
+
+
+def test_a_link_is_followed_and_stays(result: Result, tmp_path: Path):
+    (tmp_path / "far").mkdir()
+    file, link = tmp_path / "far" / "runs.duckdb", tmp_path / "link.duckdb"
+    link.symlink_to(file)
+    with pytest.raises(simkit.StoreError, match="CHECK"):
+        save(link, [Broken(result)])
+    assert link.readlink() == file
+    assert list(file.parent.iterdir()) == []
+    save(link, [result])
+    assert link.readlink() == file
+    with opened(link) as connection:
+        connection.execute("CREATE TEMP TABLE t AS SELECT 1; CREATE TABLE mine AS SELECT 1")
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["far", "link.duckdb"], "the journal is beside the file"
+    assert len(ask(file, "runs")) == 1
+
+
+def test_no_extension_is_fetched_or_loaded(path: Path):
+    settings = "SELECT current_setting('autoinstall_known_extensions'), current_setting('autoload_known_extensions')"
+    for database in (":memory:", path):
+        with opened(database) as connection:
+            assert connection.execute(settings).fetchall() == [(False, False)]
+            with pytest.raises(duckdb.Error):
+                connection.execute("LOAD sqlite")
+
+
+def test_a_file_that_this_process_has_open_is_asked_through_what_is_open(path: Path):
+    with duckdb.connect(str(path), read_only=True):
+        assert len(ask(path, "runs")) == 1
+    with duckdb.connect(str(path)), pytest.raises(simkit.StoreError, match="this process has it open already"):
+        ask(path, "runs")
+
+
+def test_only_a_lock_is_told_as_one(tmp_path: Path):
+    (tmp_path / "blocks").mkdir()
+    file = tmp_path / "blocks" / "locked.duckdb"
+    file.write_text("not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(simkit.StoreError, match="not a DuckDB file"):
+        ask(file, "runs")
+
+
 HOLDER = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
@@ -305,18 +393,84 @@ sys.stdin.read()
 """
 
 
-def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, tmp_path: Path):
-    copy = tmp_path / "copy.duckdb"
-    copy.write_bytes(path.read_bytes())
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Another process has the file open to write."""
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
+        yield
+        holder.kill()
+
+
+def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, tmp_path: Path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with held(copy):
         with pytest.raises(simkit.StoreError, match="another process is writing"):
             ask(copy, "runs")
-        holder.kill()
+        with pytest.raises(simkit.StoreError, match="another process is writing"):
+            save(copy, [result])
+
+
+@pytest.mark.parametrize("still_writing", [True, False])
+def test_a_file_that_another_process_makes_meanwhile_is_its_own(
+    still_writing: bool, result: Result, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file, mine = tmp_path / "runs.duckdb", simkit.run(scenario(), seed=8)
+    connect, others = duckdb.connect, ExitStack()
+
+    def late(*given: Any, **named: Any) -> duckdb.DuckDBPyConnection:
+        if not file.exists():
+            shutil.copy(path, file)
+            if still_writing:
+                others.enter_context(held(file))
+        return connect(*given, **named)
+
+    with others:
+        monkeypatch.setattr(duckdb, "connect", late)
+        if still_writing:
+            with pytest.raises(simkit.StoreError, match="another process is writing"):
+                save(file, [mine])
+        else:
+            save(file, [mine])
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == [file]
+    assert ask(file, "runs")["run_id"].tolist() == [result.run_id] + [mine.run_id] * (not still_writing)
+
+
+def test_where_a_file_has_one_name_only_it_is_written_in_place(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = tmp_path / "runs.duckdb"
+    assert save(file, [result]) == [result.run_id]
+    assert list(tmp_path.iterdir()) == [file]
+    assert ask(file, "summary").equals(result.ask("summary"))
+
+
+def test_drafts_of_killed_processes_are_removed_and_no_others(result: Result, path: Path, tmp_path: Path):
+    token = "0123456789abcdef"
+    killed, named, early, written = (tmp_path / f".simkit-{of}-{token}.duckdb" for of in (1, 2, 3, 4))
+    shutil.copy(path, killed)
+    killed.with_name(f"{killed.name}.wal").write_text("cut short")
+    killed.with_name(f"{killed.name}.tmp").mkdir()
+    shutil.copy(path, tmp_path / "another.duckdb")
+    os.link(tmp_path / "another.duckdb", named)
+    early.write_bytes(b"")
+    shutil.copy(path, written)
+    kept = {written, tmp_path / ".simkit-notes.duckdb", tmp_path / "another.duckdb", tmp_path / "runs.duckdb"}
+    (tmp_path / ".simkit-notes.duckdb").write_text("")
+    with held(written):
+        save(tmp_path / "runs.duckdb", [result])
+    assert set(tmp_path.iterdir()) == kept
+    assert (tmp_path / "another.duckdb").read_bytes() == path.read_bytes()
 
 
 WRITER = """

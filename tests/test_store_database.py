@@ -224,6 +224,31 @@ def test_what_duckdb_has_to_say_is_no_traceback(database, tmp_path):
         Database(other, "run")
 
 
+def test_what_is_no_file_holds_no_database(tmp_path):
+    with pytest.raises(StoreError, match="names a database that is no file"):
+        Database("md:plane", "run")
+    with pytest.raises(StoreError, match="this is a directory"):
+        Database(tmp_path, "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_somebody_makes_meanwhile_is_taken_as_it_is(tmp_path, monkeypatch):
+    file, other = tmp_path / "plane.duckdb", tmp_path / "other.duckdb"
+    with Database(other, "run") as written, written.transaction() as tx:
+        tx.insert("organizations", name="theirs")
+    connect = duckdb.connect
+
+    def late(*given, **named):
+        if other.exists():
+            other.rename(file)
+        return connect(*given, **named)
+
+    monkeypatch.setattr(duckdb, "connect", late)
+    with Database(file, "run") as mine:
+        assert mine.rows("SELECT name FROM organizations") == [("theirs",)]
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_two_processes_do_not_write_one_file(tmp_path):
     file = tmp_path / "plane.duckdb"
     with Database(file, "run"):

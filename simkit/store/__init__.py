@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from simkit.clock import NEVER
 from simkit.errors import StoreError
-from simkit.store.connection import check_schema, constraints, ensure_schema, opened, schema
+from simkit.store.connection import check_schema, constraints, ensure_schema, file_of, make, opened, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,22 +62,30 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     """Write runs to a DuckDB file, one transaction each, and return their run_ids. Raises StoreError.
 
     A run is in the file entirely or not at all, also when the process is killed. A run_id that is already there
-    is left as it is: it names the run's inputs and seed, so its rows are the same.
+    is left as it is: it names the run's inputs and seed, so its rows are the same. A new file comes to its name with
+    its first run in it. Nothing is asked of `runs` before it is known that the file can be written.
     """
-    path = Path(path)
-    is_new = not path.exists()
+    pending = iter(runs)
     saved = []
-    try:
-        with opened(str(path)) as connection:
-            ensure_schema(connection, path)
-            for run in runs:
+    if not file_of(path).exists():
+        first: list[Storable] = []
+
+        def fill(connection: duckdb.DuckDBPyConnection) -> None:
+            first.extend(islice(pending, 1))
+            for run in first:
                 _load(connection, run)
-                saved.append(run.run_id)
-    except BaseException:
-        if is_new and not saved:
-            for left in (path, path.with_name(path.name + ".wal")):
-                left.unlink(missing_ok=True)
-        raise
+
+        if make(path, fill):
+            saved = [run.run_id for run in first]
+            first = list(islice(pending, 1))
+            if not first:
+                return saved
+        pending = chain(first, pending)
+    with opened(path) as connection:
+        ensure_schema(connection, path)
+        for run in pending:
+            _load(connection, run)
+            saved.append(run.run_id)
     return saved
 
 
@@ -94,10 +103,10 @@ def ask(
     """
     sql = _question(question)
     if isinstance(source, str | Path):
-        if not Path(source).is_file():
+        if not file_of(source).exists():
             raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
-        with opened(str(source), read_only=True) as connection:
-            check_schema(connection, Path(source))
+        with opened(source, read_only=True) as connection:
+            check_schema(connection, source)
             return _answer(connection, sql, run_id, workspace, str(source))
     runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
     with opened(":memory:") as connection:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -14,6 +18,13 @@ import duckdb
 from simkit.errors import StoreError
 
 SCHEMA_VERSION = 3
+_LOCKED = "Could not set lock on file"
+_WITHOUT_EXTENSIONS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # Of a file that looks like a SQLite one DuckDB takes the extension for it, if the user has got it.
+    "extension_directory": os.devnull,
+}
 
 
 @lru_cache(maxsize=1)
@@ -23,40 +34,141 @@ def schema() -> str:
     return f"{sql}\nINSERT INTO schema_version VALUES ({SCHEMA_VERSION});"
 
 
-def connect(path: str, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection that speaks UTC. Raises StoreError."""
+def file_of(path: str | Path) -> Path:
+    """The file that a path leads to, symbolic links followed; it need not be there yet.
+
+    Raises StoreError for what is no file of this machine: a database in memory or of a service, a directory, a pipe.
+    """
+    if re.match(r":memory:|\w{2,}:", str(path)):
+        raise StoreError(
+            f"{path}: this names a database that is no file; write the path of one, such as runs.duckdb "
+            f"(./{path} if it is a file's name)"
+        )
+    # DuckDB keeps its journal beside the name that it is given: it is given the file's own.
+    file = Path(os.path.realpath(path))
     try:
-        connection = duckdb.connect(path, read_only=read_only)
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return file
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; write the path of a file, such as runs.duckdb") from error
+    if stat.S_ISDIR(mode):
+        raise StoreError(f"{path}: this is a directory; write the path of a file in it")
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"{path}: this is no ordinary file; write another path")
+    return file
+
+
+def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -> duckdb.DuckDBPyConnection:
+    """A connection that speaks UTC, to a file or `:memory:`. Raises StoreError; `shown` is what it calls the file."""
+    database = str(path) if str(path) == ":memory:" else str(file_of(path))
+    try:
+        connection = _connected(database, read_only)
         # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
         connection.execute("SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true")
     except duckdb.Error as error:
-        raise StoreError(explained(path, error)) from error
+        raise StoreError(explained(shown or path, error)) from error
     return connection
 
 
+def _connected(database: str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(database, read_only=read_only, config=_WITHOUT_EXTENSIONS)
+    except duckdb.ConnectionException:
+        # Somebody in this process has it open already, and all of a process share one way to have it open.
+        return duckdb.connect(database, read_only=read_only)
+
+
 @contextmanager
-def opened(path: str, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(path: str | Path, read_only: bool = False, shown: str | Path = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection, closed in any case. Raises StoreError for whatever DuckDB has to say."""
-    connection = connect(path, read_only)
+    connection = connect(path, read_only, shown)
     try:
         yield connection
     except duckdb.Error as error:
-        raise StoreError(explained(path, error)) from error
+        raise StoreError(explained(shown or path, error)) from error
     finally:
         connection.close()
 
 
-def explained(path: str, error: duckdb.Error) -> str:
+def explained(path: str | Path, error: duckdb.Error) -> str:
     """What DuckDB has to say, for a person."""
     text = str(error).splitlines()[0]
-    if "lock" in text.lower():
+    if _LOCKED in text:
         return f"{path}: another process is writing to it; wait until it is done, or write to another file"
-    if "not a valid DuckDB database" in text:
+    if "with a different configuration" in text:
+        return f"{path}: this process has it open already, in another way; close that connection first"
+    if "not a valid DuckDB database" in text or "sqlite_scanner" in text:
         return f"{path}: this is not a DuckDB file; choose another name for the runs file"
     return f"{path}: {text}"
 
 
-def ensure_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def make(path: str | Path, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda connection: None) -> bool:
+    """Make a file of the schema, with what `fill` puts into it. False if none was made, and `fill` is to be repeated.
+
+    The file is written under a name of its own beside `path` and comes to its name whole, or not at all: whoever is
+    killed leaves a draft, which the next one removes. What has the name by then keeps it; no such name is ever taken
+    or given back, because nobody can know who else has opened it. Also False where a file cannot have a second name.
+    Raises StoreError.
+    """
+    file = file_of(path)
+    journals = [file.with_name(f"{file.name}{ending}") for ending in (".wal", ".wal.checkpoint", ".wal.recovery")]
+    orphans = [journal.name for journal in journals if journal.exists()]
+    if not file.parent.is_dir():
+        raise StoreError(f"{path}: there is no directory {file.parent}; make it first")
+    if orphans and not file.exists():
+        raise StoreError(
+            f"{path}: there is no such file, but {orphans[0]}, with which DuckDB would complete it; "
+            "bring the file back, or move that one away"
+        )
+    _remove_drafts(file.parent)
+    draft = file.with_name(f".simkit-{os.getpid()}-{secrets.token_hex(8)}.duckdb")
+    try:
+        with opened(draft, shown=path) as connection:
+            connection.execute(schema())
+            fill(connection)
+            connection.execute("CHECKPOINT")  # leaves nothing in a journal that has the draft's name
+            try:
+                os.link(draft, file)
+            except OSError:
+                return False
+            return True
+    finally:
+        _remove(draft)
+
+
+def _remove_drafts(directory: Path) -> None:
+    """Remove the drafts of processes that were killed."""
+    with suppress(OSError):
+        named = (re.match(r"(\.simkit-(\d+)-[0-9a-f]{16}\.duckdb)", name) for name in os.listdir(directory))
+        for draft, process in {found.groups() for found in named if found}:
+            if int(process) != os.getpid() and not _is_written(directory / draft):
+                _remove(directory / draft)
+
+
+def _is_written(draft: Path) -> bool:
+    """Somebody still writes to it, and so holds its lock."""
+    with suppress(FileNotFoundError):
+        if draft.stat().st_nlink > 1:
+            return False  # it has come to its name
+    try:
+        _connected(str(draft), read_only=True).close()
+    except duckdb.Error as error:
+        return _LOCKED in str(error)
+    return False
+
+
+def _remove(draft: Path) -> None:
+    """Remove a draft and what DuckDB keeps beside it."""
+    with suppress(OSError):
+        for left in draft.parent.glob(f"{draft.name}*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """Make the tables in an empty database. Raises StoreError for one that holds something else."""
     tables = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
     if tables == [(0,)]:
@@ -64,7 +176,7 @@ def ensure_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     check_schema(connection, path)
 
 
-def check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def check_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """Raise StoreError unless the database has the tables of this simkit."""
     found = connection.execute(
         "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"

@@ -15,7 +15,7 @@ import numpy as np
 from simkit.clock import NEVER
 from simkit.errors import RefusedError, StoreError
 from simkit.store import Columns, insert_columns
-from simkit.store.connection import connect, constraints, ensure_schema, explained
+from simkit.store.connection import connect, constraints, ensure_schema, explained, file_of, make
 
 Row = tuple[Any, ...]
 _OPTIMIZERS = ("filter_pushdown", "unused_columns", "expression_rewriter")
@@ -32,9 +32,11 @@ class Database:
         self.path = str(path)
         self.run_id = run_id
         self.on_statement: Callable[[str], None] = lambda _: None
+        if self.path != ":memory:" and not file_of(path).exists():
+            make(path)
         self._connection = connect(self.path)
         try:
-            ensure_schema(self._connection, Path(self.path))
+            ensure_schema(self._connection, self.path)
             # Its statements are many and small: handing one to a second thread takes longer than doing it, and most
             # of what the optimizer may do takes longer than it saves.
             self._connection.execute("SET threads = 1")
