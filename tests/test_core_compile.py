@@ -1,11 +1,14 @@
-"""Compiled code and plain Python are the same code, and a stale kernel does not run."""
+"""Compiled code and plain Python are the same code, and a stale or damaged kernel does not run."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scenarios import digests
@@ -65,3 +68,124 @@ def test_without_a_place_to_keep_it_each_process_compiles(tmp_path, monkeypatch)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SIMKIT_CACHE_DIR", str(tmp_path / "file"))
     assert compiling._cache_directory() is None
+
+
+def plus_one(number: int) -> int:
+    return number + 1
+
+
+def plus_two(number: int) -> int:
+    return number + 2
+
+
+def called(function: Callable[[Any], Any], given: Any = 5) -> tuple[Any, int]:
+    """What a function answers that a new process compiles or finds, and how often it was found."""
+    compiled: Any = compiling.jit(function)
+    answer = compiled(given)
+    return answer, sum(compiled.stats.cache_hits.values())
+
+
+@pytest.fixture
+def directory(tmp_path, monkeypatch):
+    """An empty directory for compiled code."""
+    monkeypatch.setattr(compiling, "_DIRECTORY", tmp_path / "core-0")
+    return tmp_path / "core-0"
+
+
+def the(directory: Path, ending: str) -> Path:
+    (file,) = directory.rglob(f"*{ending}")
+    return file
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def overwrite(file: Path) -> None:
+    file.write_bytes(bytes(range(256)) * 40)
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle: it is as good a pickle as before, of other code."""
+    changed = bytearray(file.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    file.write_bytes(changed)
+
+
+def replace_by_directory(file: Path) -> None:
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", [cut, empty, overwrite, flip, Path.unlink])
+def test_damaged_code_is_compiled_again_and_kept(damage, ending, directory):
+    assert called(plus_one) == (6, 0)
+    assert called(plus_one) == (6, 1)
+    damage(the(directory, ending))
+    answer, found = called(plus_one)
+    assert answer == 6
+    assert found == 0 or (damage, ending) == (flip, "nbi"), "a bit of an index may say nothing"
+    assert called(plus_one) == (6, 1)
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_what_cannot_be_written_is_compiled_each_time(ending, directory):
+    assert called(plus_one) == (6, 0)
+    replace_by_directory(the(directory, ending))
+    assert called(plus_one) == (6, 0)
+    assert called(plus_one) == (6, 0)
+
+
+def test_a_directory_that_cannot_be_written_is_done_without(directory):
+    directory.write_text("a file")
+    assert called(plus_one) == (6, 0)
+    directory.unlink()
+    compiled: Any = compiling.jit(plus_two)
+    shutil.rmtree(directory)
+    directory.write_text("a file")
+    assert compiled(5) == 7
+    assert directory.read_text() == "a file"
+    assert list(Path(__file__).parent.rglob("*.nbi")) == [], "no code is kept where its key does not count"
+
+
+def test_the_code_of_another_function_is_not_taken_for_it(directory):
+    assert plus_one.__code__.co_code == plus_two.__code__.co_code
+    assert called(plus_one)[0] == 6
+    others = the(directory, "nbc").read_bytes()
+    shutil.rmtree(directory)
+    assert called(plus_two)[0] == 7
+    the(directory, "nbc").write_bytes(others)
+    assert called(plus_two) == (7, 0)
+    assert called(plus_two) == (7, 1)
+
+
+def test_code_for_other_arguments_is_not_taken_for_it(directory):
+    assert called(plus_one, 5) == (6, 0)
+    others = the(directory, "nbc").read_bytes()
+    shutil.rmtree(directory)
+    assert called(plus_one, 5.5) == (6.5, 0)
+    the(directory, "nbc").write_bytes(others)
+    assert called(plus_one, 5.5) == (6.5, 0)
+    assert called(plus_one, 5.5) == (6.5, 1)
+
+
+def test_code_of_another_core_is_not_taken_for_it(directory, monkeypatch):
+    assert called(plus_one) == (6, 0)
+    other = directory.with_name("core-1")
+    shutil.copytree(directory, other)
+    monkeypatch.setattr(compiling, "_DIRECTORY", other)
+    assert called(plus_one) == (6, 0)
+    assert called(plus_one) == (6, 1)
+
+
+def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path):
+    command = [sys.executable, "-c", "import test_core_compile as t; print(*t.called(t.plus_one))"]
+    environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(SCENARIOS.parent)}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0].split()[0] for process in both] == ["6", "6"]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "6 1\n"

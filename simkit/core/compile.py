@@ -1,7 +1,8 @@
 """The two decorators that compile the core, and the key under which compiled code is kept.
 
 The key covers the source of all of `core/` and the versions that compile it: numba's own cache looks only at
-the file a function stands in, and would go on using a kernel that was compiled with an older policy.
+the file a function stands in, and would go on using a kernel that was compiled with an older policy. A file that
+cannot be read, or is not what was written, costs a compilation, and so does one that cannot be written.
 Set NUMBA_DISABLE_JIT=1 to run the same code as plain Python.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +21,10 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
+from numba.core import caching
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_caching: Any = caching  # it carries no types
 
 
 def source_digest() -> str:
@@ -35,7 +40,7 @@ def source_digest() -> str:
 def _cache_directory() -> Path | None:
     """Where compiled code is kept; None if no such directory can be written (each process then compiles)."""
     base = os.environ.get("SIMKIT_CACHE_DIR") or platformdirs.user_cache_dir("simkit")
-    directory = Path(base) / f"core-{source_digest()}"
+    directory = Path(base).absolute() / f"core-{source_digest()}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -46,12 +51,70 @@ def _cache_directory() -> Path | None:
 _DIRECTORY = _cache_directory()
 
 
+class _Place(_caching.CompileResultCacheImpl):  # type: ignore[misc]
+    """Keeps code in our directory or nowhere: beside the source, where numba goes next, its key would not be ours."""
+
+    _locator_classes = (_caching.UserProvidedCacheLocator,)
+
+
+class _Files(_caching.IndexDataCacheFile):  # type: ignore[misc]
+    """An index and files of code as numba writes them; each file of code has a digest, and says what it is the code of.
+
+    Damaged code can end the process, and numba lets two processes that write at once give one file to two keys.
+    """
+
+    def load(self, key: Any) -> Any:
+        """The code that is kept under a key; None if it is not there as it was written."""
+        name = self._load_index().get(key)
+        with suppress(OSError):
+            kept = Path(self._data_path(name)).read_bytes() if name else b""
+            digest, code = kept[: hashlib.sha256().digest_size], kept[hashlib.sha256().digest_size :]
+            if digest == self._digest(code):
+                of, data = pickle.loads(code)
+                return data if of == key else None
+        return None
+
+    def save(self, key: Any, data: Any) -> None:
+        super().save(key, (key, data))
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except Exception:  # whatever the bytes of a damaged pickle lead to
+            return {}
+
+    def _save_data(self, name: str, data: Any) -> None:
+        code = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(self._digest(code) + code)
+
+    def _digest(self, code: bytes) -> bytes:
+        # The key does not see constants, nor the functions that are called: the function's name and the core's do.
+        place = f"{_DIRECTORY.name if _DIRECTORY else ''}/{self._index_name}"
+        return hashlib.sha256(place.encode() + b"\0" + code).digest()
+
+
+class _Kept(_caching.FunctionCache):  # type: ignore[misc]
+    """Code of a function that is kept from one process to the next. Nothing fails because of it."""
+
+    _impl_class = _Place
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        locator = self._impl.locator
+        self._cache_file = _Files(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
 def jit(function: _F) -> _F:
     """Compile a function of whole numbers and arrays; it releases the interpreter lock, and its code is kept.
 
     Compiled code borrows its arrays and makes none: counting references took half of a run's time.
     """
-    return _compiled(function, cache=_DIRECTORY is not None)
+    return _kept(_compiled(function))
 
 
 def part(function: _F) -> _F:
@@ -75,12 +138,23 @@ def _compiled(function: _F, **options: bool) -> _F:
     config: Any = numba.config
     if config.DISABLE_JIT:
         return function
+    # `_nrt` is how numba switches its reference counting off; the function then cannot allocate.
+    given: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, **options}
+    compiled: _F = numba.njit(**given)(function)
+    return compiled
+
+
+def _kept(function: _F) -> _F:
+    """A compiled function whose code is kept, if there is a place for it."""
+    config: Any = numba.config
+    if config.DISABLE_JIT or _DIRECTORY is None:
+        return function
+    compiled: Any = function
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_DIRECTORY or "")
+    config.CACHE_DIR = str(_DIRECTORY)
     try:
-        # `_nrt` is how numba switches its reference counting off; the function then cannot allocate.
-        given: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, **options}
-        compiled: _F = numba.njit(**given)(function)
+        with suppress(RuntimeError, OSError):  # its directory can have become unwritable
+            compiled._cache = _Kept(compiled.py_func)
     finally:
         config.CACHE_DIR = before
-    return compiled
+    return function
