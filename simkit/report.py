@@ -10,22 +10,25 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from importlib.metadata import version
+from numbers import Number
 from pathlib import Path
-from string import Template
+from string import Formatter, Template
 from typing import Any
 
 import simkit
 from simkit.clock import format_instant, zone_database_version
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
 from simkit.result import Result
+from simkit.shown import escaped, visible
 
 _EMPHASIS = re.compile(r"(\*\*|\*)(\S|\S.*?\S)\1")
 _CODE = re.compile(r"`([^`]*)`")
+_TAGS = {"*": "em", "**": "strong"}
 MIME = "application/vnd.simkit.result+json"
 _LIBRARIES = ("duckdb", "numba", "numpy", "pandas")
 
@@ -33,9 +36,10 @@ _LIBRARIES = ("duckdb", "numba", "numpy", "pandas")
 def say(text: str, **numbers: Any) -> None:
     """Show a sentence in the notebook, and record its numbers for result.json under their names.
 
-    `text` is Markdown with a replacement field for each number, such as `{hit_rate:.1%}`.
+    `text` is Markdown with a replacement field for each number, such as `{hit_rate:.1%}`. What stands in a field is
+    shown as text, whatever is in it.
     """
-    _display(text.format(**numbers), {"numbers": {name: _plain(value) for name, value in numbers.items()}})
+    _display(text, numbers, {"numbers": {name: _plain(value) for name, value in numbers.items()}})
 
 
 def cite(results: Sequence[Result]) -> None:
@@ -47,8 +51,18 @@ def cite(results: Sequence[Result]) -> None:
     many = f"{len(results)} replications" if len(results) > 1 else "one run"
     window = f"{format_instant(scenario.start_at, scenario.zone)} to {format_instant(scenario.end_at, scenario.zone)}"
     _display(
-        f"Scenario *{scenario.name}*, {window} ({scenario.zone.name}), Coder {scenario.behaviour.version}: "
-        f"{many} with seed {first.seed}, simkit {simkit.__version__}, inputs `{first.digest[:12]}`.",
+        "Scenario *{scenario}*, {window} ({zone}), Coder {coder}: {many} with seed {seed}, simkit {simkit}, "
+        "inputs `{digest}`.",
+        {
+            "scenario": scenario.name,
+            "window": window,
+            "zone": scenario.zone.name,
+            "coder": scenario.behaviour.version,
+            "many": many,
+            "seed": first.seed,
+            "simkit": simkit.__version__,
+            "digest": first.digest[:12],
+        },
         {
             "run": {
                 "scenario": scenario.name,
@@ -62,20 +76,48 @@ def cite(results: Sequence[Result]) -> None:
     )
 
 
-def _display(markdown: str, record: Mapping[str, Any]) -> None:
+def _display(template: str, values: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """The one way of a sentence to a notebook and its page. `template` is Markdown, its values are text."""
     from IPython.display import display
 
-    display({"text/markdown": markdown, "text/plain": _without_emphasis(markdown), MIME: record}, raw=True)  # type: ignore[no-untyped-call]
+    data = {"text/markdown": _markdown(template, values), "text/plain": _text(template, values), MIME: record}
+    display(data, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _without_emphasis(markdown: str) -> str:
-    """The text as a terminal shows it: what stands between backticks, a cron for one, keeps its stars."""
-    codes = _CODE.findall(markdown)
-    text, before = _CODE.sub("\0", markdown), ""
+class _Values(Formatter):
+    """Puts values into a template, each made harmless first; a number is as it is."""
+
+    def __init__(self, harmless: Callable[[str], str]) -> None:
+        self._harmless = harmless
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text: str = super().format_field(value, format_spec)
+        return text if isinstance(value, Number) else self._harmless(text)
+
+
+def _markdown(template: str, values: Mapping[str, Any]) -> str:
+    """Emphasis and code become HTML's: no value is too odd to stand in them."""
+    html = _rewritten(
+        template,
+        lambda stars, inside: f"<{_TAGS[stars]}>{inside}</{_TAGS[stars]}>",
+        lambda code: f"<code>{escaped(Formatter().vformat(code, (), values))}</code>",
+    )
+    return _Values(escaped).vformat(html, (), values)
+
+
+def _text(template: str, values: Mapping[str, Any]) -> str:
+    """As a terminal shows it: what stands between backticks, a cron for one, keeps its stars."""
+    return _Values(visible).vformat(_rewritten(template, lambda _, inside: inside, str), (), values)
+
+
+def _rewritten(template: str, emphasis: Callable[[str, str], str], code: Callable[[str], str]) -> str:
+    """A template with other marks for its emphasis, of one star or two, and its code."""
+    codes = _CODE.findall(template)
+    text, before = _CODE.sub("\0", template), ""
     while text != before:
-        text, before = _EMPHASIS.sub(r"\2", text), text
-    for code in codes:
-        text = text.replace("\0", code, 1)
+        text, before = _EMPHASIS.sub(lambda found: emphasis(found[1], found[2]), text), text
+    for inside in codes:
+        text = text.replace("\0", code(inside), 1)
     return text
 
 

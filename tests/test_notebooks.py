@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 import subprocess
 import sys
+from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from simkit.report import render
+from simkit.shown import visible
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -55,6 +62,12 @@ def of_kind(notebook, kind: str) -> list:
     return [output["data"][kind] for output in outputs(notebook) if kind in output.get("data", {})]
 
 
+def said_in(notebook) -> str:
+    """Every sentence, as a terminal shows it."""
+    said = [output["data"] for output in outputs(notebook) if "text/markdown" in output.get("data", {})]
+    return "\n".join(data["text/plain"] for data in said)
+
+
 def test_there_are_notebooks():
     assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE} <= set(NOTEBOOKS)
 
@@ -81,8 +94,8 @@ def test_a_notebook_begins_with_a_title_and_its_parameters(notebook):
 
 def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tmp_path):
     done = execute(CAPACITY, tmp_path / "out.ipynb", ROOT / "notebooks", replications=2, week="2026-11-18")
-    said = "\n".join(of_kind(done, "text/markdown"))
-    assert "of 948 claims**" in said
+    said = said_in(done)
+    assert "of 948 claims" in said
     assert "In the week from Monday 2026-11-16" in said
     assert len(of_kind(done, "image/png")) == 9
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
@@ -90,11 +103,11 @@ def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tm
 
 def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshness_costs(tmp_path):
     done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT / "notebooks", replications=2, ttls="4h")
-    said = "\n".join(of_kind(done, "text/markdown"))
-    assert "Halving the TTL of *goland-large* from 8h to 4h costs" in said
+    said = said_in(done)
+    assert "Halving the TTL of goland-large from 8h to 4h costs" in said
     assert "always at 02:00 on the wall clock of America/New_York; in UTC that is 06:00 and then 07:00" in said
     assert "At Sat 31 Oct 02:00 EDT the workspace stops" in said
-    assert "`workspace_builds_deadline_below_max_deadline` would refuse" in said
+    assert "workspace_builds_deadline_below_max_deadline would refuse" in said
     assert len(of_kind(done, "image/png")) == 7
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
@@ -102,7 +115,7 @@ def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshnes
 def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path):
     scenario = "data/scenarios/workweek.yaml"
     done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT, scenario=scenario, replications=1, ttls="")
-    said = "\n".join(of_kind(done, "text/markdown"))
+    said = said_in(done)
     assert said.count("The scenario has no people") == 4
     assert len(of_kind(done, "image/png")) == 7
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
@@ -110,14 +123,14 @@ def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path
 
 def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_pool(tmp_path):
     done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT / "notebooks", pools=3, pools_for_a_year=1)
-    said = "\n".join(of_kind(done, "text/markdown"))
+    said = said_in(done)
     for sentence in (
-        "Mon 08:59:00 to 17:58:59 under *v2.24*",
-        "`* 2 * * *` **does not hold at all that day**",
-        "`* 1 * * *` holds 1h longer than on any other day",
+        "Mon 08:59:00 to 17:58:59 under v2.24",
+        "* 2 * * * does not hold at all that day",
+        "* 1 * * * holds 1h longer than on any other day",
         "the clocks of Africa/Cairo show 01:00: 00:00 to 01:00 is skipped",
-        "`* 2 * * *` holds 30m less than on any other day",
-        "*as written* for 1,240 hours on 124 days, *as meant* for 120 hours on 12 days: 112 days that nobody meant",
+        "* 2 * * * holds 30m less than on any other day",
+        "as written for 1,240 hours on 124 days, as meant for 120 hours on 12 days: 112 days that nobody meant",
         "183 days that nobody meant",
         "both hold for 50 hours on 5 days, first on Monday 2026-02-02",
         "the provider takes 6 alone and 3 beside",
@@ -125,7 +138,7 @@ def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_
         '"1,5" is Monday and Friday only',
     ):
         assert sentence in said, sentence
-    assert said.count("**What it does to the pool:**") == 13
+    assert said.count("What it does to the pool:") == 13
     assert len(of_kind(done, "image/png")) == 14
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
@@ -133,7 +146,7 @@ def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_
 def test_the_cron_ranges_notebook_runs_where_clocks_stand_still(tmp_path):
     other = {"timezone": "UTC", "year": 2028, "monday": "2028-01-03", "pools": 1, "pools_for_a_year": 1}
     done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT, **other)
-    said = "\n".join(of_kind(done, "text/markdown"))
+    said = said_in(done)
     assert "The clocks of UTC do not go forward in 2028." in said
     assert len(of_kind(done, "image/png")) == 14
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
@@ -143,9 +156,9 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
     done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT / "notebooks")
     sections = [cell.source.splitlines()[0] for cell in done.cells if cell.source.startswith("## ")]
     assert [title.split()[1] for title in sections] == ["The", *map(str, range(1, 14))]
-    said = "\n".join(of_kind(done, "text/markdown"))
+    said = said_in(done)
     for sentence in (
-        "On Tuesday 2026-11-10, from 06:00 EST to 22:00 EST, there were **17 workspaces**",
+        "On Tuesday 2026-11-10, from 06:00 EST to 22:00 EST, there were 17 workspaces",
         "the reaper ended 2 jobs whose daemon was silent for 5 minutes, and 2 that nobody took for 30",
         "failures in 3 completions left 0 tables changed",
         "1,048,111 bytes of 1,048,576",
@@ -154,7 +167,7 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
         "3 of 5 sets of parameters find a preset",
         "the rule prebuilds_have_no_lifecycle of workspaces refuses this",
         "the reconciler acted 0 times. After it, it deleted as expired: 1",
-        "3 prebuilds are refused by the quota. *us* is hard-limited then: yes",
+        "3 prebuilds are refused by the quota. us is hard-limited then: yes",
         "4 of 5 reports change the state",
         "has 2 agents, and a claim can reinitialise only one",
         "1 resource was replaced in a claim, because of env, hostname",
@@ -163,7 +176,7 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
         "2 of 3 builds are AI tasks",
     ):
         assert sentence in said, sentence
-    pages = "\n".join(of_kind(done, "text/html"))
+    pages = unescape("\n".join(of_kind(done, "text/html")))
     assert "Provisioner logs exceeded the max size of 1MB" in pages
     assert "PrebuildFailureLimitReached" in pages
     assert "coderd_prebuilt_workspaces_claimed_total{" in pages
@@ -174,10 +187,83 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
 def test_the_control_plane_notebook_runs_elsewhere_on_another_day_by_older_rules(tmp_path):
     other = {"day": "2026-03-29", "timezone": "Europe/Berlin", "daemons": 1, "coder": "v2.24"}
     done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT, **other)
-    said = "\n".join(of_kind(done, "text/markdown"))
+    said = said_in(done)
     assert "On Sunday 2026-03-29, from 06:00 CEST to 22:00 CEST" in said
     assert "invalidating was refused: Coder v2.24 has no preset invalidation" in said
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+ODD_NAMES = (
+    "\"><img src=x onerror=alert(1)>' <script>alert(2)</script> <iframe src=//evil.example>",
+    "[x](javascript:alert(3)) $x^2$ \\(y\\) **b** _i_ `c` ~~s~~ www.evil.example https://evil.example a@b.example",
+    "# h\n\n- a\n\n<svg onload=alert(4)> \x1b[31m \u202e &amp; | a | 日本",
+)
+ODD_SCENARIO = """\
+name: {0}
+window: {{from: "2026-10-26", until: "2026-11-02", timezone: America/New_York}}
+presets: [{{name: {1}, instances: 2}}, {{name: {2}, instances: 1}}]
+template_schedule: {{default_ttl: 10h, autostop_requirement: {{days_of_week: [saturday], weeks: 1}}}}
+people:
+  - name: staff
+    count: 6
+    preset: {1}
+    autostart: "CRON_TZ=America/New_York 30 8 * * 1-5"
+    sessions: {{weekday: [0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 0, 0, 0, 5, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0], length: 3h}}
+failures: {{probability: 0.2}}
+cost: {{per_instance_hour: 1, currency: {2}}}
+"""
+
+
+class Page(HTMLParser):
+    """What a browser could obey on a page, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.obeyed: list[str] = []
+        self.policy = self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        links = [attributes.get(name) or "#" for name in ("href", "src", "action", "data", "srcdoc", "formaction")]
+        is_odd = tag in ("script", "iframe", "object", "embed", "svg", "form", "base", "link", "video")
+        is_odd |= any(name.startswith("on") for name in attributes)
+        if is_odd or not all(link.startswith(("#", "data:image/png;base64,")) for link in links):
+            self.obeyed.append(self.get_starttag_text())
+        if attributes.get("http-equiv") == "Content-Security-Policy":
+            self.policy = attributes["content"]
+        if tag == "img":
+            self.text += attributes.get("alt", "")
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_of_odd_names_is_looked_at_as_a_browser_does():
+    assert (
+        len(Page('<a href=" JavaScript:x">1</a><p onclick=x><img src="//x"><IFRAME></IFRAME><a href="#x">').obeyed) == 4
+    )
+
+
+@pytest.mark.parametrize("notebook", [CAPACITY, EXPIRATION], ids=lambda path: path.stem)
+def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
+    scenario = tmp_path / "odd.yaml"
+    scenario.write_text(ODD_SCENARIO.format(*(json.dumps(name) for name in ODD_NAMES)))
+    given = {"scenario": str(scenario), "replications": "2"}
+    made = render(notebook, given | ({"ttls": "4h"} if notebook == EXPIRATION else {}), tmp_path / "reports")
+    page = Page(made.html.read_text(encoding="utf-8"))
+    assert page.obeyed == []
+    assert "default-src 'none'" in page.policy
+    assert not {"script-src", "frame-src", "connect-src"} & set(page.policy.split())
+    for name in map(visible, ODD_NAMES):
+        assert name in page.text, "each is seen as it is"
+    # As a sentence has it, where Markdown could be at work; in JupyterLab MathJax looks at the page for formulas.
+    said = nbformat.read(made.notebook, as_version=4)
+    assert not any(re.search(r"[$\\]\w", text) for text in of_kind(said, "text/markdown") + of_kind(said, "text/html"))
+    assert [output for output in outputs(said) if output.output_type in ("stream", "error")] == []
+    recorded = json.loads(made.result.read_text())
+    assert recorded["runs"][0]["scenario"] == ODD_NAMES[0]
+    assert visible(ODD_NAMES[0]) in recorded["sentences"][0]
 
 
 @pytest.mark.slow

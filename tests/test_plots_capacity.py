@@ -237,3 +237,14 @@ def test_a_ttl_is_a_mark_at_its_own_length(busy):
     left = plots.age_at_claim(busy["age_at_claim"], busy["fates"]).axes[0]
     marks = [c for c in left.collections if np.ptp(c.get_segments()[0][:, 1]) > 0]
     assert marks[0].get_segments()[0][0, 0] == 8 * HOUR_US / SECOND_US
+
+
+def test_a_name_is_text_in_a_picture_and_leaves_room_for_it():
+    odd = "$x^2$ _a_ \x1b[31m\n" + "b" * 100
+    pool = answers(scenario(pool_of(odd, "America/New_York"), pool_of("_$", "America/New_York")))
+    picture = plots.idle_cost(pool["idle"], pool["demand"])
+    picture.png()
+    first, second = picture.axes[0].get_yticklabels()
+    assert (first.get_text(), second.get_text()) == ("$x^2$ _a_ \\x1b[31m\\n" + "b" * 39 + "…", "_$")
+    assert not first.get_parse_math()
+    assert picture._repr_png_()[1]["alt"] == "Idle prebuilds by preset in USD"

@@ -118,9 +118,9 @@ def test_a_history_meets_the_same_people_and_a_profile_does_not():
 
 def test_the_table_has_a_row_for_every_preset_with_units():
     results = list(replicate(scenario(claims=RUSH), seed=7, replications=2))
-    table = sentences.overview(ask(results, "summary"), ask(results[0], "pool"))
-    assert table.index.tolist() == ["go"]
-    row = table.loc["go"]
+    table = sentences.overview(ask(results, "summary"), ask(results[0], "pool")).frame
+    assert table["preset"].tolist() == ["go"]
+    row = table.iloc[0]
     assert row["hit rate"] == "40.0%"
     assert row["nine of ten"] == "40.0% to 40.0%"
     assert row["wait p50 / p95 / p99"] == "3m30s / 3m30s / 3m30s"

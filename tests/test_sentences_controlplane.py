@@ -83,7 +83,7 @@ def test_a_table_names_the_zone_of_each_instant_and_leaves_out_what_is_null():
 def test_a_table_has_numbers_to_the_right_and_wraps_only_what_is_long():
     answer = pd.DataFrame({"name": ["<b>"], "error": ["x" * 60], "count": [3]})
     page = sentences.table(answer, "UTC")._repr_html_()
-    assert "&lt;b&gt;" in page
+    assert ">&#60;b&#62;</td>" in page
     assert '<td style="text-align: right; vertical-align: top">3</td>' in page
     assert page.count("white-space: normal") == 2  # the head and the cell of one column
     assert repr(sentences.table(answer, "UTC")).split()[:3] == ["name", "error", "count"]
@@ -94,8 +94,10 @@ def test_an_empty_answer_is_a_table_of_names():
 
 
 def test_a_listing_is_text_as_it_is():
-    assert Listing('a{le="1"} <2>\n b')._repr_html_().endswith("a{le=&quot;1&quot;} &lt;2&gt;\n b</pre>")
-    assert repr(Listing("a\nb")) == "a\nb"
+    assert (
+        Listing('a{le="1"} <2>\n b')._repr_html_().endswith("a&#123;le&#61;&#34;1&#34;&#125; &#60;2&#62;\n&#32;b</pre>")
+    )
+    assert repr(Listing("a\nb\x1b")) == "a\nb\\x1b"
 
 
 def test_refusals_are_a_line_each_also_with_braces_and_for_what_was_not_refused():

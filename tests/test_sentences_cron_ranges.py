@@ -65,7 +65,7 @@ def test_the_linters_warning_is_shown_and_its_crons_keep_their_stars(days_listed
         '> **simkit warns:** "1,5" is Monday and Friday only; write "1-5"'
     )
     overlap = cron_ranges.year([read("w", {"* 8 1 * 1": 8, "* 8 2 * 2": 4})], NEW_YORK, 2026, {}, seed=7, pools=1)
-    assert "`* 8 2 * 2` overlaps `* 8 1 * 1`" in text(sentences.cron_warnings(overlap, "overlap"))
+    assert '"* 8 2 * 2" overlaps "* 8 1 * 1"' in text(sentences.cron_warnings(overlap, "overlap"))
     assert "no warning" in text(sentences.cron_warnings(in_a_week(read("m", {"* 8-17 * * 1-5": 8})), "x"))
 
 
@@ -120,7 +120,7 @@ def test_what_the_provider_refuses_beside_another_schedule_is_told_and_listed():
     tried = cron_ranges.validation(["* 9-17 * * MON-FRI", "* 9-17 * * 1-5"], "* 10-13 * * 6", NEW_YORK)
     told = text(sentences.cron_validation(tried, "* 10-13 * * 6", "refused"))
     assert told.startswith("Of 2 crons the provider takes 2 alone and 1 beside `* 10-13 * * 6`.")
-    assert "**The provider refuses:** `* 9-17 * * MON-FRI`" in told
+    assert '**The provider refuses:** "* 9-17 * * MON-FRI"' in told
     table = sentences.cron_validation_table(tried).frame
     assert table["beside another"].tolist() == ["refused", "accepted"]
     assert table["holds"].tolist() == ["Monday to Friday, 09:00 to 17:59"] * 2

@@ -151,12 +151,12 @@ def test_the_constraint_is_told_with_its_name_and_the_rows_it_refuses(fortnight)
         told
     )
     assert text(told).endswith("and it refuses 0.")
-    table = sentences.refused_rows(builds, older, today)
+    table = sentences.refused_rows(builds, older, today).frame
     assert len(table) == min(count, 6) > 0
     assert set(table["the older way"]) == {"cleared"}
     assert set(table["refused by"]) == {"workspace_builds_deadline_below_max_deadline"}
     assert table["today"].tolist() == table["max deadline"].tolist()
-    assert table.index.tolist() == builds.loc[builds["max_deadline"].notna(), "workspace"].tolist()[:6]
+    assert table["workspace"].tolist() == builds.loc[builds["max_deadline"].notna(), "workspace"].tolist()[:6]
     assert table["deadline"].str.fullmatch(r"\d+ Mar \d\d:\d\d E[SD]T").all()
 
 
@@ -165,7 +165,7 @@ def test_builds_without_a_max_deadline_are_all_taken(fortnight):
     free = builds.assign(max_deadline=builds["max_deadline"].mask(builds.index >= 0))
     older = refused("workspace_builds", lifecycle.without_ttl(free, older=True))
     assert "every row would still be valid" in text(sentences.ttl_removed(older, older))
-    assert sentences.refused_rows(free, older, older).empty
+    assert sentences.refused_rows(free, older, older).frame.empty
 
 
 def test_dormancy_is_told_by_its_days(fortnight):
@@ -227,7 +227,7 @@ def test_without_people_every_sentence_says_so():
         assert text(told).startswith("The scenario has no people, so there are no workspaces of theirs: ")
     assert text(sentences.quiet_hours(lifecycle.quiet_hours_around(nobody, CHANGE))) == "There are no quiet hours."
     assert text(sentences.ttl_removed(empty, empty)).startswith("No start of a person's workspace ever ran")
-    assert sentences.refused_rows(builds, empty, empty).empty
+    assert sentences.refused_rows(builds, empty, empty).frame.empty
     assert text(sentences.stops(result.ask("stops"), result.ask("runs"))).startswith("No workspace of a person")
     assert "prebuilds run" in text(sentences.running(result.ask("running"), with_people=False))
     assert text(sentences.running(result.ask("running").iloc[:0])) == "No instance ran in this window."

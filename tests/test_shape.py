@@ -42,7 +42,7 @@ LAYERS = (
     ("simkit.cron",),
     ("simkit.clock",),
     ("simkit.core",),
-    ("simkit.errors", "simkit.names", "simkit.spread"),
+    ("simkit.errors", "simkit.names", "simkit.shown", "simkit.spread"),
     ("simkit",),
 )
 

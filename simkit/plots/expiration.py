@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from simkit import lifecycle
@@ -32,6 +34,7 @@ from simkit.plots.style import (
     legend,
     local_time,
     local_times,
+    name_of,
     styled,
     whiskers,
     x_of,
@@ -82,7 +85,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     _by_ttl(builds, answer, "builds_per_week", at, STARTING)
     builds.set_ylabel("prebuilds built\nper week")
     _by_ttl(idle, answer, "idle_cost_per_week" if costs else "idle_hours_per_week", at, SERVED)
-    idle.set_ylabel(f"idle prebuilds\n({answer['currency'].iloc[0] if costs else 'instance-hours'} per week)")
+    idle.set_ylabel(f"idle prebuilds\n({name_of(answer['currency'].iloc[0]) if costs else 'instance-hours'} per week)")
     own = answer.loc[answer["is_own"], "ttl_us"]
     for ax in grid.ravel():
         if ax is not age:
@@ -96,7 +99,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
         ax.set_xticks(range(len(tried)), [format_duration(t) if t else "never" for t in tried])
         ax.tick_params(labelbottom=True)
     for ax in (builds, idle):
-        ax.set_xlabel(f"prebuild TTL of {preset}\n(bars span nine of ten replications)")
+        ax.set_xlabel(f"prebuild TTL of {name_of(preset)}\n(bars span nine of ten replications)")
     legend(picture, age, side="left")
     return picture
 
@@ -276,7 +279,7 @@ def running(answer: pd.DataFrame, presets: Sequence[str], with_people: bool = Tr
         unknown = np.isnan(prebuilds)
         if unknown.any():
             ax.stairs(unknown * 2 * total.max(), edges, fill=True, color="#EEEEEE", label="not in the window")
-        ax.set_title(preset)
+        ax.set_title(name_of(preset))
         ax.set_ylabel("instances that run,\non average")
         ax.set_ylim(0, 1.08 * total.max())
         ax.set_xticks([24 * day + hour for day in range(7) for hour in (6, 12, 18)])
@@ -436,7 +439,8 @@ def _mark(ax: Axes, letter: str, at: int, deadline: int, is_last: bool) -> None:
 
 def _letter(letter: str, text: str) -> Line2D:
     """A letter's line in a legend."""
-    marker = rf"$\mathrm{{{letter}}}$"
+    with rc_context({"text.parse_math": True}):
+        marker = MarkerStyle(rf"$\mathrm{{{letter}}}$")
     return Line2D([], [], linestyle="", marker=marker, color=WANTED, mew=0.2, markersize=6, label=text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from io import BytesIO
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simkit.clock import DAY_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
+from simkit.shown import visible
 
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 SERVED, MISSED, WANTED, READY, STARTING, OTHER = "#0072B2", "#D55E00", "#000000", "#56B4E9", "#E69F00", "#BBBBBB"
@@ -22,6 +24,7 @@ MEDIAN, TAIL = "#0072B2", "#D55E00"
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib
     "font.size": 9.0,
+    "text.parse_math": False,  # a name with dollars is no formula
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -44,6 +47,7 @@ _STYLE: dict[Any, Any] = {
 styled = matplotlib.rc_context(_STYLE)
 WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
 _DPI = 100
+_LONGEST_NAME = 60  # characters, at which there is room for a picture beside it
 
 
 class Picture(Figure):
@@ -54,13 +58,15 @@ class Picture(Figure):
     def png(self) -> bytes:
         """At twice the resolution it is shown in."""
         buffer = BytesIO()
-        with matplotlib.rc_context(_STYLE):
+        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+            # The font has not the letters of every language; those of a name are drawn as boxes then.
+            warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
             self.savefig(buffer, format="png", dpi=2 * _DPI, metadata={"Software": None})
         return buffer.getvalue()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         width, height = (round(inches * _DPI) for inches in self.get_size_inches())
-        return self.png(), {"width": width, "height": height, "alt": self.alt}
+        return self.png(), {"width": width, "height": height, "alt": visible(self.alt)}
 
 
 AGES = tuple(
@@ -156,6 +162,12 @@ def local_times(names: Iterable[str]) -> str:
 
 def zone_of(name: str) -> Zone:
     return zone(name) or UTC_ZONE
+
+
+def name_of(text: str) -> str:
+    """A name from the inputs as text in a picture, as far as there is room."""
+    seen = visible(text)
+    return seen if len(seen) <= _LONGEST_NAME else f"{seen[: _LONGEST_NAME - 1]}…"
 
 
 def instants(column: pd.Series[Any]) -> Int64Array:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from simkit.clock import Zone
 from simkit.errors import Finding, InputError, Where
 from simkit.model import History, Scenario
+from simkit.sentences.controlplane import Table
 from simkit.sentences.wording import (
     DAY_NAMES,
     Sentence,
@@ -106,15 +107,19 @@ def replications(scenario: Scenario, count: int) -> Sentence:
     )
 
 
-def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
-    """All presets, formatted: medians over the runs of `summary`; found empty as in `pool`, the answer for one run."""
+def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
+    """A row for each preset: medians over the runs of `summary`; found empty as in `pool`, the answer for one run."""
     empty = _first_misses(pool)
     several = summary["run_id"].nunique() > 1
     currency = str(summary["currency"].iloc[0]) if len(summary) else ""
-    rows = {}
+    rows = []
     for preset, mine in summary.groupby("preset", sort=False):
         rate = spread(mine["hit_rate"])
-        row = {"claims": f"{spread(mine['claims']).median:,.0f}", "hit rate": percent(rate.median)}
+        row = {
+            "preset": str(preset),
+            "claims": f"{spread(mine['claims']).median:,.0f}",
+            "hit rate": percent(rate.median),
+        }
         if several:
             row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
         row["first found empty"] = "never"
@@ -128,8 +133,9 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
         row[f"idle {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
         row["builds"] = f"{spread(mine['builds']).median:,.0f}"
         row["failed"] = f"{spread(mine['failed_builds']).median:,.0f}"
-        rows[preset] = row
-    return type(summary).from_dict(rows, orient="index").rename_axis(columns="preset")
+        rows.append(row)
+    table = type(summary)(rows)
+    return Table(table, frozenset(table.columns) - {"preset"})
 
 
 def demand(answer: pd.DataFrame) -> Sentence:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simkit.sentences.wording import Sentence, day_and_time, instant, zone_of
+from simkit.shown import escaped, visible, visible_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +28,15 @@ class Table:
         self._numbers = numbers
 
     def __repr__(self) -> str:
-        return self.frame.to_string(index=False)
+        return self.frame.map(visible).rename(columns=visible).to_string(index=False)
 
     def _repr_html_(self) -> str:
         names = [str(name) for name in self.frame.columns]
         styles = [self._style(name) for name in names]
-        head = "".join(f'<th style="{style}">{escape(name)}</th>' for name, style in zip(names, styles, strict=True))
+        head = "".join(f'<th style="{style}">{escaped(name)}</th>' for name, style in zip(names, styles, strict=True))
         body = ""
         for row in self.frame.itertuples(index=False, name=None):
-            cells = (f'<td style="{style}">{escape(cell)}</td>' for cell, style in zip(row, styles, strict=True))
+            cells = (f'<td style="{style}">{escaped(cell)}</td>' for cell, style in zip(row, styles, strict=True))
             body += f"<tr>{''.join(cells)}</tr>"
         return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
@@ -53,10 +53,11 @@ class Listing:
         self.text = text
 
     def __repr__(self) -> str:
-        return self.text
+        return visible_lines(self.text)
 
     def _repr_html_(self) -> str:
-        return f'<pre style="white-space: pre-wrap">{escape(self.text)}</pre>'
+        lines = "\n".join(map(escaped, self.text.split("\n")))
+        return f'<pre style="white-space: pre-wrap">{lines}</pre>'
 
 
 def table(answer: pd.DataFrame, timezone: str) -> Table:

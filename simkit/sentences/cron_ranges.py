@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from simkit.clock import SECOND_US, format_duration, to_datetime
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Names of a case's numbers begin with the case's name, which the notebook gives: result.json has each number once.
-_QUOTED = re.compile(r'"([^"]*)"')
 
 
 def cron_pools(base: int, instances: int, pools: int) -> Sentence:
@@ -78,15 +76,10 @@ def span(case: Case) -> str:
 
 def cron_warnings(case: Case, name: str) -> Sentence:
     """What simkit's linter warns of when it sees the first reading."""
-    numbers = {f"{name}_warning_{i}": _as_code(text) for i, text in enumerate(case.warnings)}
+    numbers = {f"{name}_warning_{i}": text for i, text in enumerate(case.warnings)}
     if not numbers:
         return Sentence("simkit has no warning for it: Coder does what it says, and it can be meant.", {})
     return Sentence("\n\n".join(f"> **simkit warns:** {{{key}}}" for key in numbers), dict(numbers))
-
-
-def _as_code(text: str) -> str:
-    """Quoted crons as Markdown code: their stars are no emphasis."""
-    return _QUOTED.sub(lambda found: f"`{found[1]}`" if "*" in found[1] else found[0], text)
 
 
 def cron_early(case: Case, name: str) -> Sentence:
@@ -143,7 +136,7 @@ def cron_words(cron: str, year: int, timezone: str, name: str) -> Sentence:
         {
             f"{name}_cron": cron,
             f"{name}_words": describe(provider_cron(cron)),
-            f"{name}_standard": _as_code(readers["standard cron"]),
+            f"{name}_standard": readers["standard cron"],
         },
     )
 
@@ -230,7 +223,7 @@ def cron_validation(answer: pd.DataFrame, beside: str, name: str) -> Sentence:
     )
     if len(changed):
         text += f"\n\n> **The provider refuses:** {{{name}_refusal}}"
-        numbers[f"{name}_refusal"] = _as_code(str(changed["refusal"].iloc[0]))
+        numbers[f"{name}_refusal"] = str(changed["refusal"].iloc[0])
     return Sentence(text, numbers)
 
 
@@ -266,7 +259,7 @@ def cron_fallback(case: Case, name: str) -> Sentence:
             f"{name}_coder": DEFAULT_BEHAVIOUR.version,
             f"{name}_used": len(preset.schedules_in_force),
             f"{name}_written": len(preset.schedules),
-            f"{name}_because": _as_code(preset.fallback),
+            f"{name}_because": preset.fallback,
             f"{name}_base": preset.instances,
         },
     )

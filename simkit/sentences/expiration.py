@@ -9,6 +9,7 @@ import numpy as np
 
 from simkit import lifecycle
 from simkit.clock import UTC_ZONE, WEEK_US, Zone, format_duration
+from simkit.sentences.controlplane import Table
 from simkit.sentences.wording import (
     DAY_NAMES,
     Sentence,
@@ -233,7 +234,7 @@ def ttl_removed(older: pd.DataFrame, today: pd.DataFrame) -> Sentence:
     return Sentence(text, numbers)
 
 
-def refused_rows(builds: pd.DataFrame, older: pd.DataFrame, today: pd.DataFrame, most: int = 6) -> pd.DataFrame:
+def refused_rows(builds: pd.DataFrame, older: pd.DataFrame, today: pd.DataFrame, most: int = 6) -> Table:
     """The first running builds with a max deadline as text: before, and their deadline after both ways.
 
     `builds`: lifecycle.running_starts; `older`, `today`: what `store.refused` says of them after `without_ttl`.
@@ -248,16 +249,17 @@ def refused_rows(builds: pd.DataFrame, older: pd.DataFrame, today: pd.DataFrame,
             missing if is_missing else _local(instant(a), where, with_weekday=False) for a, is_missing, where in pairs
         ]
 
-    return type(builds)(
+    table = type(builds)(
         {
+            "workspace": list(builds.loc[shown, "workspace"][:most]),
             "deadline": texts(builds, "deadline", "unset"),
             "max deadline": texts(builds, "max_deadline", "unset"),
             "the older way": texts(older, "deadline", "cleared"),
             "refused by": [name or "nothing" for name in older.loc[shown, "constraint"][:most]],
             "today": texts(today, "deadline", "unset"),
-        },
-        index=list(builds.loc[shown, "workspace"][:most]),
-    ).rename_axis(columns="workspace")
+        }
+    )
+    return Table(table, frozenset(table.columns) - {"workspace"})
 
 
 def workspaces(answer: pd.DataFrame, story: pd.DataFrame) -> Sentence:
