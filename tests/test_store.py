@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -473,43 +472,102 @@ def test_drafts_of_killed_processes_are_removed_and_no_others(result: Result, pa
     assert (tmp_path / "another.duckdb").read_bytes() == path.read_bytes()
 
 
-WRITER = """
-import sys
-import simkit
+def short_runs() -> list[Result]:
+    return list(simkit.replicate(scenario(end_at=START_AT + 12 * HOUR_US), 100, 3))
+
+
+WRITERS = """
+# For each line of input a child saves the runs and is killed: before so many insertions of tables, or when a file of
+# its has so many bytes (0: not at all). Answers with the signal that ended it.
+import os, resource, signal, sys
 sys.path.insert(0, "tests")
-from tests.test_store import scenario
-results = list(simkit.replicate(scenario(), 100, 20))
-print("saving", flush=True)
-simkit.save(sys.argv[1], results)
-print("saved", flush=True)
+import simkit
+from simkit import store
+from test_store import short_runs
+
+runs = short_runs()
+insert = store.insert_columns
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+
+def counted(*given):
+    global left
+    left -= 1
+    if left == -1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    insert(*given)
+
+for line in sys.stdin:
+    file, insertions, length = line.split()
+    child = os.fork()
+    if child == 0:
+        left = int(insertions)
+        if left:
+            store.insert_columns = counted
+        if int(length):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(length), int(length)))
+        try:
+            simkit.save(file, runs)
+        finally:
+            os._exit(0)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 def test_a_killed_process_leaves_whole_runs_only(tmp_path: Path):
-    file = tmp_path / "runs.duckdb"
     top = Path(__file__).parent.parent
-    found = []
-    for delay_s in (0.0, 0.1, 0.25, 0.5):
-        file.unlink(missing_ok=True)
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file)], cwd=top, stdout=subprocess.PIPE, text=True)
-        with writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "saving\n"
-            time.sleep(delay_s)
-            writer.send_signal(signal.SIGKILL)
-        try:
-            runs = ask(file, "runs")
-        except simkit.StoreError:  # killed before there was a file, or a table in it
-            found.append(0)
-            continue
-        found.append(len(runs))
-        for run_id, seed, replication in runs[["run_id", "seed", "replication"]].itertuples(index=False):
-            again = simkit.run(scenario(), seed=seed, replication=replication)
-            assert again.run_id == run_id
-            counts = ", ".join(f"(SELECT count(*) FROM {t} WHERE run_id = '{run_id}')" for t in again.tables)
-            expected = tuple(len(next(iter(columns.values()))) for columns in again.tables.values())
-            assert asked(file, f"SELECT {counts}") == [expected]
-    assert any(0 < count < 20 for count in found), f"no attempt was killed between two runs: {found}"
+    writers = subprocess.Popen(
+        [sys.executable, "-c", WRITERS], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    results = short_runs()
+    rows = {r.run_id: [len(next(iter(columns.values()))) for columns in r.tables.values()] for r in results}
+    tables = list(results[0].tables)
+
+    def found(file: Path) -> list[str]:
+        """The runs in a file, each of which is whole."""
+        if not file.exists():
+            return []
+        counts = ", ".join(f"(SELECT count(*) FROM {table} WHERE run_id = r.run_id)" for table in tables)
+        totals = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        in_runs = asked(file, f"SELECT run_id, {counts} FROM runs AS r ORDER BY replication")
+        assert [list(of) for _, *of in in_runs] == [rows[run_id] for run_id, *_ in in_runs]
+        assert asked(file, f"SELECT {totals}") == [
+            tuple(sum(rows[r][i] for r, *_ in in_runs) for i in range(len(tables)))
+        ]
+        return [run_id for run_id, *_ in in_runs]
+
+    def killed(insertions: int, length: int, begun_with: Path | None = None) -> tuple[int, int]:
+        """How many runs a writer left that was killed there, and how long their journal was."""
+        assert writers.stdin is not None
+        assert writers.stdout is not None
+        file = tmp_path / f"{insertions}-{length}-{begun_with is not None}" / "runs.duckdb"
+        file.parent.mkdir()
+        if begun_with is not None:
+            shutil.copy(begun_with, file)
+        print(file, insertions, length, file=writers.stdin, flush=True)
+        assert int(writers.stdout.readline()) == (signal.SIGXFSZ if length else signal.SIGKILL)
+        journal = file.with_name("runs.duckdb.wal")
+        journal_length = journal.stat().st_size if journal.exists() else 0
+        left = found(file)
+        assert left == list(rows)[: len(left)]
+        assert save(file, results) == found(file) == list(rows)
+        assert list(file.parent.iterdir()) == [file], "the next writer clears up"
+        return len(left), journal_length
+
+    with writers:
+        n = len(tables)
+        for insertions in (1, n - 1, n, n + 3):
+            assert killed(insertions, 0)[0] == insertions // n, f"killed before insertion {insertions}"
+        left, journal_length = killed(3 * n - 1, 0)
+        assert left == 2
+        begun = tmp_path / "begun.duckdb"
+        save(begun, results[:1])
+        for length in (1, 12_288, begun.stat().st_size // 2, begun.stat().st_size - 1):
+            assert killed(0, length)[0] == 0, f"killed at {length} bytes of its first run"
+        # The journal was that of one run: killed while a second and a third are written.
+        lefts = [killed(0, journal_length * tenths // 10, begun)[0] for tenths in (1, 9, 13, 18)]
+        assert lefts == sorted(lefts)
+        assert len(set(lefts)) > 1, f"killed at too few places of its journal: {lefts}"
 
 
 def spans_of(result: Result) -> list[tuple[int, int, int]]:

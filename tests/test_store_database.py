@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -262,28 +264,63 @@ def test_two_processes_do_not_write_one_file(tmp_path):
 
 KILLS = 54
 KILLS_OF_A_FILE = 6
+CALLS_TO_OPEN = 35
+CALLS = 250
 BUSY = """
-# A parent that has imported simkit forks a child for each file named on its input; the child says that it has begun.
+# A parent that has imported simkit forks a child for each line of its input; the child says when it has called DuckDB
+# so often, or kills itself then.
 import os, sys
 sys.path.insert(0, "tests")
 import test_controlplane_plane
-from test_store_database import busy_days
+from test_store_database import busy_days, counted
 for line in sys.stdin:
-    file, seed = line.split()
+    file, seed, calls, kills_itself = line.split()
     child = os.fork()
     if child == 0:
         os.close(0)
         try:
+            counted(int(calls), kills_itself == "True")
             busy_days(file, int(seed))
         except BaseException:
             import traceback
             traceback.print_exc()
             print("broken", flush=True)
         os._exit(1)
-    print("child", child, flush=True)
     os.waitpid(child, 0)
     print("dead", flush=True)
 """
+
+
+class Counted:
+    """A connection to DuckDB that tells of each call before it is made."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, on_call: Callable[[], None]) -> None:
+        self._connection, self._on_call = connection, on_call
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*given: Any, **named: Any) -> Any:
+            self._on_call()
+            return getattr(self._connection, name)(*given, **named)
+
+        return call
+
+
+def counted(calls: int, kills_itself: bool) -> None:
+    """Let this process say when it calls DuckDB for so many times, and go on; or kill itself in place of the call."""
+    numbers = itertools.count(1)
+    connect = duckdb.connect
+
+    def on_call() -> None:
+        if next(numbers) == calls:
+            if kills_itself:
+                os.kill(os.getpid(), signal.SIGKILL)
+            print("reached", os.getpid(), flush=True)
+
+    def connected(*given: Any, **named: Any) -> Any:
+        on_call()
+        return Counted(connect(*given, **named), on_call)
+
+    duckdb.connect = connected
 
 
 def reopened(file: str | Path) -> ControlPlane:
@@ -294,12 +331,11 @@ def reopened(file: str | Path) -> ControlPlane:
 
 
 def busy_days(file: str, seed: int) -> None:
-    """Days in which everything happens, until somebody kills the process. Says `open` once the file is."""
+    """Days in which everything happens, until somebody kills the process."""
     from test_controlplane_plane import EU, NONE, RICH_BUILD
 
     chance = random.Random(seed)
     plane = reopened(file)
-    print("open", flush=True)
     presets = (EU, Preset("us", 1, ttl_us=60 * MINUTE_US, parameters=(("region", "us"),)), NONE)
 
     def work(job):
@@ -353,7 +389,7 @@ def busy_days(file: str, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def killer():
-    """A fork server: give it a file, get the child's process id and the reader of what the child says."""
+    """A fork server: give it a file and when to be killed, read what becomes of the child."""
     top = Path(__file__).parent.parent
     server = subprocess.Popen(
         [sys.executable, "-c", BUSY], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -363,22 +399,17 @@ def killer():
     server.communicate()
 
 
-def killed(server: subprocess.Popen[str], file: Path, seed: int, after_s: float, once_open: bool) -> None:
-    """Let a child be busy with the file and kill it after so long, counted from its birth or since the file is open."""
+def killed(server: subprocess.Popen[str], file: Path, seed: int, calls: int, by_itself: bool) -> None:
+    """Let a child be busy with the file and be killed at so many calls of DuckDB, or somewhere after them."""
     assert server.stdin is not None
     assert server.stdout is not None
-    server.stdin.write(f"{file} {seed}\n")
-    server.stdin.flush()
-    child, is_open = 0, False
-    while not child or (once_open and not is_open):
+    print(file, seed, calls, by_itself, file=server.stdin, flush=True)
+    line = server.stdout.readline()
+    if not by_itself:
+        assert line.startswith("reached "), f"the child broke, seed {seed}: {line}"
+        os.kill(int(line.split()[1]), signal.SIGKILL)
         line = server.stdout.readline()
-        assert line.split()[:1] in (["child"], ["open"]), f"the child broke, seed {seed}: {line}"
-        is_open = is_open or line == "open\n"
-        child = child if line == "open\n" else int(line.split()[1])
-    time.sleep(after_s)
-    os.kill(child, signal.SIGKILL)
-    while (line := server.stdout.readline()) != "dead\n":
-        assert line == "open\n", f"the child broke by itself, seed {seed}: {line}"
+    assert line == "dead\n", f"the child broke, seed {seed}: {line}"
 
 
 def test_a_control_plane_killed_at_random_moments_reopens_in_a_consistent_state(killer, tmp_path):
@@ -390,8 +421,8 @@ def test_a_control_plane_killed_at_random_moments_reopens_in_a_consistent_state(
         if kill % KILLS_OF_A_FILE == 0:
             file = tmp_path / f"{kill}.duckdb"
             last_at = 0
-        after_s = chance.random() ** 2 * 0.5
-        killed(killer, file, kill << 16 | chance.randrange(1 << 16), after_s, once_open=kill % 5 != 0)
+        calls = chance.randint(1, CALLS_TO_OPEN) if kill % 5 == 0 else CALLS_TO_OPEN + int(chance.random() ** 2 * CALLS)
+        killed(killer, file, kill << 16 | chance.randrange(1 << 16), calls, by_itself=chance.random() < 0.5)
         plane = reopened(file)
         with closing(plane.database):
             assert broken_promises(plane.database) == [], f"kill {kill}, seed {seed}"
