@@ -13,9 +13,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 import simkit
 from simkit.errors import Finding, SimkitError
+from simkit.shown import printed, visible, visible_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,24 @@ _PIPED_WIDTH = 160  # wide enough for every table; a terminal's own width otherw
 
 def _console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _PIPED_WIDTH, highlight=False, soft_wrap=False)
+    width = None if stream.isatty() else _PIPED_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def _echo(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print lines of text: what inputs have in them is seen, and obeyed by nobody."""
+    click.echo(printed(text), err=err, nl=nl)
+
+
+def _echo_exactly(text: str) -> None:
+    """Print lines for a program to read. A person at a terminal sees them as others."""
+    # With colours on, click takes nothing out of it.
+    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False, color=True)
+
+
+def _cell(text: str) -> str:
+    """A name as text in a table."""
+    return printed(visible(text))
 
 
 class _Group(click.Group):
@@ -39,8 +58,7 @@ class _Group(click.Group):
         except SimkitError as error:
             if ctx.params.get("debug"):
                 raise
-            for line in str(error).splitlines():
-                click.echo(line, err=True)
+            _echo(str(error), err=True)
             ctx.exit(error.status)
 
 
@@ -99,10 +117,9 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     results = _simulated(runs, replications)
     if out is not None:
         simkit.save(out, results)
-    console = _console()
-    console.print(_summary(simkit.ask(results, "summary"), loaded.name, seed, replications))
+    _console().print(_summary(simkit.ask(results, "summary"), loaded.name, seed, replications))
     if out is not None:
-        console.print(f"{len(results)} run{'s' * (len(results) > 1)} in {out}: {results[0].run_id}", soft_wrap=True)
+        _echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
 
 
 def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
@@ -119,14 +136,14 @@ def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        click.echo(str(finding), err=True)
+        _echo(str(finding), err=True)
 
 
-def _summary(answer: pd.DataFrame, name: str, seed: int, replications: int) -> Table:
+def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> Table:
     """The answer as a table; over several replications with the mean, the least and the greatest of each number."""
     many = f", {replications} replications" if replications > 1 else ""
-    table = Table(title=f"{name}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("\npreset", no_wrap=True)
+    table = Table(title=f"{_cell(title)}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("\npreset", overflow="fold")  # a long name takes lines, and no room from numbers
     columns: list[tuple[str, str, Callable[[float], str]]] = [
         ("claims", "\nclaims", _count),
         ("hit_rate", "hit\nrate", lambda x: f"{x:.1%}"),
@@ -136,7 +153,7 @@ def _summary(answer: pd.DataFrame, name: str, seed: int, replications: int) -> T
         ("idle_instance_hours", "idle inst.-\nhours", lambda x: f"{x:,.1f}"),
         ("builds", "\nbuilds", _count),
         ("failed_builds", "\nfailed", _count),
-        ("idle_cost", f"idle cost\n{answer['currency'].iloc[0]}", lambda x: f"{x:,.2f}"),
+        ("idle_cost", f"idle cost\n{_cell(answer['currency'].iloc[0])}", lambda x: f"{x:,.2f}"),
     ]
     for _, title, _ in columns:
         table.add_column(title, justify="right", no_wrap=True)
@@ -147,7 +164,8 @@ def _summary(answer: pd.DataFrame, name: str, seed: int, replications: int) -> T
             cells = [
                 "-" if value != value else text(value) for value, (_, _, text) in zip(values, columns, strict=True)
             ]
-            table.add_row(str(preset) if how == "mean" else label, *cells, style=None if how == "mean" else "dim")
+            name, style = (_cell(str(preset)), None) if how == "mean" else (label, "dim")
+            table.add_row(name, *cells, style=style)
     return table
 
 
@@ -167,7 +185,7 @@ def _seconds(value: float) -> str:
 def explain(cron: str, timezone: str, at: str | None) -> None:
     """Say when a prebuild schedule's CRON holds, what daylight saving does to it, and who reads it differently."""
     now_at = time.time_ns() // 1000
-    click.echo(simkit.explain(cron, timezone=timezone, at=at if at is not None else now_at).text)
+    _echo(simkit.explain(cron, timezone=timezone, at=at if at is not None else now_at).text)
 
 
 @main.command()
@@ -184,7 +202,10 @@ def ask(runs: str, question: str | None, run_id: str | None, as_csv: bool) -> No
         _console().print(table)
         return
     answer = simkit.ask(runs, question, run_id=run_id)
-    click.echo(answer.to_csv(index=False) if as_csv else answer.to_string(index=False, max_rows=60), nl=not as_csv)
+    if as_csv:
+        _echo_exactly(answer.to_csv(index=False, lineterminator="\n"))
+    else:
+        _echo(answer.to_string(index=False, max_rows=60))
 
 
 @main.command()
@@ -193,7 +214,7 @@ def ask(runs: str, question: str | None, run_id: str | None, as_csv: bool) -> No
 @click.option("--run", "run_id", help="The run, if there are several.")
 def why(runs: str, workspace: str, run_id: str | None) -> None:
     """Tell the story of one workspace in a runs file: each transition, its rule, and the numbers that it saw."""
-    click.echo("\n\n".join(story.text for story in simkit.why(runs, workspace, run_id)))
+    _echo("\n\n".join(story.text for story in simkit.why(runs, workspace, run_id)))
 
 
 @main.command()
@@ -215,7 +236,7 @@ def when(
 ) -> None:
     """Say when one workspace stops, starts, goes dormant and is deleted, and why, by SCENARIO's rules; nothing runs."""
     loaded = simkit.load(scenario, variables)
-    click.echo(simkit.when(loaded, at, people, ttl=ttl, autostart=autostart, quiet_hours=quiet_hours).text)
+    _echo(simkit.when(loaded, at, people, ttl=ttl, autostart=autostart, quiet_hours=quiet_hours).text)
 
 
 @main.command()
@@ -226,7 +247,7 @@ def metrics(runs: str, at: str, run_id: str | None) -> None:
     """Print Coder's Prometheus metrics of a run in a runs file as they stood at an instant."""
     from simkit.controlplane.metrics import exposition_of
 
-    click.echo(exposition_of(runs, at, run_id), nl=False)
+    _echo_exactly(exposition_of(runs, at, run_id))
 
 
 @main.command("plan-check")
@@ -241,7 +262,7 @@ def plan_check(context: click.Context, plan: str) -> None:
 
     checked = parse_plan(sys.stdin.buffer.read()) if plan == STDIN else read_plan(plan)
     _print_findings(checked.notes)
-    click.echo(checked.text)
+    _echo(checked.text)
     context.exit(1 if checked.replaced else 0)
 
 
@@ -284,9 +305,12 @@ def check(
         from simkit import snapshot as snapshots
 
         for path in snapshots.update(snapshots.called(paths or (".",), update), variables):
-            click.echo(f"Wrote {path}", err=True)
+            _echo(f"Wrote {visible(str(path))}", err=True)
     checked = check_paths(paths or (".",), keyword, strict, variables)
-    click.echo(FORMATS[form](checked), nl=False)
+    if form == "text":
+        _echo(FORMATS[form](checked), nl=False)
+    else:
+        _echo_exactly(FORMATS[form](checked))
     context.exit(checked.status)
 
 
@@ -346,7 +370,7 @@ def diff(
         trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
     difference = compare(old, new, _instant(at), weeks=weeks, variables=variables, trial=trial)
     _print_findings(difference.findings)
-    click.echo(FORMATS[form](difference))
+    _echo(FORMATS[form](difference))
     context.exit(1 if difference.differs else 0)
 
 
@@ -377,16 +401,16 @@ def snapshot(
 
     if how is None:
         for path in snapshots.write(paths or (".",), _instant(at), weeks, variables):
-            click.echo(f"Wrote {path}")
+            _echo(f"Wrote {visible(str(path))}")
         return
     templates = snapshots.with_snapshots(paths or (".",))
     if how == "update":
         for path in snapshots.update(templates, variables):
-            click.echo(f"Wrote {path}")
+            _echo(f"Wrote {visible(str(path))}")
         return
     differences = [difference for template in templates for difference in snapshots.compare(template)]
     for difference in differences:
-        click.echo(str(difference))
+        _echo(str(difference))
     context.exit(1 if differences else 0)
 
 
@@ -414,14 +438,14 @@ def report(notebook: str, parameters: dict[str, str], out: str) -> None:
     with _working(console, f"executing {Path(notebook).name}"):
         made = render(notebook, parameters, out)
     for sentence in made.sentences:
-        click.echo(sentence)
-    click.echo(f"Report: {made.html} (also {made.notebook.name} and {made.result.name} beside it)")
+        _echo(sentence)
+    _echo(f"Report: {visible(str(made.html))} (also {made.notebook.name} and {made.result.name} beside it)")
 
 
 @contextmanager
 def _working(console: Console, what: str) -> Iterator[None]:
     if console.is_terminal:
-        with console.status(what):
+        with console.status(Text(visible(what))):
             yield
     else:
         yield

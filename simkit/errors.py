@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
+from simkit.shown import joined, visible
+
 Level = Literal["error", "warning", "note"]
 
 
@@ -34,16 +36,23 @@ NOWHERE = Where("(given in Python)")
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
-    knowing. What the linter says about a preset has a `name` (`simkit.linter.NAMES`), by which a test can forbid it."""
+    knowing. What the linter says about a preset has a `name` (`simkit.linter.NAMES`), by which a test can forbid it.
+    `details` are lines below the text."""
 
     level: Level
     where: Where
     text: str
     name: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The text with its details, as text of lines."""
+        return joined([self.text, *(f"    {line}" for line in self.details)])
 
     def __str__(self) -> str:
         label = "" if self.level == "error" else f"{self.level}: "
-        return f"{self.where}: {label}{self.text}"
+        return f"{visible(str(self.where))}: {label}{self.told}"
 
 
 @dataclass
@@ -52,8 +61,8 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
 
-    def error(self, where: Where, text: str) -> None:
-        self._add(Finding("error", where, text))
+    def error(self, where: Where, text: str, details: tuple[str, ...] = ()) -> None:
+        self._add(Finding("error", where, text, details=details))
 
     def warning(self, where: Where, text: str, name: str = "") -> None:
         self._add(Finding("warning", where, text, name))

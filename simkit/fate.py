@@ -12,6 +12,7 @@ from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.people import parse_ttl
 from simkit.lifecycle import deadlines, next_start
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
+from simkit.shown import joined
 
 _T = TypeVar("_T")
 
@@ -31,7 +32,7 @@ class Fate:
 
     @property
     def text(self) -> str:
-        return "\n".join(self.sentences)
+        return joined(self.sentences)
 
 
 def when(

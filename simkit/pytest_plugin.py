@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from simkit.shown import visible
+
 if TYPE_CHECKING:
     from simkit.checks import Outcome, Test, TestFile
     from simkit.checks.templates import Templates
@@ -83,7 +85,7 @@ class SimkitItem(pytest.Item):
 
     @classmethod
     def of(cls, parent: SimkitFile, test_file: TestFile, test: Test) -> SimkitItem:
-        item = cls.from_parent(parent, name=test.name)
+        item = cls.from_parent(parent, name=visible(test.name))
         item.test_file, item.test = test_file, test
         item.extra_keyword_matches.add(test.preset)
         return item

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 
 # Controls, of which terminals obey some, line and paragraph separators, lone surrogates (bytes that were no UTF-8), and
 # what is unseen or turns the order of its neighbours around. Joiners (U+200C, U+200D) are part of many words.
@@ -12,8 +14,10 @@ _UNSEEN = (
 )
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _HIDDEN_IN_A_LINE = re.compile(f"(?![\n\t])[{_UNSEEN}]")
-# Not commas, nor what stands between digits (dates, decimals, times): they mean nothing anywhere.
-_SYMBOL = re.compile(r"[!-+/;-@\[-`{-~]|(?<!\d)[-.:]|[-.:](?!\d)|^ +| +$| {2,}")
+# A line with which a program gives GitHub a command, if it runs there.
+_COMMAND = re.compile(r"^(\s*)(?=::|##\[)", re.MULTILINE)
+# Not commas, hyphens within words, nor what stands between digits (decimals, times): they mean nothing anywhere.
+_SYMBOL = re.compile(r"[!-+/;-@\[-`{-~]|(?<!\w)-|-(?!\w)|(?<!\d)[.:]|[.:](?!\d)|^ +| +$| {2,}")
 
 
 def visible(text: str) -> str:
@@ -21,9 +25,24 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_escape, text)
 
 
+def joined(lines: Iterable[str]) -> str:
+    """Lines as one text, each made visible by itself: what has a line break in it stays in its line."""
+    return "\n".join(map(visible, lines))
+
+
 def visible_lines(text: str) -> str:
     """The same for lines of text: line breaks and tabs stay."""
     return _HIDDEN_IN_A_LINE.sub(_escape, text)
+
+
+def printed(text: str) -> str:
+    """Visible lines for a terminal or the log of a build, where none is a command to GitHub."""
+    return _COMMAND.sub(r"\1\\", visible_lines(text))
+
+
+def visible_json(text: str) -> str:
+    """JSON that means the same, with escapes for what is not seen."""
+    return _HIDDEN_IN_A_LINE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.preset import read_presets
 from simkit.inputs.terraform import PRESET, read_terraform
 from simkit.model import DEFAULT_BEHAVIOUR, Preset
+from simkit.shown import visible
 from simkit.timeline import BASE, schedule_steps
 
 WEEKS = 8
@@ -64,7 +65,7 @@ def render(template: Path, window: Window) -> str:
         *(f"var    {name}={value}" for name, value in window.variables),
     ]
     for preset in presets:
-        lines += ["", *_preset(preset, window)]
+        lines += ["", *map(visible, _preset(preset, window))]
     return "\n".join(lines) + "\n"
 
 
@@ -187,8 +188,7 @@ def compare(path: str | Path) -> tuple[Finding, ...]:
             text = f"{what} is not as {template.name} has it"
         if len(shown) > _MOST_SHOWN:
             shown = [*shown[:_MOST_SHOWN], f"... and {len(shown) - _MOST_SHOWN} more lines"]
-        rows = [text, *(f"    {row}" for row in shown), f"    {cure}"]
-        findings.append(Finding("error", Where(str(snapshot), line), "\n".join(rows)))
+        findings.append(Finding("error", Where(str(snapshot), line), text, details=(*shown, cure)))
     if not findings:  # the same sections in another order
         findings.append(Finding("error", Where(str(snapshot)), f"its presets are in another order; {cure}"))
     return tuple(findings)

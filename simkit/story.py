@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkit.clock import DAY_US, NEVER, WEEK_US, Zone, format_duration, from_datetime, zone
 from simkit.errors import StoreError
+from simkit.shown import joined
 from simkit.store import Storable, ask
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Story:
         """A line for each event, in the local time of the workspace's preset."""
         width = max(len(event.what) for event in self.events)
         lines = [f"{_stamp(e.at, self.zone)}  {e.what:<{width}}  {e.why}".rstrip() for e in self.events]
-        return "\n".join([f"{self.title}, times in {self.zone.name}", *lines])
+        return joined([f"{self.title}, times in {self.zone.name}", *lines])
 
 
 def why(

@@ -10,6 +10,7 @@ import pytest
 
 from simkit.checks import FORMATS, Checked, check
 from simkit.errors import Finding, Where
+from simkit.shown import visible_lines
 
 TEMPLATE = """\
 data "coder_workspace_preset" "goland" {
@@ -104,7 +105,7 @@ def test_junit_is_xml_whose_counts_are_right(checked):
 
 def test_junit_tells_errors_and_what_is_strict():
     warning = Finding("warning", Where("main.tf", 7), "odd\x1b[0m \x00")
-    error = Finding("error", Where("main.tf", 3), "wrong:\n    more")
+    error = Finding("error", Where("main.tf", 3), "wrong:", details=("more",))
     lenient = ElementTree.fromstring(FORMATS["junit"](Checked((error, warning), (), 2, 1)))
     assert [lenient.get(key) for key in ("tests", "failures", "errors")] == ["2", "0", "1"]
     assert lenient.find("testsuite/testcase/error").get("message") == "wrong:"
@@ -125,6 +126,50 @@ def test_github_shows_a_warning_as_an_error_if_it_is_strict():
     warning = Finding("warning", Where("main.tf"), "odd")
     (line, _) = FORMATS["github"](Checked((warning,), (), 1, 1, strict=True)).splitlines()
     assert line == "::error file=main.tf,title=simkit%3A warning::odd"
+
+
+ODD = "a\x1b[31m\n::error::b\x9b\x7f\u202e\udce9 %<>&"
+SEEN = "a\\x1b[31m\\n::error::b\\x9b\\x7f\\u202e\\udce9 %<>&"
+
+
+@pytest.fixture
+def odd() -> Checked:
+    """A finding and a difference whose paths and texts would do something to a terminal or to GitHub."""
+    finding = Finding("warning", Where(ODD, 3), ODD, "name")
+    return Checked((finding,), (), 1, 1, differences=(Finding("error", Where(ODD, 2), ODD, details=(ODD, "more")),))
+
+
+def test_text_shows_what_is_not_seen_and_keeps_its_lines(odd):
+    assert FORMATS["text"](odd).splitlines() == [
+        f"{SEEN}:3: warning: {SEEN}",
+        "",
+        f"{SEEN}:2: {SEEN}",
+        f"    {SEEN}",
+        "    more",
+        "",
+        "1 preset, no tests; 1 warning, 1 snapshot differs",
+    ]
+
+
+def test_github_gets_one_command_a_line(odd):
+    lines = FORMATS["github"](odd).splitlines()
+    assert [line.split(" ")[0] for line in lines[:2]] == ["::warning", "::error"]
+    assert len(lines) == 3
+    assert lines[1].endswith(f"::{SEEN}%0A    {SEEN}%0A    more".replace(" %<", " %25<"))
+
+
+def test_json_is_exact_and_has_nothing_that_is_not_seen(odd):
+    text = FORMATS["json"](odd)
+    assert visible_lines(text) == text
+    (finding,) = json.loads(text)["findings"]
+    assert (finding["path"], finding["text"]) == (ODD, SEEN)
+
+
+def test_junit_shows_what_is_not_seen(odd):
+    root = ElementTree.fromstring(FORMATS["junit"](odd))
+    case = root.find("testsuite[@name='snapshots']/testcase")
+    assert (case.get("name"), case.get("file")) == (SEEN, SEEN)
+    assert case.find("failure").text == f"{SEEN}:2: {SEEN}\n    {SEEN}\n    more"
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

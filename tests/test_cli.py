@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 import simkit
-from simkit.cli import main
+from simkit.cli import _working, main
 
 SCENARIO = """\
 name: week
@@ -150,3 +155,93 @@ def test_the_reference_engine_prints_and_keeps_what_the_kernel_does(scenario: Pa
     assert printed[0].replace("kernel.duckdb", "") == printed[1].replace("reference.duckdb", "")
     told = [invoke("ask", tmp_path / f"{engine}.duckdb", "pool", "--csv").stdout for engine in ("kernel", "reference")]
     assert told[0] == told[1]
+
+
+# Names are text, whatever is in them
+
+ODD = ("[bold red]x [/] :smile:", "GPU [beta]", "GPU [alpha]", "::error::\x1b[31m\n##[group]\u202e")
+SEEN = "\\::error::\\x1b[31m\\n##[group]\\u202e"
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    path = tmp_path / "odd.yaml"
+    presets = ", ".join(f"{{name: {json.dumps(name)}, instances: 1}}" for name in ODD)
+    path.write_text(
+        f"name: {json.dumps(ODD[0])}\nwindow: {{from: '2026-03-02', until: '2026-03-03'}}\npresets: [{presets}]\n"
+        f"cost: {{per_instance_hour: 1, currency: {json.dumps('[b]€')}}}\n"
+    )
+    return path
+
+
+def obeyed(text: str) -> list[str]:
+    """What a terminal, or GitHub in a log, would do something about."""
+    return re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", text) + re.findall(
+        r"(?m)^\s*(?:::|##\[).*", text
+    )
+
+
+def test_a_run_shows_every_name_as_it_is(odd: Path, tmp_path: Path):
+    done = invoke("run", odd, "--out", tmp_path / "runs.duckdb")
+    assert (done.exit_code, done.exception) == (0, None)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("[bold red]x [/] :smile:, seed 0")
+    assert lines[2].endswith("[b]€")
+    for line, name in zip(lines[3:7], [*ODD[:3], SEEN], strict=True):
+        assert line.startswith(f"{name} ")
+    assert "[bold red]x [/] :smile:-s0-r0-" in lines[7]
+    assert obeyed(done.output) == []
+
+
+def test_a_long_name_leaves_every_number_in_a_table(odd: Path):
+    odd.write_text(odd.read_text().replace("GPU [beta]", "x" * 300))
+    lines = invoke("run", odd).stdout.splitlines()
+    assert "".join(line.split()[0] for line in lines if line.startswith("xx")) == "x" * 300
+    assert "…" not in "".join(lines)
+
+
+def test_a_terminal_gets_names_as_text_too(odd: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    done = invoke("run", odd, "--replications", "2")
+    assert done.exit_code == 0
+    assert "\x1b[" in done.stdout, "it is a terminal's"
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    for name in [*ODD[:3], SEEN]:
+        assert f"\n{name} " in shown
+    assert obeyed(shown) == []
+
+
+def test_answers_and_stories_show_names_as_they_are(odd: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    invoke("run", odd, "--out", file)
+    told = [invoke("ask", file, "summary"), *(invoke("why", file, "--workspace", str(i)) for i in (1, 2, 3, 4))]
+    assert [done.exit_code for done in told] == [0] * 5
+    for done in told:
+        assert obeyed(done.output) == []
+    assert all(name in told[0].stdout for name in [*ODD[:3], SEEN[1:]])
+    assert f"preset {SEEN[1:]}, times" in "".join(done.stdout for done in told[1:])
+
+
+def test_csv_is_exact_for_a_program(odd: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    invoke("run", odd, "--out", file)
+    rows = csv.DictReader(io.StringIO(invoke("ask", file, "summary", "--csv").stdout))
+    assert [row["preset"] for row in rows] == list(ODD)
+
+
+def test_problems_show_names_and_paths_as_they_are(odd: Path):
+    odd.write_text(odd.read_text().replace("instances: 1}]", "instances: -1}]"))
+    path = odd.rename(odd.with_name("::error::\x1b]0;x\x07\n.yaml"))
+    done = invoke("run", path)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "::error::\\x1b]0;x\\x07\\n.yaml:3: " in done.stderr
+    assert obeyed(done.output) == []
+
+
+def test_a_status_that_names_a_file_is_text():
+    written = io.StringIO()
+    with _working(Console(file=written, force_terminal=True, width=80), "executing [/][bold]\x07.ipynb"):
+        pass
+    assert "executing [/][bold]\\x07.ipynb" in written.getvalue()

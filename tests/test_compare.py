@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from simkit.compare.desired import differences, weekly_periods
 from simkit.compare.effect import ALL, _interval
 from simkit.errors import InputError
 from simkit.model import DEFAULT_BEHAVIOUR, Preset, Schedule, Workload, constant
+from simkit.shown import visible_lines
 from simkit.timeline import desired
 
 TEMPLATE = """\
@@ -220,6 +223,22 @@ def test_markdown_of_many_presets_fits_into_a_comment(sides):
     assert len(text) < 65_536
     assert "more rows do not fit here" in text
     assert "more sections do not fit here" in text
+
+
+def test_names_and_values_are_text_in_both_forms(sides):
+    odd = r"::error::<b>[x](y)</b>|`\u001b[31m\n- z"
+    quoted = template(name="large").replace('name = "large"', f'name = "{odd}"\n  description = "a\\n::error::b"')
+    changed = quoted.replace("instances = 8", "instances = 9").replace('"a\\n', '"c\\n')
+    difference = compare(*sides(quoted, changed), AT)
+    for form in FORMATS.values():
+        text = form(difference)
+        assert visible_lines(text) == text
+        assert not [line for line in text.splitlines() if line.startswith(("- z", "::error::b"))]
+    text = FORMATS["markdown"](difference)
+    outside = re.sub(r"`[^`]*`", "", text)
+    assert "[x]" not in outside
+    assert "<b>" not in outside
+    assert unescape(re.sub("</?span>", "", text)).count(r"::error::<b>[x](y)</b>|`\x1b[31m\n- z</code>") == 1
 
 
 # Where the sides come from
@@ -505,6 +524,14 @@ def test_both_sides_meet_the_same_claims_and_the_change_has_an_interval(sides, h
     cost = rows["idle cost a week"]
     assert cost.change == pytest.approx(0.5 * rows["idle instance-hours a week"].change)
     assert [row.preset for row in effect.rows if row.preset == ALL] == []
+
+
+def test_a_currency_is_text_in_markdown(sides, history: str):
+    workload = Workload(build=constant(6 * MINUTE_US), cost_per_instance_hour=0.5)
+    trial = Trial(history=history, workload=workload, replications=2, currency="<i>|")
+    text = FORMATS["markdown"](compare(*sides(template(), template(instances=9)), AT, trial=trial))
+    assert "<i>" not in text
+    assert "&#60;i&#62;&#124;" in text
 
 
 def test_the_interval_is_that_of_paired_differences_and_leaves_out_what_has_no_value_on_one_side():

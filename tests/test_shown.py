@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from html import unescape
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from simkit.shown import escaped, visible, visible_lines
+from simkit.shown import escaped, joined, printed, visible, visible_json, visible_lines
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,19 @@ def test_links_lists_and_code_are_text_too(text):
 def test_numbers_dates_and_times_stay_legible_and_formulas_are_broken():
     assert escaped("2026-03-02, 09:00, 1.5, 1,000") == "2026-03-02, 09:00, 1.5, 1,000"
     assert escaped("$x$") == "<span>&#36;</span>x<span>&#36;</span>"
+
+
+def test_lines_are_joined_each_in_a_line_of_its_own():
+    assert joined(["a\nb", "c"]) == "a\\nb\nc"
+
+
+def test_no_printed_line_is_a_command_to_github():
+    assert printed("::error::x\n  ##[group]y\na::b") == "\\::error::x\n  \\##[group]y\na::b"
+    assert printed(printed("::x")) == printed("::x")
+
+
+@given(st.text())
+def test_visible_json_means_the_same(text):
+    shown = visible_json(json.dumps([text], ensure_ascii=False))
+    assert json.loads(shown) == [text]
+    assert visible(shown) == shown

@@ -25,6 +25,7 @@ from simkit.errors import NOWHERE, Finding
 from simkit.explainer import YEAR_US, describe, runs, stamp
 from simkit.linter import NAMES, lint_preset
 from simkit.model import BEHAVIOURS, Behaviour, Preset
+from simkit.shown import joined, visible
 from simkit.timeline import BASE, Steps, matching_steps
 
 _SHOWN_SPANS = 5
@@ -104,7 +105,7 @@ def _failure(
     estimate: Estimate | None = None,
 ) -> Failure:
     said = [*lines, *(f"Hint: {hint}" for hint in hints), f"To run it alone: {command(file, test)}"]
-    text = "\n".join([f"{expected.where}: {summary}", *(f"  {line}" for line in said)])
+    text = joined([f"{expected.where}: {summary}", *(f"  {line}" for line in said)])
     return Failure(expected.where, summary, text, spans, estimate)
 
 
@@ -144,7 +145,8 @@ def measured_text(test: Test, expected: MetricExpectation, estimate: Estimate) -
     """One line on what holds, or does not."""
     metric = METRICS[expected.metric]
     wanted = f"expected {_limits_text(expected.bound, metric)}"
-    return f"{expected.where}: {test.name}: {expected.metric} is {estimate_text(metric, estimate)}; {wanted}"
+    said = f"{expected.where}: {test.name}: {expected.metric} is {estimate_text(metric, estimate)}; {wanted}"
+    return visible(said)
 
 
 def _estimate_lines(

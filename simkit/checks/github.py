@@ -14,12 +14,12 @@ def render(checked: Checked) -> str:
     lines = []
     for finding in checked.findings:
         command = "error" if checked.strict and finding.level == "warning" else _COMMANDS[finding.level]
-        lines.append(_command(command, finding.where, f"simkit: {finding.level}", finding.text))
+        lines.append(_command(command, finding.where, f"simkit: {finding.level}", finding.told))
     for outcome in checked.outcomes:
         for failure in outcome.failures:
             lines.append(_command("error", failure.where, f"simkit: {outcome.test.name}", failure.text))
     for difference in checked.differences:
-        lines.append(_command("error", difference.where, "simkit: snapshot", difference.text))
+        lines.append(_command("error", difference.where, "simkit: snapshot", difference.told))
     return "\n".join([*lines, counts(checked)]) + "\n"
 
 

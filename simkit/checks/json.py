@@ -8,6 +8,7 @@ from typing import Any
 from simkit.checks.types import Checked, Estimate, Failure, Test
 from simkit.clock import format_instant
 from simkit.errors import Where
+from simkit.shown import visible_json
 from simkit.timeline import BASE
 
 
@@ -20,7 +21,7 @@ def render(checked: Checked) -> str:
         "status": checked.status,
         "presets": checked.presets,
         "findings": [
-            {"level": f.level, "name": f.name or None, **_place(f.where), "text": f.text} for f in checked.findings
+            {"level": f.level, "name": f.name or None, **_place(f.where), "text": f.told} for f in checked.findings
         ],
         "tests": [
             {
@@ -36,9 +37,9 @@ def render(checked: Checked) -> str:
             }
             for outcome in checked.outcomes
         ],
-        "snapshots": [{**_place(f.where), "text": f.text} for f in checked.differences],
+        "snapshots": [{**_place(f.where), "text": f.told} for f in checked.differences],
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return visible_json(json.dumps(whole, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _place(where: Where) -> dict[str, Any]:

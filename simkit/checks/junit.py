@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from simkit.checks.types import Checked, Outcome
 from simkit.errors import Finding
+from simkit.shown import visible, visible_lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -33,7 +34,7 @@ def render(checked: Checked) -> str:
 def _suite(name: str, cases: list[ElementTree.Element]) -> ElementTree.Element:
     suite = ElementTree.Element(
         "testsuite",
-        name=_clean(name),
+        name=_name(name),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors=str(sum(case.find("error") is not None for case in cases)),
@@ -44,7 +45,7 @@ def _suite(name: str, cases: list[ElementTree.Element]) -> ElementTree.Element:
 
 
 def _case(path: str, line: int, name: str) -> ElementTree.Element:
-    return ElementTree.Element("testcase", classname=_clean(path), name=_clean(name), file=_clean(path), line=str(line))
+    return ElementTree.Element("testcase", classname=_name(path), name=_name(name), file=_name(path), line=str(line))
 
 
 def _finding(finding: Finding, strict: bool) -> ElementTree.Element:
@@ -52,16 +53,16 @@ def _finding(finding: Finding, strict: bool) -> ElementTree.Element:
     tag = "error" if finding.level == "error" else "failure" if strict and finding.level == "warning" else "system-out"
     said = ElementTree.SubElement(case, tag)
     if tag != "system-out":
-        said.set("message", _clean(finding.text.split("\n")[0]))
+        said.set("message", _name(finding.text))
         said.set("type", finding.level)
     said.text = _clean(str(finding))
     return case
 
 
 def _difference(difference: Finding) -> ElementTree.Element:
-    first = difference.text.split("\n")[0]
-    case = _case(difference.where.path, difference.where.line, first)
-    ElementTree.SubElement(case, "failure", message=_clean(first), type="differs").text = _clean(str(difference))
+    case = _case(difference.where.path, difference.where.line, difference.text)
+    said = ElementTree.SubElement(case, "failure", message=_name(difference.text), type="differs")
+    said.text = _clean(str(difference))
     return case
 
 
@@ -69,7 +70,7 @@ def _outcome(path: str, outcome: Outcome) -> ElementTree.Element:
     case = _case(path, outcome.test.where.line, outcome.test.name)
     if outcome.failures:
         # Viewers show one failure of a case.
-        said = ElementTree.SubElement(case, "failure", message=_clean(outcome.failures[0].summary), type="failed")
+        said = ElementTree.SubElement(case, "failure", message=_name(outcome.failures[0].summary), type="failed")
         said.text = _clean("\n\n".join(failure.text for failure in outcome.failures))
     if outcome.measured:
         ElementTree.SubElement(case, "system-out").text = _clean("\n".join(m.text for m in outcome.measured))
@@ -77,5 +78,9 @@ def _outcome(path: str, outcome: Outcome) -> ElementTree.Element:
 
 
 def _clean(text: str) -> str:
-    """Text without the characters that XML cannot hold, not even escaped."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Lines of text without the characters that XML cannot hold, not even escaped."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible_lines(text))
+
+
+def _name(text: str) -> str:
+    return _clean(visible(text))

@@ -17,13 +17,14 @@ from simkit.compare.words import (
     row_texts,
     verdict,
 )
+from simkit.shown import escaped, visible
 
 _COMMENT_LIMIT = 60_000  # a comment on GitHub has 65,536 characters at most
 
 
 def _code(text: str) -> str:
     """Text as Markdown's code, also inside a table, whatever is in it."""
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`".replace("|", "\\|")
+    return f"`{visible(' '.join(text.replace('`', chr(39)).split()))}`".replace("|", "\\|")
 
 
 def render(difference: Difference) -> str:
@@ -61,7 +62,7 @@ def _fitting(pieces: list[str], room: int, what: str) -> list[str]:
 
 def _details(preset: PresetChange) -> str:
     lines = [
-        f"<details><summary><code>{_html(name_of(preset))}</code>: what is written, and clock changes</summary>",
+        f"<details><summary><code>{escaped(name_of(preset))}</code>: what is written, and clock changes</summary>",
         "",
     ]
     lines += ["| field | old | new | where |", "|---|---|---|---|"]
@@ -73,16 +74,12 @@ def _details(preset: PresetChange) -> str:
     return "\n".join([*lines, "", "</details>"])
 
 
-def _html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _effect_markdown(effect: Effect) -> str:
     lines = ["| preset | measure | old | new | change |", "|---|---|--:|--:|--:|"]
     rows, others = affected(effect)
     for row in rows:
-        old, new, change = row_texts(row, effect.currency)
+        old, new, change = row_texts(row, escaped(effect.currency))
         lines.append(f"| {_code(row.preset)} | {row.measure} | {old} | {new} | {change} |")
-    lines = [f"**{effect_title(effect)}**", "", *(lines if rows else [])]
+    lines = [f"**{effect_title(effect, _code)}**", "", *(lines if rows else [])]
     lines += ["", f"Nothing changes for {', '.join(map(_code, others))}."] if others else []
     return "\n".join([*lines, "", " ".join([INTERVAL_NOTE, *(f"Note: {_code(note)}." for note in effect.notes)])])

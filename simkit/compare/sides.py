@@ -52,7 +52,7 @@ def read_side(text: str, variables: Mapping[str, str], findings: Findings, undec
     own = Findings()
     with _opened(text, own) as (path, shown):
         found = {} if path is None else _read(path, variables, own, undeclared)
-    findings.items += [Finding(f.level, shown.where(f.where), shown.text(f.text)) for f in own]
+    findings.items += [replace(f, where=shown.where(f.where), text=shown.text(f.text)) for f in own]
     return {key: Written(shown.preset(w.preset), shown.given(w.given)) for key, w in found.items()}
 
 

@@ -18,11 +18,12 @@ from simkit.compare.words import (
     row_texts,
     verdict,
 )
+from simkit.shown import joined, visible
 
 
 def render(difference: Difference) -> str:
     """A paragraph for each preset that changed, with the lines of both sides, then the effect if there is one."""
-    parts = [f"{difference.old} -> {difference.new}\n{headline(difference)}. {verdict(difference)}"]
+    parts = [joined([f"{difference.old} -> {difference.new}", f"{headline(difference)}. {verdict(difference)}"])]
     for preset in difference.presets:
         if preset.kind == "unchanged":
             continue
@@ -41,9 +42,9 @@ def render(difference: Difference) -> str:
         else:
             lines.append("  desired instances stay as they are")
         lines.append(f"  instance-hours a week: {hours_text(preset)}")
-        parts.append("\n".join(lines))
+        parts.append(joined(lines))
     if unchanged := difference.of("unchanged"):
-        parts.append("Unchanged: " + ", ".join(name_of(preset) for preset in unchanged))
+        parts.append(visible("Unchanged: " + ", ".join(name_of(preset) for preset in unchanged)))
     if difference.effect is not None:
         parts.append(_effect_text(difference.effect))
     return "\n\n".join(parts)
@@ -52,7 +53,7 @@ def render(difference: Difference) -> str:
 def _effect_text(effect: Effect) -> str:
     cells = [("preset", "measure", "old", "new", "change")]
     rows, others = affected(effect)
-    cells += [(row.preset, row.measure, *row_texts(row, effect.currency)) for row in rows]
+    cells += [(visible(row.preset), row.measure, *row_texts(row, effect.currency)) for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(5)]
     lines = []
     for row in cells:
@@ -61,4 +62,4 @@ def _effect_text(effect: Effect) -> str:
         lines.append("  " + "  ".join([*left, *right, row[4]]).rstrip())
     told = [f"Nothing changes for {', '.join(others)}."] if others else []
     lines = lines if rows else []
-    return "\n".join([f"{effect_title(effect)}.", *lines, *told, INTERVAL_NOTE, *(f"Note: {n}." for n in effect.notes)])
+    return joined([f"{effect_title(effect)}.", *lines, *told, INTERVAL_NOTE, *(f"Note: {n}." for n in effect.notes)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simkit.clock import DAY_US, HOUR_US, WEEKDAYS, Zone, to_datetime
 from simkit.compare.types import Difference, Effect, FieldChange, Paired, Period, PresetChange
 
@@ -119,10 +121,10 @@ def affected(effect: Effect) -> tuple[list[Paired], list[str]]:
     return [row for row in effect.rows if row.preset in changed], others
 
 
-def effect_title(effect: Effect) -> str:
+def effect_title(effect: Effect, name: Callable[[str], str] = str) -> str:
     since, until = (f"{effect.zone.local(at):%Y-%m-%d}" for at in (effect.start_at, effect.end_at))
     return (
-        f"Simulated from {since} until {until} ({effect.zone.name}) with {effect.demand}, seed {effect.seed}, "
+        f"Simulated from {since} until {until} ({effect.zone.name}) with {name(effect.demand)}, seed {effect.seed}, "
         f"{effect.replications} replications under common random numbers"
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.shown import joined
 
 STDIN = "-"
 _SHOW = "write the output of `terraform show -json PLANFILE`"
@@ -85,7 +86,7 @@ class Plan:
                     f"    ignore_changes = [{', '.join(ignored[block])}]",
                     "  }",
                 ]
-        return "\n".join(lines)
+        return joined(lines)
 
 
 def read_plan(path: str | Path) -> Plan:

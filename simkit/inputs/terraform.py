@@ -37,20 +37,21 @@ _NAMES: Mapping[str, set[str]] = {
     "scheduling": {"timezone", "schedule"},
     "schedule": {"cron", "instances"},
 }
-_BLOCK_FORM = """
-    prebuilds {
-      instances = 1
-      expiration_policy {
-        ttl = 86400
-      }
-      scheduling {
-        timezone = "UTC"
-        schedule {
-          cron      = "* 8-18 * * 1-5"
-          instances = 5
-        }
-      }
-    }"""
+_BLOCK_FORM = (
+    "prebuilds {",
+    "  instances = 1",
+    "  expiration_policy {",
+    "    ttl = 86400",
+    "  }",
+    "  scheduling {",
+    '    timezone = "UTC"',
+    "    schedule {",
+    '      cron      = "* 8-18 * * 1-5"',
+    "      instances = 5",
+    "    }",
+    "  }",
+    "}",
+)
 
 
 def read_terraform(path: Path, variables: Mapping[str, str], findings: Findings) -> tuple[GivenPreset, ...]:
@@ -172,8 +173,9 @@ def _read(path: Path, findings: Findings) -> _File | None:
             line = text.split("\n")[error.line - 1].strip()
             findings.error(
                 Where(str(path), error.line),
-                f'"{line}" is a block inside an object, which Terraform refuses; write blocks all the way, without "=":'
-                + _BLOCK_FORM,
+                f'"{line}" is a block inside an object, which Terraform refuses; '
+                'write blocks all the way, without "=":',
+                _BLOCK_FORM,
             )
             for start, end in equals:  # read on as the blocks that were meant
                 text = text[:start] + " " * (end - start) + text[end:]
