@@ -32,7 +32,7 @@ test-slow: $(READY) ## Run the slow tests alone
 test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support
 	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -c 'import duckdb; v = duckdb.__version__; print("duckdb", v); assert v.startswith("1.5."), v'
 	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -m pytest -W 'ignore:The inplace keyword:DeprecationWarning' \
-	  -n 2 tests/test_store*.py tests/test_controlplane*.py tests/test_reference.py tests/test_simulation.py tests/test_cli.py
+	  -n 2 tests/test_store*.py tests/test_controlplane*.py tests/test_runs_reference.py tests/test_runs_simulate.py tests/test_cli.py
 
 bench: $(READY) ## Measure speed
 	$(PY) -m benchmarks

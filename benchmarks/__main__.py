@@ -25,9 +25,9 @@ from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
 from simkit.core import kernel
-from simkit.reference import run_reference
-from simkit.result import Result
-from simkit.simulation import run
+from simkit.runs.reference import run_reference
+from simkit.runs.result import KernelResult
+from simkit.runs.simulate import run
 
 _T = TypeVar("_T")
 TINY = """
@@ -38,12 +38,12 @@ assert len(simkit.run(scenario).rows.workspaces) == 1
 """
 YEAR = """
 from benchmarks import year
-from simkit.simulation import run
+from simkit.runs.simulate import run
 run(year.scenario())
 """
 
 
-def given(result: Result) -> Given:
+def given(result: KernelResult) -> Given:
     """The peer's inputs: what the kernel was given."""
     scenario, inputs = result.scenario, result.inputs
     preset = scenario.versions[0].presets[0]
@@ -66,7 +66,7 @@ def given(result: Result) -> Given:
     )
 
 
-def counts(result: Result) -> Counts:
+def counts(result: KernelResult) -> Counts:
     """What simkit's rows say of what the peer counts."""
     claims = result.tables["claims"]
     waits = np.where(claims["ready_at"] == NEVER, -1, claims["ready_at"] - claims["created_at"])

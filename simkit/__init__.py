@@ -8,23 +8,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from simkit.version import __version__
 
 # The public names and the module each lives in. `__getattr__` imports a module when one of its names is first used.
 _HOME = {
     "ControlPlane": "simkit.controlplane",
-    "run_reference": "simkit.reference",
+    "run_reference": "simkit.runs.reference",
     "load": "simkit.inputs",
-    "lint": "simkit.linter",
-    "run": "simkit.simulation",
-    "replicate": "simkit.simulation",
-    "Result": "simkit.result",
+    "lint": "simkit.templates.linter",
+    "run": "simkit.runs.simulate",
+    "replicate": "simkit.runs.simulate",
+    "Result": "simkit.runs.result",
     "save": "simkit.store",
     "ask": "simkit.store",
     "questions": "simkit.store",
-    "explain": "simkit.explainer",
-    "when": "simkit.fate",
-    "why": "simkit.story",
+    "explain": "simkit.templates.explainer",
+    "when": "simkit.workspace.when",
+    "why": "simkit.workspace.why",
     "InputError": "simkit.errors",
     "RefusedError": "simkit.errors",
     "RunError": "simkit.errors",
@@ -41,18 +41,18 @@ if TYPE_CHECKING:
     from simkit.errors import RunError as RunError
     from simkit.errors import SimkitError as SimkitError
     from simkit.errors import StoreError as StoreError
-    from simkit.explainer import explain as explain
-    from simkit.fate import when as when
     from simkit.inputs import load as load
-    from simkit.linter import lint as lint
-    from simkit.reference import run_reference as run_reference
-    from simkit.result import Result as Result
-    from simkit.simulation import replicate as replicate
-    from simkit.simulation import run as run
+    from simkit.runs.reference import run_reference as run_reference
+    from simkit.runs.result import Result as Result
+    from simkit.runs.simulate import replicate as replicate
+    from simkit.runs.simulate import run as run
     from simkit.store import ask as ask
     from simkit.store import questions as questions
     from simkit.store import save as save
-    from simkit.story import why as why
+    from simkit.templates.explainer import explain as explain
+    from simkit.templates.linter import lint as lint
+    from simkit.workspace.when import when as when
+    from simkit.workspace.why import why as why
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,7 @@ NOWHERE = Where("(given in Python)")
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
-    knowing. What the linter says about a preset has a `name` (`simkit.linter.NAMES`), by which a test can forbid it.
+    knowing. What the linter says about a preset has a `name` (`templates.linter.NAMES`), by which a test forbids it.
     `details` are lines below the text."""
 
     level: Level

@@ -16,10 +16,10 @@ import pytest
 from simkit.shown import visible
 
 if TYPE_CHECKING:
-    from simkit.checks import Outcome, Test, TestFile
-    from simkit.checks.templates import Templates
     from simkit.model import Preset, Scenario
-    from simkit.result import Result
+    from simkit.runs.result import Result
+    from simkit.templates.check import Outcome, Test, TestFile
+    from simkit.templates.check.templates import Templates
 
 _SUFFIX = ".simkit.yaml"
 _TEMPLATES: pytest.StashKey[Templates] = pytest.StashKey()
@@ -57,8 +57,8 @@ class SimkitFile(pytest.File):
     """A test file. One that cannot be read is a collection error, which tells every problem."""
 
     def collect(self) -> Iterator[SimkitItem]:
-        from simkit.checks import read_test_file
         from simkit.errors import Findings
+        from simkit.templates.check import read_test_file
 
         findings = Findings()
         test_file = read_test_file(_shown(self.path), findings, _templates(self.config))
@@ -70,7 +70,7 @@ class SimkitFile(pytest.File):
 
 def _templates(config: pytest.Config) -> Templates:
     """Those that were read already, whatever the file."""
-    from simkit.checks.templates import Templates
+    from simkit.templates.check.templates import Templates
 
     if _TEMPLATES not in config.stash:
         config.stash[_TEMPLATES] = Templates(dict(text.split("=", 1) for text in _variables(config)))
@@ -91,8 +91,8 @@ class SimkitItem(pytest.Item):
         return item
 
     def runtest(self) -> None:
-        from simkit.checks import run_test
         from simkit.errors import InputError
+        from simkit.templates.check import run_test
 
         # By now all templates were read. (Ending the session instead would be a crash to xdist.)
         if undeclared := _templates(self.config).undeclared:

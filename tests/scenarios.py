@@ -50,8 +50,8 @@ from simkit.model import (
     empirical,
     lognormal,
 )
-from simkit.result import Result
-from simkit.simulation import run
+from simkit.runs.result import Result
+from simkit.runs.simulate import run
 
 MONDAY_AT = parse_instant("2026-03-02T00:00:00Z")
 

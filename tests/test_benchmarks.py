@@ -11,7 +11,7 @@ from benchmarks.__main__ import counts, given
 from benchmarks.peer_simpy import Deployment
 from simkit.clock import DAY_US
 from simkit.inputs import load
-from simkit.simulation import run
+from simkit.runs.simulate import run
 
 
 @pytest.mark.parametrize("claims", [0, 500, 20_000])

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import simkit
-from simkit.cli import _working, main
+from simkit.cli import main
+from simkit.cli.door import working
 
 SCENARIO = """\
 name: week
@@ -242,6 +243,6 @@ def test_problems_show_names_and_paths_as_they_are(odd: Path):
 
 def test_a_status_that_names_a_file_is_text():
     written = io.StringIO()
-    with _working(Console(file=written, force_terminal=True, width=80), "executing [/][bold]\x07.ipynb"):
+    with working(Console(file=written, force_terminal=True, width=80), "executing [/][bold]\x07.ipynb"):
         pass
     assert "executing [/][bold]\\x07.ipynb" in written.getvalue()

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from simkit.checks import FORMATS
 from simkit.cli import main
+from simkit.templates.check import FORMATS
 
 TEMPLATE = """\
 data "coder_workspace_preset" "large" {

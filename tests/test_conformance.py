@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simkit import cron, lifecycle, names
+from simkit import cron, names
 from simkit.clock import NEVER, SECOND_US, UTC_ZONE
 from simkit.controlplane import jobs, prebuilds, presets, templates, uploads
 from simkit.controlplane import lifecycle as plane_lifecycle
@@ -45,13 +45,14 @@ from simkit.model import (
     Workload,
     constant,
 )
-from simkit.reference import run_reference
-from simkit.result import Result
-from simkit.simulation import run
+from simkit.runs.reference import run_reference
+from simkit.runs.result import Result
+from simkit.runs.simulate import run
 from simkit.store import refused
 from simkit.store.connection import opened, schema
 from simkit.store.database import Database, Transaction
 from simkit.timeline import desired, range_steps
+from simkit.workspace import rules
 
 HERE = Path(__file__).parent / "conformance"
 DIRECTORY = Path(os.environ.get("SIMKIT_CONFORMANCE") or HERE)
@@ -328,7 +329,7 @@ def seconds(at: int) -> int | None:
 
 def autostop(given: Given) -> Any:
     ttl_us = None if given["ttl"] is None else given["ttl"] * SECOND_US
-    found = lifecycle.deadlines(
+    found = rules.deadlines(
         schedule_of(given), given["completed_at"] * SECOND_US, ttl_us, given["autostart"], given["quiet_hours"]
     )
     if found.is_refused:
@@ -337,7 +338,7 @@ def autostop(given: Given) -> Any:
 
 
 def next_autostart(given: Given) -> Any:
-    at, allowed, allowed_at = lifecycle.next_start(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
+    at, allowed, allowed_at = rules.next_start(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
     return {"next": seconds(at), "allowed": allowed, "next_allowed": seconds(allowed_at)}
 
 
@@ -361,10 +362,10 @@ def transition(given: Given) -> Any:
     created_at, schedule = given["build_created_at"] * SECOND_US, schedule_of(given)
     next_start_at = NEVER
     if cron.is_weekly(given["autostart"]):
-        _, _, next_start_at = lifecycle.next_start(given["autostart"], schedule, created_at)
+        _, _, next_start_at = rules.next_start(given["autostart"], schedule, created_at)
     has_autostart = cron.is_weekly(given["autostart"])
     facts = facts_of(given, created_at, us(given, "job_completed_at"), next_start_at, has_autostart)
-    rule = life.transition(facts, lifecycle.template(schedule), given["now"] // 60 * 60 * SECOND_US)
+    rule = life.transition(facts, rules.template(schedule), given["now"] // 60 * 60 * SECOND_US)
     only_mark = "stop" if given["transition"] == "start" else ""
     reason, chosen = REASONS.get(rule, ("dormancy", only_mark))
     return {"reason": reason, "transition": chosen}
@@ -372,14 +373,14 @@ def transition(given: Given) -> Any:
 
 def eligible_for_transition(given: Given) -> Any:
     facts = facts_of(given, 0, us(given, "job_finished_at"), us(given, "next_start_at"), given["autostart"] is not None)
-    template = lifecycle.template(schedule_of(given))
+    template = rules.template(schedule_of(given))
     return {"eligible": bool(life.is_eligible(facts, template, 0, given["is_prebuild"], given["deleted"]))}
 
 
 def activity_bump(given: Given) -> Any:
     deadline, bump_us = us(given, "deadline"), given["activity_bump"] * SECOND_US
     if given["job_completed"] and given["transition"] == "start" and not given["is_prebuild"]:
-        ttl_us = life.ttl_in_force(us(given, "ttl"), lifecycle.template(schedule_of(given)))
+        ttl_us = life.ttl_in_force(us(given, "ttl"), rules.template(schedule_of(given)))
         interval_us = life.bump_interval(0, bump_us, ttl_us, us(given, "next_autostart"))
         deadline = life.bumped_deadline(0, deadline, us(given, "max_deadline"), bump_us, interval_us)
     return {"deadline": None if deadline == NEVER else deadline / SECOND_US}

@@ -28,7 +28,7 @@ from simkit.controlplane.completion import INSUFFICIENT_QUOTA, INSUFFICIENT_QUOT
 from simkit.controlplane.types import Agent, BuildResult, ImportResult, Resource
 from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
-from simkit.rules import NO_STOP_DAY_ERROR
+from simkit.store.words import NO_STOP_DAY_ERROR
 
 RICH_IMPORT = ImportResult(
     start_resources=RICH_BUILD.resources,

@@ -13,7 +13,7 @@ from scenarios import busy_week, scenario
 from simkit.cli import main
 from simkit.clock import SECOND_US
 from simkit.controlplane.metrics import exposition
-from simkit.simulation import replicate, run
+from simkit.runs.simulate import replicate, run
 from simkit.store import ask, save
 from simkit.store.database import Database, Transaction
 

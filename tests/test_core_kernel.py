@@ -45,8 +45,8 @@ from simkit.core.kernel import (
     W_OWNER,
 )
 from simkit.model import BEHAVIOURS, Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
-from simkit.result import Result
-from simkit.simulation import run
+from simkit.runs.result import Result
+from simkit.runs.simulate import run
 
 
 def columns(table: np.ndarray, *which: int) -> list[tuple[int, ...]]:

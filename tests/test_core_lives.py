@@ -25,8 +25,9 @@ from simkit.model import (
     Workload,
     constant,
 )
-from simkit.result import Result
-from simkit.simulation import kernel_people, run
+from simkit.runs.givens import kernel_people
+from simkit.runs.result import Result
+from simkit.runs.simulate import run
 
 QUICK = Workload(
     constant(2 * MINUTE_US),

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from simkit.report import render
+from simkit.report.render import render
 from simkit.shown import visible
 
 ROOT = Path(__file__).parent.parent

@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-import simkit.checks
 import simkit.inputs.terraform
-import simkit.simulation
+import simkit.runs.simulate
 import simkit.store
+import simkit.templates.check
 
 pytest_plugins = ["pytester"]
 
 # A session within this one forgets what it imported, and numpy cannot be imported twice: all is here beforehand.
-_ = simkit.checks, simkit.inputs.terraform, simkit.simulation, simkit.store
+_ = simkit.templates.check, simkit.inputs.terraform, simkit.runs.simulate, simkit.store
 
 TEMPLATE = """\
 data "coder_workspace_preset" "large" {
@@ -58,7 +58,19 @@ def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 def test_loading_the_plugin_imports_nothing_heavy():
-    heavy = ("numba", "numpy", "pandas", "duckdb", "yaml", "hcl2", "lark", "click", "rich", "tzdata", "simkit.checks")
+    heavy = (
+        "numba",
+        "numpy",
+        "pandas",
+        "duckdb",
+        "yaml",
+        "hcl2",
+        "lark",
+        "click",
+        "rich",
+        "tzdata",
+        "simkit.templates.check",
+    )
     code = f"import pytest, sys, simkit.pytest_plugin; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

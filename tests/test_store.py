@@ -23,7 +23,6 @@ from hypothesis import given, settings
 from scenarios import inhabited, inhabited_fortnight
 
 import simkit
-from simkit import store
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, parse_instant, zone
 from simkit.model import (
     Activate,
@@ -37,8 +36,8 @@ from simkit.model import (
     Workload,
     constant,
 )
-from simkit.result import Result
-from simkit.store import ask, questions, refused, save
+from simkit.runs.result import Result
+from simkit.store import ask, questions, refused, save, writing
 from simkit.store.connection import constraints, opened, schema
 
 NEW_YORK = zone("America/New_York")
@@ -482,11 +481,12 @@ WRITERS = """
 import os, resource, signal, sys
 sys.path.insert(0, "tests")
 import simkit
-from simkit import store
+from simkit.store import writing
 from test_store import short_runs
 
 runs = short_runs()
-insert = store.insert_columns
+writing._ROWS_AT_ONCE = 1  # each run in a transaction of its own
+insert = writing.insert_columns
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
@@ -503,7 +503,7 @@ for line in sys.stdin:
     if child == 0:
         left = int(insertions)
         if left:
-            store.insert_columns = counted
+            writing.insert_columns = counted
         if int(length):
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(length), int(length)))
         try:
@@ -570,11 +570,22 @@ def test_a_killed_process_leaves_whole_runs_only(tmp_path: Path):
         assert len(set(lefts)) > 1, f"killed at too few places of its journal: {lefts}"
 
 
+def test_several_runs_are_loaded_together_each_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    results, inserted = short_runs(), list[str]()
+    insert = writing.insert_columns
+    monkeypatch.setattr(
+        writing, "insert_columns", lambda c, table, rows: (inserted.append(table), insert(c, table, rows))
+    )
+    assert save(tmp_path / "runs.duckdb", results) == [r.run_id for r in results]
+    assert inserted == list(results[0].tables)
+    assert ask(tmp_path / "runs.duckdb", "summary").equals(ask(results, "summary"))
+
+
 def spans_of(result: Result) -> list[tuple[int, int, int]]:
     """(workspace, from, until) of every instance that ran."""
     with opened(":memory:") as connection:
         connection.execute(schema())
-        store._load(connection, result)
+        writing._load(connection, [result])
         return connection.execute(
             "SELECT workspace_id, epoch_us(from_at), epoch_us(until_at) FROM instances ORDER BY workspace_id, from_at"
         ).fetchall()

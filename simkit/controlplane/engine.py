@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import simkit
 from simkit.clock import (
     MINUTE_US,
     NEVER,
@@ -39,6 +38,7 @@ from simkit.model import (
 )
 from simkit.store.database import Database, Transaction
 from simkit.timeline import Steps, desired
+from simkit.version import __version__
 
 _AHEAD_US = 31 * 24 * 60 * MINUTE_US
 
@@ -166,7 +166,7 @@ class Engine:
                 seed=0,
                 replication=0,
                 digest="",
-                simkit_version=simkit.__version__,
+                simkit_version=__version__,
                 coder_version=self.behaviour.version,
                 start_at=at,
                 end_at=at + 1,

@@ -17,10 +17,10 @@ from simkit.core import lifecycle as core
 from simkit.core import lives
 from simkit.cron import CronError, daily, is_weekly, weekly
 from simkit.errors import RefusedError
-from simkit.lifecycle import next_start, template, zoned
 from simkit.model import TemplateSchedule
-from simkit.rules import NO_STOP_DAY_ERROR, REASONS, RULES
 from simkit.store.database import Row, Transaction
+from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
+from simkit.workspace.rules import next_start, template, zoned
 
 _TRANSITIONS = {"start": core.START, "stop": core.STOP, "delete": core.DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}

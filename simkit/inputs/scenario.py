@@ -15,6 +15,7 @@ from simkit.inputs.history import read_history
 from simkit.inputs.measures import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
+from simkit.limits import MAX_DAEMONS
 from simkit.model import (
     BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
@@ -55,7 +56,6 @@ _EVENTS = {
 """What happens in a scenario, and the keys that tell more of it."""
 _WHOLE_EVENTS = ("set_workspace_ttl", "set_template_schedule")
 """Events of which every key must be given."""
-_MAX_DAEMONS = 10_000
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
 
@@ -189,8 +189,8 @@ class ScenarioReader:
             settings = settings if limit is None else replace(settings, failure_hard_limit=limit)
         if "provisioner_daemons" in given:
             daemons = given["provisioner_daemons"].whole(lowest=1) or daemons
-            if daemons > _MAX_DAEMONS:
-                given["provisioner_daemons"].error(f"simkit simulates up to {_MAX_DAEMONS} daemons")
+            if daemons > MAX_DAEMONS:
+                given["provisioner_daemons"].error(f"simkit simulates up to {MAX_DAEMONS} daemons")
         return behaviour, settings, daemons
 
     def template_name(self, given: Mapping[str, Value], name: str) -> str:

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import duckdb
 
+from simkit.clock import NEVER
 from simkit.errors import StoreError
 
 SCHEMA_VERSION = 3
+# Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
+SETTINGS = "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true"
 _LOCKED = "Could not set lock on file"
 _WITHOUT_EXTENSIONS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -64,8 +67,7 @@ def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -
     database = str(path) if str(path) == ":memory:" else str(file_of(path))
     try:
         connection = _connected(database, read_only)
-        # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
-        connection.execute("SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true")
+        connection.execute(SETTINGS)
     except duckdb.Error as error:
         raise StoreError(explained(shown or path, error)) from error
     return connection
@@ -166,6 +168,18 @@ def _remove(draft: Path) -> None:
                 shutil.rmtree(left)
             else:
                 left.unlink(missing_ok=True)
+
+
+def value_of(of: str, name: str) -> str:
+    """An SQL expression: the array `name`, registered with the connection, as a column of the type `of`."""
+    match of:
+        case "TIMESTAMP WITH TIME ZONE":
+            return f"make_timestamptz(nullif({name}, {NEVER}))"
+        case "TIMESTAMP":
+            return f"make_timestamp({name})"
+        case "BIGINT":
+            return f"nullif({name}, {NEVER})"
+    return name
 
 
 def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:

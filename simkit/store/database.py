@@ -14,8 +14,9 @@ import numpy as np
 
 from simkit.clock import NEVER
 from simkit.errors import RefusedError, StoreError
-from simkit.store import Columns, insert_columns
+from simkit.store.columns import Columns, length, text
 from simkit.store.connection import connect, constraints, ensure_schema, explained, file_of, make
+from simkit.store.writing import insert_columns
 
 Row = tuple[Any, ...]
 _OPTIMIZERS = ("filter_pushdown", "unused_columns", "expression_rewriter")
@@ -122,7 +123,8 @@ class Database:
         with self.transaction():
             for table, columns in tables.items():
                 self._connection.execute(f"DELETE FROM {table}")
-                insert_columns(self._connection, table, columns, self.run_id)
+                run_id = np.repeat(text([self.run_id]), length(columns))
+                insert_columns(self._connection, table, {"run_id": run_id, **columns})
 
     def close(self) -> None:
         self._connection.close()

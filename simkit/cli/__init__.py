@@ -1,0 +1,6 @@
+"""The command line: parse, call the library, print. A file per asker."""
+
+from simkit.cli import report, runs, templates, workspace
+from simkit.cli.door import main
+
+__all__ = ["main", "report", "runs", "templates", "workspace"]

@@ -1,0 +1,5 @@
+"""The command line as `python -m simkit.cli`."""
+
+from simkit.cli import main
+
+main()

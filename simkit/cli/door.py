@@ -1,0 +1,120 @@
+"""The door: the group, how text reaches a terminal, and the options that several verbs share.
+
+Exit status 0: good. 1: it failed. 2: the input is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+import simkit
+from simkit.errors import Finding, SimkitError
+from simkit.limits import MAX_SEED
+from simkit.shown import printed, visible, visible_lines
+
+_PIPED_WIDTH = 160  # wide enough for every table; a terminal's own width otherwise
+
+
+def console_for(stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPED_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def echo(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print lines of text: what inputs have in them is seen, and obeyed by nobody."""
+    click.echo(printed(text), err=err, nl=nl)
+
+
+def echo_exactly(text: str) -> None:
+    """Print lines for a program to read. A person at a terminal sees them as others."""
+    # With colours on, click takes nothing out of it.
+    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False, color=True)
+
+
+def cell(text: str) -> str:
+    """A name as text in a table."""
+    return printed(visible(text))
+
+
+class _Group(click.Group):
+    """Tells what went wrong in a line each, without a traceback; `--debug` shows it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SimkitError as error:
+            if ctx.params.get("debug"):
+                raise
+            echo(str(error), err=True)
+            ctx.exit(error.status)
+
+
+def pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE options as a dictionary."""
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f'"{value}" is not NAME=VALUE', param=parameter)
+        found[name] = text
+    return found
+
+
+def duration(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Microseconds."""
+    from simkit.clock import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+
+
+def print_findings(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        echo(str(finding), err=True)
+
+
+def instant(text: str | None) -> int:
+    """Microseconds since the epoch; now for None."""
+    from simkit.clock import parse_instant
+
+    if text is None:
+        return time.time_ns() // 1000
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from None
+
+
+@contextmanager
+def working(console: Console, what: str) -> Iterator[None]:
+    if console.is_terminal:
+        with console.status(Text(visible(what))):
+            yield
+    else:
+        yield
+
+
+variables_option = click.option(
+    "--var", "variables", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A Terraform variable."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of all chance."
+)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(simkit.__version__, prog_name="simkit")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Decide how many prebuilt workspaces a Coder deployment keeps warm, when, for how long and at what cost."""

@@ -1,0 +1,133 @@
+"""Verbs about runs: simulate, ask, Coder's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+from rich.progress import Progress
+from rich.table import Table
+
+import simkit
+from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
+from simkit.shown import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simkit.store import Storable
+
+
+@main.command()
+@click.argument("scenario", type=click.Path())
+@seed_option
+@click.option("--out", type=click.Path(dir_okay=False), help="DuckDB file to add the run to.")
+@click.option(
+    "--replications", type=click.IntRange(1), default=1, show_default=True, help="Runs that differ in chance."
+)
+@variables_option
+@click.option(
+    "--engine",
+    type=click.Choice(["kernel", "reference"]),
+    default="kernel",
+    show_default=True,
+    help="The reference does row by row what the kernel computes: the same tables, some thousand times slower.",
+)
+def run(scenario: str, seed: int, out: str | None, replications: int, variables: dict[str, str], engine: str) -> None:
+    """Simulate SCENARIO (a YAML file) and print how each preset's pool served and what it cost."""
+    loaded = simkit.load(scenario, variables)
+    print_findings(simkit.lint(loaded))
+    runs: Iterable[Storable] = (
+        simkit.replicate(loaded, seed, replications)
+        if engine == "kernel"
+        else (simkit.run_reference(loaded, seed, replication) for replication in range(replications))
+    )
+    results = _simulated(runs, replications)
+    if out is not None:
+        simkit.save(out, results)
+    console_for().print(_summary(simkit.ask(results, "summary"), loaded.name, seed, replications))
+    if out is not None:
+        echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
+
+
+def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
+    """All results, with a progress bar if it takes a while and a person is watching."""
+    console = console_for(stderr=True)
+    results = []
+    with Progress(console=console, transient=True, disable=not console.is_terminal or replications == 1) as progress:
+        task = progress.add_task("simulating", total=replications)
+        for result in runs:
+            results.append(result)
+            progress.advance(task)
+    return results
+
+
+def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> Table:
+    """The answer as a table; over several replications with the mean, the least and the greatest of each number."""
+    many = f", {replications} replications" if replications > 1 else ""
+    table = Table(title=f"{cell(title)}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("\npreset", overflow="fold")  # a long name takes lines, and no room from numbers
+    columns: list[tuple[str, str, Callable[[float], str]]] = [
+        ("claims", "\nclaims", _count),
+        ("hit_rate", "hit\nrate", lambda x: f"{x:.1%}"),
+        ("wait_p50_s", "wait\np50", _seconds),
+        ("wait_p95_s", "wait\np95", _seconds),
+        ("wait_p99_s", "wait\np99", _seconds),
+        ("idle_instance_hours", "idle inst.-\nhours", lambda x: f"{x:,.1f}"),
+        ("builds", "\nbuilds", _count),
+        ("failed_builds", "\nfailed", _count),
+        ("idle_cost", f"idle cost\n{cell(answer['currency'].iloc[0])}", lambda x: f"{x:,.2f}"),
+    ]
+    for _, title, _ in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    rows = [("mean", "mean"), ("  least", "min"), ("  greatest", "max")]
+    for preset, mine in answer.groupby("preset", sort=False):
+        for label, how in rows[: 3 if replications > 1 else 1]:
+            values = [mine[column].agg(how) for column, _, _ in columns]
+            cells = [
+                "-" if value != value else text(value) for value, (_, _, text) in zip(values, columns, strict=True)
+            ]
+            name, style = (cell(str(preset)), None) if how == "mean" else (label, "dim")
+            table.add_row(name, *cells, style=style)
+    return table
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def _seconds(value: float) -> str:
+    minutes, seconds = divmod(round(float(value)), 60)
+    return f"{minutes}m{seconds:02d}s" if minutes else f"{value:.0f}s"
+
+
+@main.command()
+@click.argument("runs", type=click.Path())
+@click.argument("question", required=False)
+@click.option("--run", "run_id", help="Only this run.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, whole.")
+def ask(runs: str, question: str | None, run_id: str | None, as_csv: bool) -> None:
+    """Ask a runs file a QUESTION; without one, list the questions."""
+    if question is None:
+        table = Table("question", "asks", box=None, header_style="bold", pad_edge=False)
+        for name, text in simkit.questions().items():
+            table.add_row(name, text)
+        console_for().print(table)
+        return
+    answer = simkit.ask(runs, question, run_id=run_id)
+    if as_csv:
+        echo_exactly(answer.to_csv(index=False, lineterminator="\n"))
+    else:
+        echo(answer.to_string(index=False, max_rows=60))
+
+
+@main.command()
+@click.argument("runs", type=click.Path())
+@click.option("--at", required=True, help="The instant (RFC 3339).")
+@click.option("--run", "run_id", help="The run, if there are several.")
+def metrics(runs: str, at: str, run_id: str | None) -> None:
+    """Print Coder's Prometheus metrics of a run in a runs file as they stood at an instant."""
+    from simkit.controlplane.metrics import exposition_of
+
+    echo_exactly(exposition_of(runs, at, run_id))

@@ -1,0 +1,184 @@
+"""Verbs about templates: explain, check, diff, snapshot, plan-check."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+import simkit
+from simkit.cli.door import duration, echo, echo_exactly, instant, main, print_findings, seed_option, variables_option
+from simkit.shown import visible
+
+
+@main.command()
+@click.argument("cron")
+@click.option("--timezone", default="UTC", show_default=True, help="An IANA zone, as in the preset.")
+@click.option("--at", help="The instant to look ahead from (RFC 3339); now, if not given.")
+def explain(cron: str, timezone: str, at: str | None) -> None:
+    """Say when a prebuild schedule's CRON holds, what daylight saving does to it, and who reads it differently."""
+    echo(simkit.explain(cron, timezone=timezone, at=instant(None) if at is None else at).text)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "junit", "github"]),
+    default="text",
+    show_default=True,
+    help="github marks the lines of a pull request, junit is what most other services read.",
+)
+@click.option("-k", "keyword", default="", metavar="NAME", help="Only the tests called NAME, or with NAME in theirs.")
+@click.option("--strict", is_flag=True, help="A warning fails, too.")
+@click.option(
+    "--update", metavar="NAME", help="First write again the snapshots with NAME in their path, or of preset NAME."
+)
+@variables_option
+@click.pass_context
+def check(
+    context: click.Context,
+    paths: tuple[str, ...],
+    form: str,
+    keyword: str,
+    strict: bool,
+    update: str | None,
+    variables: dict[str, str],
+) -> None:
+    """Look at every preset in the .tf files below PATHS (here, if none is given) and run the *.simkit.yaml tests.
+
+    A template with a snapshot beside it (see `simkit snapshot`) must still ask for what that says.
+
+    Exit status 0: all is well. 1: a test failed, or a snapshot differs. 2: an input cannot be used.
+    """
+    from simkit.templates.check import FORMATS
+    from simkit.templates.check import check as check_paths
+
+    if update is not None:
+        from simkit.templates import snapshot as snapshots
+
+        for path in snapshots.update(snapshots.called(paths or (".",), update), variables):
+            echo(f"Wrote {visible(str(path))}", err=True)
+    checked = check_paths(paths or (".",), keyword, strict, variables)
+    if form == "text":
+        echo(FORMATS[form](checked), nl=False)
+    else:
+        echo_exactly(FORMATS[form](checked))
+    context.exit(checked.status)
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--at", help="The instant to look ahead from (RFC 3339); now, if not given.")
+@click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="How far to look ahead.")
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+@click.option("--demand", type=click.Path(), help="A history of claims (CSV) to simulate both sides with.")
+@click.option("--scenario", type=click.Path(), help="Durations, costs and demand to simulate both sides with.")
+@seed_option
+@click.option("--replications", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
+@click.option("--build", callback=duration, default="3m", show_default=True, help="A build's duration.")
+@click.option("--build-p95", callback=duration, help="Its 95th percentile, --build being the median then.")
+@click.option("--agent", callback=duration, default="30s", show_default=True, help="From build to ready.")
+@click.option("--daemons", type=click.IntRange(1), default=3, show_default=True, help="Provisioner daemons.")
+@click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an idle instance-hour.")
+@click.option("--currency", default="USD", show_default=True)
+@variables_option
+@click.pass_context
+def diff(
+    context: click.Context,
+    old: str,
+    new: str,
+    at: str | None,
+    weeks: int,
+    form: str,
+    demand: str | None,
+    scenario: str | None,
+    seed: int,
+    replications: int,
+    build: int,
+    build_p95: int | None,
+    agent: int,
+    daemons: int,
+    cost: float,
+    currency: str,
+    variables: dict[str, str],
+) -> None:
+    """Say which presets differ between OLD and NEW, when desired instances do, and what people notice of it.
+
+    Each is a .tf file, a folder of templates, or either of them in a git revision, such as main:templates. With
+    --demand or --scenario both sides are simulated; a scenario's durations and costs come before the options here.
+
+    Exit status 0: desired instances stay as they are. 1: they differ. 2: an input cannot be used.
+    """
+    from simkit.model import Workload, constant, lognormal
+    from simkit.templates.diff import FORMATS, Trial, compare
+
+    trial = None
+    if demand or scenario:
+        if build_p95 is not None and not 0 < build <= build_p95:
+            raise click.BadParameter("is below --build", param_hint="--build-p95")
+        built = constant(build) if build_p95 is None else lognormal(build, build_p95)
+        workload = Workload(build=built, agent=constant(agent), cost_per_instance_hour=cost)
+        trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
+    difference = compare(old, new, instant(at), weeks=weeks, variables=variables, trial=trial)
+    print_findings(difference.findings)
+    echo(FORMATS[form](difference))
+    context.exit(1 if difference.differs else 0)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--at", help="Show the weeks from this instant on (RFC 3339); from now on, if not given.")
+@click.option("--weeks", type=click.IntRange(1, 520), default=8, show_default=True, help="How many weeks to show.")
+@click.option("--update", "how", flag_value="update", help="Write again what is there, for the weeks that it shows.")
+@click.option("--check", "how", flag_value="check", help="Write nothing, show what differs.")
+@variables_option
+@click.pass_context
+def snapshot(
+    context: click.Context,
+    paths: tuple[str, ...],
+    at: str | None,
+    weeks: int,
+    how: str | None,
+    variables: dict[str, str],
+) -> None:
+    """Write what the schedules below PATHS (here, if none is given) ask for into NAME.simkit.snapshot beside NAME.tf.
+
+    Commit these files: a review then shows when a change acts, and `simkit check` tells of a template that is no longer
+    as its snapshot says.
+
+    Exit status 0: written, or with --check nothing differs. 1: something does. 2: an input cannot be used.
+    """
+    from simkit.templates import snapshot as snapshots
+
+    if how is None:
+        for path in snapshots.write(paths or (".",), instant(at), weeks, variables):
+            echo(f"Wrote {visible(str(path))}")
+        return
+    templates = snapshots.with_snapshots(paths or (".",))
+    if how == "update":
+        for path in snapshots.update(templates, variables):
+            echo(f"Wrote {visible(str(path))}")
+        return
+    differences = [difference for template in templates for difference in snapshots.compare(template)]
+    for difference in differences:
+        echo(str(difference))
+    context.exit(1 if differences else 0)
+
+
+@main.command("plan-check")
+@click.argument("plan", type=click.Path(allow_dash=True))
+@click.pass_context
+def plan_check(context: click.Context, plan: str) -> None:
+    """List what a claim would replace by PLAN, the output of `terraform show -json` (- for standard input).
+
+    Exit status 0: nothing is replaced. 1: something is, and the lifecycle block to add is printed.
+    """
+    from simkit.templates.plan import STDIN, parse_plan, read_plan
+
+    checked = parse_plan(sys.stdin.buffer.read()) if plan == STDIN else read_plan(plan)
+    print_findings(checked.notes)
+    echo(checked.text)
+    context.exit(1 if checked.replaced else 0)

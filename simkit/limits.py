@@ -1,0 +1,7 @@
+"""How much simkit takes, and why not more."""
+
+MAX_SEED = 2**63 - 1
+"""The largest whole number that a runs file holds."""
+
+MAX_DAEMONS = 10_000
+"""Provisioner daemons; each is a row that the event loop moves."""

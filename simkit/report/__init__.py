@@ -1,0 +1,5 @@
+"""Notebooks become reports: a notebook says its findings and cites its run, `render` makes pages of it."""
+
+from simkit.report.notebook import cite, say
+
+__all__ = ["cite", "say"]

@@ -1,0 +1,162 @@
+"""Notebooks become reports: executed with parameters, written as notebook, as one HTML file and as result.json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
+from simkit.report.notebook import MIME
+
+
+@dataclass(frozen=True)
+class Report:
+    """The files of a report, and what it says."""
+
+    notebook: Path
+    html: Path
+    result: Path
+    sentences: tuple[str, ...]
+
+
+def render(notebook: str | Path, parameters: Mapping[str, str], directory: str | Path = "reports") -> Report:
+    """Execute a notebook with parameters and write its report to `directory`: notebook, HTML and result.json.
+
+    Parameters are text and take the type of the notebook's own value. Raises InputError for a parameter that the
+    notebook does not declare, RunError if the notebook fails; nothing is written then.
+    """
+    source, target = Path(notebook), Path(directory)
+    given = _checked(source, parameters)
+    with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
+        executed = Path(scratch, source.name)
+        _execute(source, executed, given)
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+        records = list(_records(cells))
+        sentences = tuple(text for text, _ in records)
+        page, result = executed.with_suffix(".html"), Path(scratch, "result.json")
+        page.write_text(_page(executed), encoding="utf-8")
+        result.write_text(
+            json.dumps(_result(source, given, records), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        folder = target / source.stem
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (executed, page, result):
+            shutil.move(file, folder / file.name)
+    return Report(folder / executed.name, folder / page.name, folder / result.name, sentences)
+
+
+def _checked(source: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters in the types of the notebook's own ones."""
+    import papermill
+
+    if not source.is_file():
+        raise InputError([Finding("error", Where(str(source)), "there is no such notebook")])
+    try:
+        declared = papermill.inspect_notebook(str(source))
+    except Exception as error:  # whatever nbformat and papermill raise for a file that is no notebook
+        raise InputError([Finding("error", Where(str(source)), f"is not a notebook: {error}")]) from error
+    problems, given = [], {}
+    for name, text in parameters.items():
+        if name not in declared:
+            text = f'declares no parameter "{name}"; {did_you_mean(name, declared)}'
+            problems.append(Finding("error", Where(str(source)), text))
+            continue
+        try:
+            given[name] = _typed(text, declared[name]["default"])
+        except ValueError as error:
+            problems.append(Finding("error", Where(str(source)), f'parameter "{name}": {error}'))
+    if problems:
+        raise InputError(problems)
+    return given
+
+
+def _typed(text: str, default: str) -> Any:
+    """`text` as the type that the parameter's default (Python source) has."""
+    import ast
+
+    example = ast.literal_eval(default)
+    if isinstance(example, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f'"{text}" is neither true nor false')
+        return text.lower() == "true"
+    if isinstance(example, int | float):
+        try:
+            return type(example)(text)
+        except ValueError:
+            kind = "a whole number" if isinstance(example, int) else "a number"
+            raise ValueError(f'"{text}" is not {kind}, as its default {default} is') from None
+    return text
+
+
+def _execute(source: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(executed),
+            dict(parameters),
+            kernel_name="python3",
+            progress_bar=False,
+            # The kernel's own warnings are not the reader's.
+            extra_arguments=["--log-level=ERROR"],
+        )
+    except PapermillExecutionError as error:
+        # What simkit itself has to say reaches the reader as it is; a mistake in the notebook is told with its cell.
+        ours = {c.__name__: c for c in _family(SimkitError)}.get(error.ename)
+        if ours is not None:
+            raise RunError(error.evalue, ours.status) from error
+        raise RunError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from error
+
+
+def _family(of: type[SimkitError]) -> Iterable[type[SimkitError]]:
+    yield of
+    for child in of.__subclasses__():
+        yield from _family(child)
+
+
+def _records(cells: list[dict[str, Any]]) -> Iterable[tuple[str, dict[str, Any]]]:
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if MIME in data:
+                yield "".join(data["text/plain"]), data[MIME]
+
+
+def _result(source: Path, parameters: Mapping[str, Any], records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    numbers: dict[str, Any] = {}
+    for _, record in records:
+        numbers |= record.get("numbers", {})
+    runs = [record["run"] for _, record in records if "run" in record]
+    return {
+        "notebook": source.name,
+        "parameters": dict(parameters),
+        "runs": runs,
+        "numbers": numbers,
+        "sentences": [text for text, _ in records],
+    }
+
+
+def _page(executed: Path) -> str:
+    """One HTML file that needs no other: nbconvert's bare body in simkit's own page, pictures embedded."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    headings = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    title = next((line.lstrip("# ") for line in headings if line.startswith("# ")), executed.stem)
+    page = Template(resources.files("simkit").joinpath("report", "page.html").read_text(encoding="utf-8"))
+    return page.substitute(title=escape(title), body=body)

@@ -1,0 +1,346 @@
+"""A scenario and a seed become givens: arrays, the same for both engines. The only place that turns types into them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from threading import Lock
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
+from simkit.core import kernel, lives
+from simkit.core.chance import ONE
+from simkit.core.lifecycle import Template
+from simkit.cron import is_weekly, weekly
+from simkit.demand import Claims, draw
+from simkit.demand.streams import key
+from simkit.errors import RunError
+from simkit.limits import MAX_SEED
+from simkit.model import (
+    Activate,
+    Distribution,
+    Invalidate,
+    Pause,
+    Preset,
+    Resume,
+    Scenario,
+    SetSchedule,
+    SetTTL,
+    TemplateVersion,
+    Workload,
+)
+from simkit.store.columns import ids, whole
+from simkit.timeline import desired
+from simkit.version import __version__
+
+_YEARS_AHEAD_US = 6 * 366 * DAY_US
+_ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RANDOM}
+
+
+@dataclass(frozen=True)
+class Givens:
+    """What a run is given: a function of (scenario, seed, replication), before anything has happened."""
+
+    scenario: Scenario
+    seed: int
+    replication: int
+    presets: tuple[tuple[TemplateVersion, Preset], ...]
+    """In the kernel's order."""
+    inputs: kernel.Inputs
+    people: lives.People | None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that decides the run; equal digests mean equal rows."""
+        return _digest(self)
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.scenario.name}-s{self.seed}-r{self.replication}-{self.digest[:8]}"
+
+    @cached_property
+    def user_of_claim(self) -> Int64Array:
+        """Who asks: a person, or somebody new for each claim: int64[n], ids."""
+        person = self.inputs.claims[:, kernel.A_PERSON]
+        strangers_from = sum(p.count for p in self.scenario.people)
+        return np.where(person == kernel.NONE, strangers_from + ids(len(person)), person + 1)
+
+
+def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
+    """What both engines are given. Raises RunError.
+
+    What candidates share is made once: a scenario's own part for all of its runs, the claims of a replication for all
+    scenarios with the same demand, people and window.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
+    own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
+    presets = own.inputs.presets.copy()
+    presets[:, kernel.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
+    which = (seed, replication, scenario.start_at, scenario.end_at, own.asked_for)
+    claims = _CLAIMS.get(
+        (scenario.demand, scenario.people),
+        which,
+        lambda: _claims(draw(scenario, seed, replication), own.asked_for, own.presets),
+    )
+    inputs = own.inputs._replace(presets=presets, claims=claims)
+    return Givens(scenario, seed, replication, own.presets, inputs, own.people)
+
+
+_T = TypeVar("_T")
+
+
+class _Recent(Generic[_T]):
+    """What was made lately, by the identity of what it follows from: scenarios hold arrays and have no hash."""
+
+    def __init__(self, most: int, size_of: Callable[[_T], int] = lambda _: 1) -> None:
+        self._most, self._size_of = most, size_of
+        self._kept: OrderedDict[Hashable, tuple[tuple[object, ...], _T]] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def get(self, of: tuple[object, ...], which: Hashable, make: Callable[[], _T]) -> _T:
+        name = (*map(id, of), which)
+        with self._lock:
+            if name in self._kept:
+                self._kept.move_to_end(name)
+                return self._kept[name][1]
+        made = make()
+        with self._lock:
+            if name not in self._kept:
+                # An identity is nobody else's for as long as its object is kept.
+                self._kept[name] = of, made
+                self._size += self._size_of(made)
+            while self._size > self._most:
+                _, (_, old) = self._kept.popitem(last=False)
+                self._size -= self._size_of(old)
+        return made
+
+
+_AskedFor = tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+
+
+@dataclass(frozen=True)
+class _OwnPart:
+    """What follows from a scenario without chance. `inputs` lack claims and the keys of chance.
+
+    `asked_for`: for each name of a preset, from when on claims for it go to which preset.
+    """
+
+    presets: tuple[tuple[TemplateVersion, Preset], ...]
+    inputs: kernel.Inputs
+    people: lives.People | None
+    asked_for: _AskedFor
+
+
+_OWN: _Recent[_OwnPart] = _Recent(64)
+_CLAIMS: _Recent[Int64Array] = _Recent(256 << 20, lambda claims: claims.nbytes + 4096)
+"""256 MiB: fifty replications of a year of 100,000 claims."""
+
+
+def _own_part(scenario: Scenario) -> _OwnPart:
+    versions = scenario.all_versions
+    presets = tuple((version, preset) for version in versions for preset in version.presets)
+    of_version = [[i for i, (v, _) in enumerate(presets) if v is version] for version in versions]
+    steps = [desired(p, scenario.behaviour, scenario.start_at, scenario.end_at) for _, p in presets]
+    workloads = [scenario.workload_of(p.name) for _, p in presets]
+    sample_ranges, samples = _samples(workloads)
+    failing = [sorted(w.failing_builds) for w in workloads]
+    failing_from = _offsets(len(f) for f in failing)
+    change_from = _offsets(s.at.size for s in steps)
+
+    given = np.zeros((len(presets), kernel.P_COLUMNS), dtype=np.int64)
+    given[:, kernel.P_INSTANCES] = [p.instances for _, p in presets]
+    given[:, kernel.P_TTL] = [p.ttl_us for _, p in presets]
+    given[:, kernel.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
+    given[:, kernel.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
+    given[:, kernel.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
+    given[:, kernel.P_FAILING_FROM], given[:, kernel.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
+    given[:, kernel.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
+    given[:, kernel.P_CHANGES_FROM], given[:, kernel.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
+    given[:, kernel.P_SAMPLES_FROM :] = sample_ranges
+    inputs = kernel.Inputs(
+        settings=kernel.Settings(
+            start_at=scenario.start_at,
+            end_at=scenario.end_at,
+            interval_us=scenario.reconciler.interval_us,
+            backoff_interval_us=scenario.reconciler.backoff_interval_us,
+            lookback_us=scenario.reconciler.backoff_lookback_us,
+            hard_limit=scenario.reconciler.failure_hard_limit,
+            daemons=scenario.provisioner_daemons,
+            claim_order=_ORDERS[scenario.claim_order],
+            claims_by_prebuilds=scenario.behaviour.claims_by_prebuilds,
+            cancels_pending=scenario.behaviour.cancels_pending,
+        ),
+        presets=given,
+        change_at=np.concatenate([whole(()), *(s.at for s in steps)]),
+        change_desired=np.concatenate([whole(()), *(s.value for s in steps)]),
+        samples=samples,
+        failing=whole(ordinal for f in failing for ordinal in f),
+        events=_events(scenario, versions, of_version),
+        claims=np.empty((0, kernel.A_COLUMNS), dtype=np.int64),
+    )
+    active_from = [scenario.start_at] * len(scenario.versions)
+    active_from += [e.at for e in scenario.events if isinstance(e, Activate)]
+    asked_for: dict[str, list[tuple[int, int]]] = {}
+    for since_at, mine in zip(active_from, of_version, strict=True):
+        for i in mine:
+            asked_for.setdefault(presets[i][1].name, []).append((since_at, i))
+    asked = tuple((name, tuple(found)) for name, found in asked_for.items())
+    return _OwnPart(presets, inputs, kernel_people(scenario), asked)
+
+
+def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVersion, Preset], ...]) -> kernel.Table:
+    """Claims as the kernel takes them, each for the preset of the newest version so far that has one of this name.
+
+    Raises RunError for a name that no version has.
+    """
+    table = np.empty((drawn.at.size, kernel.A_COLUMNS), dtype=np.int64)
+    table[:, kernel.A_AT] = drawn.at
+    table[:, kernel.A_LUCK] = drawn.luck
+    table[:, kernel.A_PERSON] = drawn.person
+    table[:, kernel.A_UNTIL] = drawn.until
+    table[:, kernel.A_CONNECTED] = drawn.connected
+    known = dict(asked_for)
+    first = np.zeros(len(drawn.names), dtype=np.int64)
+    for name_i, name in enumerate(drawn.names):
+        if name not in known:
+            has = ", ".join(f'"{n}"' for n in dict.fromkeys(p.name for _, p in presets))
+            raise RunError(f'the demand asks for the preset "{name}", which no template version has; it has {has}')
+        first[name_i] = known[name][0][1]
+    table[:, kernel.A_PRESET] = first[drawn.preset]
+    for name_i, name in enumerate(drawn.names):
+        if len(known[name]) > 1:
+            since, chosen = (whole(column) for column in zip(*known[name], strict=True))
+            mine = drawn.preset == name_i
+            position = np.maximum(np.searchsorted(since, drawn.at[mine], side="right") - 1, 0)
+            table[mine, kernel.A_PRESET] = chosen[position]
+    return table
+
+
+def kernel_people(scenario: Scenario) -> lives.People | None:
+    """People as the kernel takes them; None without any."""
+    if not scenario.people:
+        return None
+    schedules = [scenario.schedule, *(e.schedule for e in scenario.events if isinstance(e, SetSchedule))]
+    crons: dict[str, int] = {}
+    rows: list[list[int]] = []
+    first: dict[str, int] = {}
+    for people in scenario.people:
+        first[people.name] = len(rows)
+        ttl_us = lives.TEMPLATES_TTL if people.ttl_us is None else people.ttl_us or NEVER
+        row = [0] * lives.H_COLUMNS
+        row[lives.H_TTL], row[lives.H_SUSPENDED_AT] = ttl_us, people.suspended_at
+        for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
+            row[column] = crons.setdefault(text, len(crons)) if is_weekly(text) else lives.NONE
+        rows += [row] * people.count
+    changes: list[tuple[int, int, int, int]] = []
+    later = 0
+    for event in scenario.events:
+        if isinstance(event, SetTTL):
+            group = next(p for p in scenario.people if p.name == event.people)
+            who = range(first[group.name], first[group.name] + group.count)
+            changes += [(event.at, lives.SET_TTL, person, event.ttl_us or NEVER) for person in who]
+        elif isinstance(event, SetSchedule):
+            later += 1
+            changes += [(event.at, lives.SET_TEMPLATE, person, later) for person in range(len(rows))]
+    cron_rows, offsets = _crons(scenario, list(crons))
+    return lives.People(
+        people=np.array(rows, dtype=np.int64).reshape(-1, lives.H_COLUMNS),
+        templates=np.array([[int(getattr(s, name)) for name in Template._fields] for s in schedules], dtype=np.int64),
+        crons=cron_rows,
+        zone_from=offsets[0],
+        zone_offset=offsets[1],
+        changes=np.array(changes, dtype=np.int64).reshape(-1, lives.V_COLUMNS),
+    )
+
+
+def _crons(scenario: Scenario, texts: list[str]) -> tuple[Int64Array, tuple[Int64Array, Int64Array]]:
+    """(rows [c, Q_COLUMNS], their zones' offsets), over the window and the years that a search may look ahead."""
+    rows, from_at, offset = [], [whole(())], [whole(())]
+    begin = 0
+    for text in texts:
+        cron = weekly(text)
+        zone_from, zone_offset = (cron.zone or UTC_ZONE).offsets(
+            scenario.start_at - WEEK_US, scenario.end_at + _YEARS_AHEAD_US
+        )
+        until = begin + zone_from.size
+        fields = (cron.minutes, cron.hours, cron.days, cron.months, cron.weekdays, int(cron.both_days))
+        rows.append([*fields, begin, until])
+        from_at.append(zone_from)
+        offset.append(zone_offset)
+        begin = until
+    table = np.array(rows, dtype=np.int64).reshape(-1, lives.Q_COLUMNS)
+    return table, (np.concatenate(from_at), np.concatenate(offset))
+
+
+def _offsets(lengths: Iterable[int]) -> Int64Array:
+    return np.cumsum(whole([0, *lengths]), dtype=np.int64)
+
+
+def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_version: list[list[int]]) -> Int64Array:
+    """The scenario's events as the kernel takes them, preset by preset: int64[e, (at, kind, preset)]."""
+    rows: list[tuple[int, int, int]] = []
+    active = {version.template: i for i, version in enumerate(scenario.versions)}
+    later = len(scenario.versions)
+    for event in scenario.events:
+        match event:
+            case Activate():
+                before = active.get(event.version.template)
+                if before is not None:
+                    rows += [(event.at, kernel.DEACTIVATE, p) for p in of_version[before]]
+                rows += [(event.at, kernel.ACTIVATE, p) for p in of_version[later]]
+                active[event.version.template] = later
+                later += 1
+            case Invalidate():
+                for i in active.values():
+                    chosen = zip(of_version[i], versions[i].presets, strict=True)
+                    rows += [(event.at, kernel.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
+            case Pause():
+                rows.append((event.at, kernel.PAUSE, 0))
+            case Resume():
+                rows.append((event.at, kernel.RESUME, 0))
+            case SetTTL() | SetSchedule():
+                pass  # of people's workspaces, see kernel_people
+    if not scenario.behaviour.invalidates:
+        rows = [row for row in rows if row[1] != kernel.INVALIDATE]
+    return np.array(rows, dtype=np.int64).reshape(-1, kernel.E_COLUMNS)
+
+
+@lru_cache(maxsize=256)
+def _sample_array(distribution: Distribution) -> Int64Array:
+    return np.array(distribution.samples, dtype=np.int64)
+
+
+def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
+    """Every preset's durations in one array, each distinct one once: (ranges [p, froms and counts], samples)."""
+    table = [[w.build, w.agent, w.claim, w.reinitialize, w.delete, w.stop, w.start] for w in workloads]
+    distinct = list(dict.fromkeys(d for row in table for d in row))
+    begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
+    ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]
+    return (
+        np.array(ranges, dtype=np.int64).reshape(-1, 2 * kernel.DURATIONS),
+        np.concatenate([whole(()), *(_sample_array(d) for d in distinct)]),
+    )
+
+
+def _digest(given: Givens) -> str:
+    scenario, inputs, people = given.scenario, given.inputs, given.people
+    digest = hashlib.sha256()
+    named = [
+        (v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in given.presets
+    ]
+    costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in given.presets]
+    first = (__version__, scenario.name, scenario.behaviour.version, given.seed, given.replication, named, costs)
+    groups = [(p.name, p.count, p.autostart, p.quiet_hours) for p in scenario.people]
+    digest.update(repr((*first, scenario.currency, scenario.zone.name, groups)).encode())
+    named_arrays = [*zip(inputs._fields, inputs, strict=True)]
+    named_arrays += [] if people is None else zip(people._fields, people, strict=True)
+    for name, value in named_arrays:
+        digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+    return digest.hexdigest()

@@ -1,0 +1,246 @@
+"""What a decision needs of a run, straight from the kernel's rows: who was served, how long people waited, what idles.
+
+The same numbers as the questions `summary`, `demand` and `idle` give, a hundred times as fast; a property test says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array, Zone
+from simkit.core import kernel
+from simkit.model import HOURS_PER_WEEK
+from simkit.runs.result import KernelResult
+from simkit.timeline import local_hours
+
+WAIT_QUANTILES = ((1, 2), (19, 20), (99, 100))
+"""p50, p95 and p99, as fractions of whole numbers: a rank is then exact."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Numbers of one run, a row per preset in the order of the scenario; presets of one name are one.
+
+    `wait_us`: int64[p, 3], p50, p95 and p99 by nearest rank from claim to ready, over the claims that were ready in
+    time; NEVER without any. `idle_us`: from build to claim or deletion. `builds`: of prebuilds.
+    """
+
+    presets: tuple[str, ...]
+    claims: Int64Array
+    hits: Int64Array
+    still_waiting: Int64Array
+    wait_us: Int64Array
+    idle_us: Int64Array
+    builds: Int64Array
+    failed_builds: Int64Array
+    cost_per_instance_hour: npt.NDArray[np.float64]
+    window_us: int
+
+    @property
+    def hit_rate(self) -> npt.NDArray[np.float64]:
+        """float64[p], NaN where nobody asked."""
+        with np.errstate(invalid="ignore"):
+            return self.hits / self.claims
+
+    @property
+    def wait_s(self) -> npt.NDArray[np.float64]:
+        """float64[p, 3], NaN where nobody was served in time."""
+        return np.where(self.wait_us == NEVER, np.nan, self.wait_us / SECOND_US)
+
+    @property
+    def idle_instance_hours(self) -> npt.NDArray[np.float64]:
+        return self.idle_us / HOUR_US
+
+    @property
+    def idle_cost(self) -> npt.NDArray[np.float64]:
+        return self.idle_instance_hours * self.cost_per_instance_hour
+
+    @cached_property
+    def columns(self) -> Mapping[str, npt.NDArray[Any]]:
+        """What the question `summary` answers, by its columns: [p] each."""
+        waits = {f"wait_p{p}_s": self.wait_s[:, i] for i, p in enumerate((50, 95, 99))}
+        names = (
+            "claims",
+            "hits",
+            "hit_rate",
+            "still_waiting",
+            "builds",
+            "failed_builds",
+            "idle_instance_hours",
+            "idle_cost",
+        )
+        return {name: getattr(self, name) for name in names} | waits
+
+    @property
+    def weeks(self) -> float:
+        """How many weeks the run's window has."""
+        return self.window_us / WEEK_US
+
+
+@dataclass(frozen=True)
+class ByHour:
+    """What adds up, by hour of the week in each preset's zone.
+
+    int64[p, 168] each, from Monday 00:00 of the preset's wall clock; `window_us`: how long of the window it is.
+    """
+
+    presets: tuple[str, ...]
+
+    claims: Int64Array
+    hits: Int64Array
+    idle_us: Int64Array
+    window_us: Int64Array
+
+
+def measures(result: KernelResult) -> Measures:
+    """The numbers of one run of the kernel."""
+    names = _names(result)
+    group = _groups(result, names)
+    count = len(names)
+    asked, of_claim = _asked(result), result.rows.claims
+    hit = of_claim[asked, kernel.C_HIT] == kernel.HIT
+    claim_group = group[result.inputs.claims[asked, kernel.A_PRESET]]
+    ready_at = result.rows.builds[of_claim[asked, kernel.C_BUILD], kernel.B_READY]
+    in_time = ready_at <= result.scenario.end_at
+    wait_us = ready_at[in_time] - result.inputs.claims[asked, kernel.A_AT][in_time]
+    of = _prebuilds(result)
+    costs = [result.scenario.workload_of(name).cost_per_instance_hour for name in names]
+    claims = np.bincount(claim_group, minlength=count)
+    return Measures(
+        presets=names,
+        claims=claims,
+        hits=np.bincount(claim_group[hit], minlength=count),
+        still_waiting=claims - np.bincount(claim_group[in_time], minlength=count),
+        wait_us=_quantiles(claim_group[in_time], wait_us, count),
+        idle_us=_sums(group[of.preset[of.is_built]], (of.until_at - of.from_at)[of.is_built], count),
+        builds=np.bincount(group[of.preset], minlength=count),
+        failed_builds=np.bincount(group[of.preset[of.has_failed]], minlength=count),
+        cost_per_instance_hour=np.array(costs, dtype=np.float64),
+        window_us=result.scenario.end_at - result.scenario.start_at,
+    )
+
+
+def _names(result: KernelResult) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(preset.name for _, preset in result.given.presets))
+
+
+def _groups(result: KernelResult, names: tuple[str, ...]) -> Int64Array:
+    """For each preset, which of the names it has."""
+    position = {name: i for i, name in enumerate(names)}
+    return np.array([position[preset.name] for _, preset in result.given.presets], dtype=np.int64)
+
+
+def _asked(result: KernelResult) -> Int64Array:
+    """The claims among what people came for; the rest are sessions of those who have a workspace."""
+    found = result.rows.claims[:, kernel.C_HIT]
+    return np.flatnonzero((found == kernel.HIT) | (found == kernel.COLD))
+
+
+class _Prebuilds(NamedTuple):
+    """A row per prebuild: when it was built and stopped to be idle (the window's end if it still is)."""
+
+    preset: Int64Array
+    from_at: Int64Array
+    until_at: Int64Array
+    is_built: npt.NDArray[np.bool_]
+    has_failed: npt.NDArray[np.bool_]
+
+
+def _prebuilds(result: KernelResult) -> _Prebuilds:
+    workspaces, builds = result.rows.workspaces, result.rows.builds
+    first = np.flatnonzero((builds[:, kernel.B_NUMBER] == 1) & (builds[:, kernel.B_HUMAN] == 0))
+    mine = workspaces[builds[first, kernel.B_WORKSPACE]]
+    claimed_at, deleted_at = mine[:, kernel.W_CLAIMED], mine[:, kernel.W_DELETED]
+    until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(deleted_at, result.scenario.end_at))
+    status = builds[first, kernel.B_STATUS]
+    return _Prebuilds(
+        preset=mine[:, kernel.W_PRESET],
+        from_at=builds[first, kernel.B_COMPLETED],
+        until_at=until_at,
+        is_built=status == kernel.SUCCEEDED,
+        has_failed=status == kernel.FAILED,
+    )
+
+
+def _quantiles(group: Int64Array, values: Int64Array, count: int) -> Int64Array:
+    """WAIT_QUANTILES of each group by nearest rank: int64[count, 3], NEVER for an empty group."""
+    found = np.full((count, len(WAIT_QUANTILES)), NEVER, dtype=np.int64)
+    if not values.size:
+        return found
+    ordered = np.sort(values) if count == 1 else values[np.lexsort((values, group))]
+    sizes = np.bincount(group, minlength=count)
+    begins = np.cumsum(sizes) - sizes
+    some = sizes > 0
+    for i, (share, of) in enumerate(WAIT_QUANTILES):
+        rank = -(-sizes[some] * share // of)  # rounded up
+        found[some, i] = ordered[begins[some] + rank - 1]
+    return found
+
+
+def _sums(group: Int64Array, values: Int64Array, count: int) -> Int64Array:
+    """The sum of each group, exact: a float64 holds whole numbers up to 2**53, so halves are summed apart."""
+    high = np.bincount(group, weights=values >> 26, minlength=count).astype(np.int64)
+    low = np.bincount(group, weights=values & ((1 << 26) - 1), minlength=count).astype(np.int64)
+    return (high << 26) + low
+
+
+@lru_cache(maxsize=64)
+def _hours(zone: Zone, start_at: int, end_at: int) -> tuple[Int64Array, Int64Array]:
+    """(each local hour's beginning, and the window's end after them; which hour of the week each is)."""
+    hours = local_hours(zone, start_at, end_at - 1)
+    return np.append(hours.at, end_at), (hours.wall // HOUR_US + 72) % HOURS_PER_WEEK
+
+
+def measures_by_hour(result: KernelResult) -> ByHour:
+    """What adds up, by hour of the week; presets of one name are one."""
+    names = _names(result)
+    scenario, group = result.scenario, _groups(result, names)
+    asked = _asked(result)
+    claims = result.inputs.claims[asked]
+    hit = result.rows.claims[asked, kernel.C_HIT] == kernel.HIT
+    of = _prebuilds(result)
+    tables = np.zeros((4, len(names), HOURS_PER_WEEK), dtype=np.int64)
+    zones: set[tuple[int, str]] = set()
+    for i, (_, one) in enumerate(result.given.presets):
+        zone = scenario.zone_of(one)
+        edges, hour = _hours(zone, scenario.start_at, scenario.end_at)
+        start_at = scenario.start_at
+        mine, waits = claims[:, kernel.A_PRESET] == i, of.is_built & (of.preset == i)
+        spans = (
+            _counts(claims[mine, kernel.A_AT], edges),
+            _counts(claims[mine & hit, kernel.A_AT], edges),
+            _overlaps(of.from_at[waits] - start_at, of.until_at[waits] - start_at, edges - start_at),
+            # A preset of several versions has its hours once.
+            np.diff(edges) if (group[i], zone.name) not in zones else np.zeros(hour.size, dtype=np.int64),
+        )
+        zones.add((int(group[i]), zone.name))
+        for table, values in zip(tables, spans, strict=True):
+            table[group[i]] += _sums(hour, values, HOURS_PER_WEEK)
+    return ByHour(names, *tables)
+
+
+def _counts(at: Int64Array, edges: Int64Array) -> Int64Array:
+    """How many of the instants, in order, lie from each edge to the next; what is later counts into the last."""
+    before = np.searchsorted(at, edges)
+    before[-1] = at.size
+    return np.diff(before)
+
+
+def _overlaps(from_at: Int64Array, until_at: Int64Array, edges: Int64Array) -> Int64Array:
+    """How long the spans last from each edge to the next, added up.
+
+    What has passed of all spans at an instant t is the sum of t - begin over those begun, less that of t - end over
+    those ended; whole numbers may wrap on the way, their differences do not.
+    """
+    passed = np.zeros(edges.size, dtype=np.int64)
+    for sign, at in ((1, np.sort(from_at)), (-1, np.sort(until_at))):
+        begun = np.searchsorted(at, edges)
+        total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(at)])
+        passed += sign * (begun * edges - total[begun])
+    return np.diff(passed)

@@ -1,0 +1,328 @@
+"""What a run gave: every row that happened, and its tables under Coder's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.clock import NEVER, Int64Array
+from simkit.core import kernel, lives
+from simkit.model import Scenario
+from simkit.runs.givens import Givens
+from simkit.runs.static import static_tables, version_of
+from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
+from simkit.store.words import BUILD_ERROR, NO_STOP_DAY_ERROR, REASONS, RULES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREBUILDS_OWNER_ID = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of either engine: a function of (scenario, seed, replication). It can be saved, asked and cited."""
+
+    given: Givens
+    """What the run was given, before anything happened."""
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of `store/schema.sql` without run_id: table -> column -> array; a table's columns have one length.
+
+        Instants are int64 microseconds with NEVER for NULL; text is an object array with None for NULL.
+        """
+        return static_tables(self.given)
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.given.scenario
+
+    @property
+    def seed(self) -> int:
+        return self.given.seed
+
+    @property
+    def replication(self) -> int:
+        return self.given.replication
+
+    @property
+    def run_id(self) -> str:
+        """Of the scenario's name, seed, replication and digest: equal ids mean equal rows."""
+        return self.given.run_id
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the run; equal digests mean equal rows."""
+        return self.given.digest
+
+    def save(self, path: str | Path) -> str:
+        """Write the run to a DuckDB file, entirely or not at all, and return its run_id. Raises StoreError.
+
+        A run that is already there stays as it is: it has the same rows.
+        """
+        from simkit.store import save
+
+        save(path, [self])
+        return self.run_id
+
+    def ask(self, question: str) -> pd.DataFrame:
+        """The answer to one of `simkit.questions()` for this run."""
+        from simkit.store import ask
+
+        return ask(self, question)
+
+
+@dataclass(frozen=True)
+class KernelResult(Result):
+    """A run of the kernel, with its rows as arrays."""
+
+    rows: kernel.Output
+
+    @property
+    def inputs(self) -> kernel.Inputs:
+        return self.given.inputs
+
+    @cached_property
+    def tables(self) -> Tables:
+        """As `Result.tables`: made when they are asked for, column by column where that takes time."""
+        moved = {
+            "workspaces": lambda: _workspaces(self),
+            "workspace_builds": lambda: _workspace_builds(self),
+            "provisioner_jobs": lambda: _provisioner_jobs(self),
+            "workspace_agents": lambda: _workspace_agents(self),
+            "claims": lambda: _claims(self),
+            "sessions": lambda: sessions(self.given, self.rows.claims, self.rows.builds[:, kernel.B_READY]),
+            "lifecycle_decisions": lambda: _lifecycle_decisions(self),
+            "reconciler_decisions": lambda: _reconciler_decisions(self),
+        }
+        static = static_tables(self.given)
+        return Lazy({name: partial(static.__getitem__, name) for name in static} | moved)
+
+
+def _workspaces(result: KernelResult) -> Columns:
+    w, claims = result.rows.workspaces, result.inputs.claims
+    claim = w[:, kernel.W_OWNER]
+    owned = claim != kernel.NONE
+
+    def last_used() -> Int64Array:
+        found = np.full(len(w), NEVER, dtype=np.int64)
+        found[owned] = claims[claim[owned], kernel.A_AT]
+        return found
+
+    columns = {
+        "id": lambda: ids(len(w)),
+        "created_at": lambda: w[:, kernel.W_CREATED],
+        "owner_id": lambda: _owner(result),
+        "template_id": lambda: _template_of(result.given)[w[:, kernel.W_PRESET]] + 1,
+        "deleted": lambda: w[:, kernel.W_DELETED] != NEVER,
+        "name": lambda: text(
+            [f"workspace-{o}" if o else f"prebuild-{i}" for i, o in enumerate(_owner(result).tolist(), 1)]
+        ),
+        "last_used_at": last_used,
+    }
+    if not result.scenario.people:
+        return Lazy(columns)
+
+    mine = result.rows.owned
+    of_person = np.flatnonzero(owned)
+    of_person = of_person[claims[claim[of_person], kernel.A_PERSON] != kernel.NONE]
+
+    def of_life(column: int) -> Int64Array:
+        found = last_used() if column == lives.O_LAST_USED else np.full(len(w), NEVER, dtype=np.int64)
+        found[of_person] = mine[claim[of_person], column]
+        return found
+
+    def autostart() -> npt.NDArray[Any]:
+        people = result.scenario.people
+        own = np.repeat(text([p.autostart or None for p in people]), [p.count for p in people])
+        found = np.full(len(w), None, dtype=object)
+        found[of_person] = own[_owner(result)[of_person] - 1]
+        return found
+
+    return Lazy(
+        columns
+        | {
+            "last_used_at": lambda: of_life(lives.O_LAST_USED),
+            "next_start_at": lambda: of_life(lives.O_NEXT_START),
+            "ttl": lambda: _nanoseconds(of_life(lives.O_TTL)),
+            "dormant_at": lambda: of_life(lives.O_DORMANT),
+            "deleting_at": lambda: of_life(lives.O_DELETING),
+            "autostart_schedule": autostart,
+        }
+    )
+
+
+def _owner(result: KernelResult) -> Int64Array:
+    """The owner's id of each workspace: int64[w]."""
+    claim = result.rows.workspaces[:, kernel.W_OWNER]
+    if not len(result.inputs.claims):
+        return np.full(len(claim), PREBUILDS_OWNER_ID, dtype=np.int64)
+    return np.where(claim != kernel.NONE, result.given.user_of_claim[claim], PREBUILDS_OWNER_ID)
+
+
+def _initiator(result: KernelResult) -> Int64Array:
+    """Who initiated each build: int64[b], ids."""
+    b = result.rows.builds
+    return np.where(b[:, kernel.B_HUMAN] == 1, _owner(result)[b[:, kernel.B_WORKSPACE]], PREBUILDS_OWNER_ID)
+
+
+def _workspace_builds(result: KernelResult) -> Columns:
+    b, w = result.rows.builds, result.rows.workspaces
+    workspace = b[:, kernel.B_WORKSPACE]
+
+    def preset() -> Int64Array:
+        return w[workspace, kernel.W_PRESET]
+
+    def reason() -> npt.NDArray[Any]:
+        found = np.full(len(b), "initiator", dtype=object)
+        if result.scenario.people:
+            rule = result.rows.lives[:, lives.L_REASON]
+            found[rule != NEVER] = text(REASONS)[rule[rule != NEVER]]
+        return found
+
+    columns = {
+        "id": lambda: ids(len(b)),
+        "created_at": lambda: b[:, kernel.B_CREATED],
+        "workspace_id": lambda: workspace + 1,
+        "template_version_id": lambda: version_of(result.given)[preset()] + 1,
+        "template_version_preset_id": lambda: preset() + 1,
+        "build_number": lambda: b[:, kernel.B_NUMBER],
+        "transition": lambda: text(["start", "stop", "delete"])[b[:, kernel.B_TRANSITION]],
+        "initiator_id": lambda: _initiator(result),
+        "job_id": lambda: ids(len(b)),
+        "reason": reason,
+    }
+    if result.scenario.people:
+        columns["deadline"] = lambda: result.rows.lives[:, lives.L_DEADLINE]
+        columns["max_deadline"] = lambda: result.rows.lives[:, lives.L_MAX_DEADLINE]
+    return Lazy(columns)
+
+
+def _provisioner_jobs(result: KernelResult) -> Columns:
+    b = result.rows.builds
+
+    def error() -> npt.NDArray[Any]:
+        found = text([None, BUILD_ERROR])[(b[:, kernel.B_STATUS] == kernel.FAILED).astype(np.int64)]
+        if result.scenario.people:
+            refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
+            found[result.rows.stories[refused, lives.X_BUILD]] = NO_STOP_DAY_ERROR
+        return found
+
+    return Lazy(
+        {
+            "id": lambda: ids(len(b)),
+            "created_at": lambda: b[:, kernel.B_CREATED],
+            "started_at": lambda: b[:, kernel.B_STARTED],
+            "canceled_at": lambda: np.where(b[:, kernel.B_STATUS] == kernel.CANCELED, b[:, kernel.B_COMPLETED], NEVER),
+            "completed_at": lambda: b[:, kernel.B_COMPLETED],
+            "error": error,
+            "initiator_id": lambda: _initiator(result),
+        }
+    )
+
+
+def _workspace_agents(result: KernelResult) -> Columns:
+    ready_at = result.rows.builds[:, kernel.B_READY]
+    build = np.flatnonzero(ready_at != NEVER)
+    return {
+        "id": ids(len(build)),
+        "workspace_build_id": build + 1,
+        "ready_at": _by_the_end(result.given, ready_at[build]),
+    }
+
+
+def _claims(result: KernelResult) -> Columns:
+    asked = result.rows.claims[:, kernel.C_HIT]
+    is_claim = (asked == kernel.HIT) | (asked == kernel.COLD)
+    given, claims = result.inputs.claims[is_claim], result.rows.claims[is_claim]
+    return {
+        "id": ids(len(claims)),
+        "created_at": given[:, kernel.A_AT],
+        "preset_id": given[:, kernel.A_PRESET] + 1,
+        "user_id": result.given.user_of_claim[is_claim],
+        "workspace_id": claims[:, kernel.C_WORKSPACE] + 1,
+        "workspace_build_id": claims[:, kernel.C_BUILD] + 1,
+        "hit": claims[:, kernel.C_HIT] == kernel.HIT,
+        "ready_at": _by_the_end(result.given, result.rows.builds[claims[:, kernel.C_BUILD], kernel.B_READY]),
+    }
+
+
+def sessions(given: Givens, claims: Int64Array, ready_at: Int64Array) -> Columns:
+    """The table of that name, by what each claim found (the kernel's columns) and when each build was ready."""
+    of_person = given.inputs.claims[:, kernel.A_PERSON] != kernel.NONE
+    asked, found = given.inputs.claims[of_person], claims[of_person]
+    build = found[:, kernel.C_BUILD]
+    ready = np.full(len(asked), NEVER, dtype=np.int64)
+    has_build = build != kernel.NONE
+    ready[has_build] = np.maximum(ready_at[build[has_build]], asked[has_build, kernel.A_AT])
+    what = ["claimed", "claimed", "running", "starting", "started", "nothing"]
+    return {
+        "id": ids(len(asked)),
+        "user_id": asked[:, kernel.A_PERSON] + 1,
+        "started_at": asked[:, kernel.A_AT],
+        "ended_at": asked[:, kernel.A_UNTIL],
+        "found": text(what)[found[:, kernel.C_HIT]],
+        "workspace_id": np.where(has_build, found[:, kernel.C_WORKSPACE] + 1, NEVER),
+        "workspace_build_id": np.where(has_build, build + 1, NEVER),
+        "ready_at": _by_the_end(given, ready),
+    }
+
+
+def _lifecycle_decisions(result: KernelResult) -> Columns:
+    x = result.rows.stories if result.scenario.people else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
+    return {
+        "decided_at": x[:, lives.X_AT],
+        "workspace_id": result.rows.claims[x[:, lives.X_CLAIM], kernel.C_WORKSPACE] + 1,
+        "rule": text(list(RULES.values()))[np.searchsorted(list(RULES), x[:, lives.X_RULE])],
+        "workspace_build_id": x[:, lives.X_BUILD] + 1,
+        "deadline": x[:, lives.X_DEADLINE],
+        "max_deadline": x[:, lives.X_MAX_DEADLINE],
+        "bumped_at": x[:, lives.X_BUMPED_AT],
+        "bumped_from": x[:, lives.X_BUMPED_FROM],
+        "next_start_at": x[:, lives.X_NEXT_START],
+        "last_used_at": x[:, lives.X_LAST_USED],
+        "deleting_at": x[:, lives.X_DELETING],
+        "bumps": x[:, lives.X_BUMPS],
+        "ttl": _nanoseconds(x[:, lives.X_TTL]),
+    }
+
+
+def _reconciler_decisions(result: KernelResult) -> Columns:
+    d = result.rows.decisions
+    held = d[:, kernel.D_BACKOFF_UNTIL]
+    return {
+        "decided_at": d[:, kernel.D_AT],
+        "preset_id": d[:, kernel.D_PRESET] + 1,
+        "desired": d[:, kernel.D_DESIRED],
+        "actual": d[:, kernel.D_ACTUAL],
+        "expired": d[:, kernel.D_EXPIRED],
+        "starting": d[:, kernel.D_STARTING],
+        "deleted_expired": d[:, kernel.D_DELETED_EXPIRED],
+        "deleted_oldest": d[:, kernel.D_DELETED_OLDEST],
+        "created": d[:, kernel.D_CREATED],
+        "canceled": d[:, kernel.D_CANCELED],
+        "hard_limited": d[:, kernel.D_HARD_LIMITED] == 1,
+        "backoff_until": held,
+    }
+
+
+def _template_of(given: Givens) -> Int64Array:
+    """The position of each preset's template."""
+    templates = list(dict.fromkeys(v.template for v in given.scenario.all_versions))
+    return whole(templates.index(version.template) for version, _ in given.presets)
+
+
+def _by_the_end(given: Givens, at: Int64Array) -> Int64Array:
+    """NEVER in place of what is later than the window: nothing happens after it."""
+    return np.where(at > given.scenario.end_at, NEVER, at)
+
+
+def _nanoseconds(us: Int64Array) -> Int64Array:
+    """A duration as Coder stores it; NEVER stays NEVER."""
+    return np.where(us == NEVER, NEVER, us * 1000)

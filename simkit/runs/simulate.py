@@ -1,0 +1,28 @@
+"""A scenario and a seed become a Result, on the kernel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from simkit.core import kernel
+from simkit.model import Scenario
+from simkit.runs.givens import givens
+from simkit.runs.result import KernelResult
+
+
+def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult:
+    """Simulate a scenario once. Raises RunError."""
+    given = givens(scenario, seed, replication)
+    return KernelResult(given, kernel.simulate(given.inputs, given.people))
+
+
+def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[KernelResult]:
+    """Results of replications 0, 1, ... in order, computed on `threads` threads (as many as there are processors)."""
+    workers = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        # One window of work at a time: memory is bounded by the results in it and not by all of them.
+        for first in range(0, replications, workers):
+            window = range(first, min(first + workers, replications))
+            yield from pool.map(lambda r: run(scenario, seed, r), window)

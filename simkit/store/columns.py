@@ -1,0 +1,90 @@
+"""What tables are made of: columns as arrays, each made when it is first asked for.
+
+Instants and durations are int64 microseconds with NEVER for NULL, text is an object array with None for NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.clock import NEVER, Int64Array
+
+_T = TypeVar("_T")
+
+Columns = Mapping[str, npt.NDArray[Any]]
+"""A table: its columns by name, of equal length."""
+
+Tables = Mapping[str, Columns]
+
+
+class Storable(Protocol):
+    """A run as the store takes it: tables of schema.sql without run_id."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def tables(self) -> Tables: ...
+
+
+class Lazy(Mapping[str, _T]):
+    """A mapping whose values are made when they are first asked for, and kept: most questions need few of them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], _T]]) -> None:
+        self._makers = dict(makers)
+        self._made: dict[str, _T] = {}
+
+    def __getitem__(self, name: str) -> _T:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def ids(count: int) -> Int64Array:
+    """1 to `count`."""
+    return np.arange(1, count + 1, dtype=np.int64)
+
+
+def whole(values: Iterable[int]) -> Int64Array:
+    """Whole numbers as a column."""
+    return np.array(list(values), dtype=np.int64)
+
+
+def text(values: Sequence[str | None]) -> npt.NDArray[Any]:
+    """Text as a column."""
+    return np.array(values, dtype=object)
+
+
+def length(columns: Columns) -> int:
+    """How many rows a table has."""
+    return len(next(iter(columns.values())))
+
+
+def stacked(runs: Sequence[Storable], table: str, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """These columns of a table of several runs, run by run, and run_id. A column that no run has is left out, one that
+    some have is NULL in the others."""
+    each = [run.tables[table] for run in runs]
+    lengths = [length(columns) for columns in each]
+    found = {"run_id": np.repeat(text([run.run_id for run in runs]), lengths)}
+    for name in names:
+        parts = [columns.get(name) for columns in each]
+        known = next((part for part in parts if part is not None), None)
+        if known is not None:
+            null = None if known.dtype == object else NEVER
+            found[name] = np.concatenate(
+                [np.full(n, null, known.dtype) if p is None else p for n, p in zip(lengths, parts, strict=True)]
+            )
+    return found

@@ -1,0 +1,87 @@
+"""Questions about runs in memory: views over their columns, of which only those are made that a question names.
+
+Nothing is inserted, and several runs are one table: a question costs what it reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import duckdb
+
+from simkit.store.columns import Columns, Storable, stacked
+from simkit.store.connection import SETTINGS, connect, schema, value_of
+
+_WORD = re.compile(r"[a-z_][a-z_0-9]*")
+_VIEW = re.compile(r"^CREATE VIEW (\w+) AS\n(.*?);[^;\n]*$", re.DOTALL | re.MULTILINE)
+
+
+class _Column(NamedTuple):
+    name: str
+    type: str
+    default: str
+    """An SQL expression: NULL, a constant, or what is computed from the table's other columns."""
+    is_generated: bool
+
+
+class _Schema(NamedTuple):
+    base: duckdb.DuckDBPyConnection
+    """An empty database of the schema, for tables that the runs do not have."""
+    tables: Mapping[str, tuple[_Column, ...]]
+    views: Mapping[str, str]
+    """In the order in which they build on each other."""
+
+
+@lru_cache(maxsize=1)
+def _schema() -> _Schema:
+    base = connect(":memory:")
+    base.execute(schema())
+    generated = set(re.findall(r"(\w+) \w+ GENERATED ALWAYS", schema()))
+    tables: dict[str, list[_Column]] = {}
+    for table, name, of, default in base.execute(
+        "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
+        tables.setdefault(table, []).append(_Column(name, of, default or "NULL", name in generated))
+    views = dict(_VIEW.findall(schema()))
+    return _Schema(base, {name: tuple(of) for name, of in tables.items() if name not in views}, views)
+
+
+def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnection:
+    """A connection in which the tables and views that `sql` names hold the rows of these runs. Close it."""
+    given = _schema()
+    views: list[str] = []
+    words = set(_WORD.findall(sql))
+    for name, body in reversed(list(given.views.items())):
+        if name in words:
+            views.insert(0, name)
+            words |= set(_WORD.findall(body))
+    connection = given.base.cursor()
+    connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
+    for table, columns in given.tables.items():
+        if table in words and table in runs[0].tables:
+            for column in columns:
+                if column.is_generated and column.name in words:
+                    words |= set(_WORD.findall(column.default))
+            used = [column for column in columns if column.name in words]
+            _register(connection, table, used, stacked(runs, table, [c.name for c in used]))
+    for name in views:
+        connection.execute(f"CREATE TEMP VIEW {name} AS {given.views[name]}")
+    return connection
+
+
+def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns) -> None:
+    """A view of these columns of the table, under its name."""
+    connection.register(f"given_{table}", dict(rows))
+    cells = [
+        f"{value_of(c.type, c.name) if c.name in rows else f'{c.default}::{c.type}'} AS {c.name}"
+        for c in used
+        if c.name != "run_id" and not c.is_generated
+    ]
+    generated = "".join(f", {c.default} AS {c.name}" for c in used if c.is_generated)
+    connection.execute(
+        f"CREATE TEMP VIEW {table} AS SELECT *{generated} FROM (SELECT {', '.join(['run_id', *cells])} "
+        f"FROM given_{table})"
+    )

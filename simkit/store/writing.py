@@ -1,0 +1,151 @@
+"""Runs go into a DuckDB file: each whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from simkit.clock import NEVER
+from simkit.errors import StoreError
+from simkit.store.columns import Columns, Storable, Tables, length, stacked
+from simkit.store.connection import ensure_schema, file_of, make, opened, value_of
+
+_ROWS_AT_ONCE = 500_000
+"""Runs are loaded together, each table once, up to so many rows: a statement costs as much as 100,000 of them."""
+
+# Which ids a column speaks of. Asserted on load.
+_REFERENCES = {
+    ("templates", "active_version_id"): "template_versions",
+    ("template_versions", "template_id"): "templates",
+    ("template_version_presets", "template_version_id"): "template_versions",
+    ("template_version_preset_parameters", "template_version_preset_id"): "template_version_presets",
+    ("template_version_preset_prebuild_schedules", "preset_id"): "template_version_presets",
+    ("workspaces", "template_id"): "templates",
+    ("workspace_builds", "workspace_id"): "workspaces",
+    ("workspace_builds", "template_version_id"): "template_versions",
+    ("workspace_builds", "template_version_preset_id"): "template_version_presets",
+    ("workspace_builds", "job_id"): "provisioner_jobs",
+    ("workspace_agents", "workspace_build_id"): "workspace_builds",
+    ("claims", "preset_id"): "template_version_presets",
+    ("claims", "workspace_id"): "workspaces",
+    ("claims", "workspace_build_id"): "workspace_builds",
+    ("reconciler_decisions", "preset_id"): "template_version_presets",
+    ("provisioner_job_logs", "job_id"): "provisioner_jobs",
+    ("sessions", "user_id"): "users",
+    ("sessions", "workspace_build_id"): "workspace_builds",
+    ("lifecycle_decisions", "workspace_id"): "workspaces",
+    ("lifecycle_decisions", "workspace_build_id"): "workspace_builds",
+    ("desired_instances", "preset_id"): "template_version_presets",
+}
+
+
+def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
+    """Write runs to a DuckDB file and return their run_ids. Raises StoreError.
+
+    A run is in the file entirely or not at all, also when the process is killed; small ones come some at a time. A
+    run_id that is already there is left as it is: it names the run's inputs and seed, so its rows are the same. A new
+    file comes to its name with its first runs in it. Nothing is asked of `runs` before it is known that the file can be
+    written.
+    """
+    pending = _some_at_a_time(runs)
+    saved: list[str] = []
+    if not file_of(path).exists():
+        first: list[Sequence[Storable]] = []
+
+        def fill(connection: duckdb.DuckDBPyConnection) -> None:
+            first.extend(some for some in [next(pending, None)] if some)
+            for some in first:
+                _load(connection, some)
+
+        if make(path, fill):
+            saved = [run.run_id for some in first for run in some]
+            first = [some for some in [next(pending, None)] if some]
+            if not first:
+                return saved
+        pending = chain(first, pending)
+    with opened(path) as connection:
+        ensure_schema(connection, path)
+        for some in pending:
+            _load(connection, some)
+            saved += [run.run_id for run in some]
+    return saved
+
+
+def _some_at_a_time(runs: Iterable[Storable]) -> Iterator[Sequence[Storable]]:
+    """Runs of together at most _ROWS_AT_ONCE rows, or one that has more."""
+    some: list[Storable] = []
+    rows = 0
+    for run in runs:
+        more = sum(map(length, run.tables.values()))
+        if some and rows + more > _ROWS_AT_ONCE:
+            yield some
+            some, rows = [], 0
+        some.append(run)
+        rows += more
+    if some:
+        yield some
+
+
+def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> None:
+    """Insert the rows of runs in one transaction, and make sure that they are there."""
+    already = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs").fetchall()}
+    new = list({run.run_id: run for run in runs if run.run_id not in already}.values())
+    if not new:
+        return
+    for run in new:
+        _assert_whole(run.tables)
+    tables = list(new[0].tables)
+    connection.begin()
+    try:
+        for table in tables:
+            names = dict.fromkeys(name for run in new for name in run.tables[table])
+            insert_columns(connection, table, stacked(new, table, names))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    # DuckDB can end a transaction that failed by rolling it back without raising.
+    ids = [run.run_id for run in new]
+    for table in tables:
+        stored = dict(
+            connection.execute(
+                f"SELECT run_id, count(*) FROM {table} WHERE list_contains($ids, run_id) GROUP BY run_id", {"ids": ids}
+            ).fetchall()
+        )
+        for run in new:
+            expected, found = length(run.tables[table]), stored.get(run.run_id, 0)
+            if found != expected:
+                raise StoreError(f"{run.run_id} was not stored: {table} has {found} of its {expected} rows")
+
+
+def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
+    """Insert rows as columns, run_id among them. Instants and whole numbers that are NEVER become NULL."""
+    types = dict(
+        connection.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]
+        ).fetchall()
+    )
+    selected = ", ".join(value_of(types[name], name) for name in columns)
+    connection.register("given", dict(columns))
+    connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {selected} FROM given")
+    connection.unregister("given")
+
+
+def _assert_whole(tables: Tables) -> None:
+    """Columns of one length, ids that are unique, references that lead somewhere."""
+    for table, columns in tables.items():
+        assert len({len(column) for column in columns.values()}) == 1, f"{table}: columns differ in length"
+        assert "id" not in columns or bool(np.all(np.diff(columns["id"]) > 0)), f"{table}: ids are not unique"
+    for (table, column), target in _REFERENCES.items():
+        if table not in tables or column not in tables[table]:
+            continue
+        ids, wanted = tables[target]["id"], tables[table][column]
+        wanted = wanted[wanted != NEVER]
+        if wanted.size:
+            at = np.minimum(np.searchsorted(ids, wanted), max(ids.size - 1, 0))
+            assert ids.size, f"{table}.{column} leads nowhere"
+            assert bool(np.all(ids[at] == wanted)), f"{table}.{column} leads nowhere"

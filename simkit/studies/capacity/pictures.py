@@ -1,0 +1,467 @@
+"""Pictures of pools: when people come, who finds no prebuild, what waits unused, what fails and how old it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
+
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEKDAYS, Zone
+from simkit.estimates import spread_by
+from simkit.studies.capacity.sentences import asked_for
+from simkit.studies.style import (
+    AGES,
+    MEDIAN,
+    MISSED,
+    OTHER,
+    READY,
+    SERVED,
+    STARTING,
+    TAIL,
+    WANTED,
+    WIDTH,
+    Picture,
+    days_axis,
+    empty,
+    instants,
+    legend,
+    local_time,
+    local_times,
+    name_of,
+    steps,
+    styled,
+    value_at,
+    whiskers,
+    x_of,
+    zone_of,
+)
+from simkit.timeline import local_hours
+
+_FIRST_HOURS_US = (-15 * MINUTE_US, 2 * HOUR_US)
+
+
+@styled
+def demand(answer: pd.DataFrame) -> Picture:
+    """Claims per hour over the local week, a panel per preset. `answer`: demand, of any number of runs."""
+    if answer["claims"].sum() == 0:
+        return empty("Nobody asked for a workspace in this window.")
+    return _weeks(answer, "claims", "claims per hour", "Blues")
+
+
+@styled
+def idle(answer: pd.DataFrame) -> Picture:
+    """Prebuilds that wait for somebody over the local week, on average. `answer`: idle, of any number of runs."""
+    if answer["idle_instance_hours"].sum() == 0:
+        return empty("No prebuild stood idle in this window.")
+    return _weeks(answer, "idle_instance_hours", "idle prebuilds, on average", "Oranges")
+
+
+@styled
+def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday: date) -> Picture:
+    """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps; claims by hour.
+
+    `pool` and `runs`: the answers for one run.
+    """
+    if pool.empty or not presets:
+        return empty("There is no pool to show.")
+    picture = Picture(figsize=(WIDTH, 0.6 + 2.6 * len(presets)), layout="constrained")
+    picture.alt = f"Pools and claims in the week of {monday}: {', '.join(presets)}"
+    grid = picture.subplots(2 * len(presets), 1, squeeze=False, height_ratios=[3, 1.2] * len(presets))[:, 0]
+    end_at = instants(runs["end_at"])[0]
+    for upper, lower, preset in zip(grid[::2], grid[1::2], presets, strict=True):
+        mine = pool[pool["preset"] == preset]
+        where = zone_of(mine["timezone"].iloc[0])
+        from_at = where.at(datetime.combine(monday, time()))
+        until_at = where.at(datetime.combine(monday + timedelta(days=7), time()))
+        _pool_steps(upper, mine, ("running", "desired"), from_at, min(until_at, end_at))
+        _claims_by_hour(lower, mine, where, from_at, min(until_at, end_at))
+        days_axis(lower, where, from_at, until_at)
+        _under_one(upper, lower, name_of(preset), where)
+        lower.set_ylabel("claims\nper hour")
+    legend(picture, grid[0], grid[1])
+    return picture
+
+
+@styled
+def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str]) -> Picture:
+    """The first two hours of each preset's worst day: what the pool has, who comes, and who finds nothing.
+
+    The answers for one run.
+    """
+    mornings = [m for p in presets if (m := _worst_morning(pool, first_hour, p)) is not None]
+    if not mornings:
+        return empty("No day began in this window: nobody came, and no pool grew.")
+    columns = min(len(mornings), 2)
+    rows = -(-len(mornings) // columns)
+    picture = Picture(figsize=(WIDTH, 0.6 + 3.0 * rows), layout="constrained")
+    picture.alt = "The first two hours of the day with most misses: " + ", ".join(m["preset"] for m in mornings)
+    grid = picture.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows)
+    end_at = instants(runs["end_at"])[0]
+    for upper, lower, morning in zip(grid[::2].ravel(), grid[1::2].ravel(), mornings, strict=False):
+        mine = pool[pool["preset"] == morning["preset"]]
+        where = zone_of(morning["timezone"])
+        start_at = morning["started_at"]
+        from_at, until_at = start_at + _FIRST_HOURS_US[0], start_at + _FIRST_HOURS_US[1]
+        _pool_steps(upper, mine, ("starting", "running", "desired"), from_at, min(until_at, end_at))
+        _people(lower, mine, from_at, min(until_at, end_at))
+        ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
+        lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
+        lower.set_xlim(x_of(from_at), x_of(until_at))
+        _under_one(upper, lower, f"{name_of(morning['preset'])}, {where.local(start_at):%A %Y-%m-%d}", where)
+        lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
+    for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
+        ax.set_axis_off()
+    legend(picture, grid[0, 0])
+    return picture
+
+
+@styled
+def first_hour(answer: pd.DataFrame) -> Picture:
+    """The share of people who found no prebuild in the first hour of a day, by preset and weekday, over all runs given.
+
+    `answer`: first_hour.
+    """
+    if answer["claims"].sum() == 0:
+        return empty("Nobody came in the first hour of any day.")
+    runs = answer["run_id"].nunique()
+    by = [answer["preset"], pd.to_datetime(answer["local_date"]).dt.day_of_week]
+    sums = answer.groupby(by, sort=False)[["claims", "hits"]].sum()
+    presets = list(dict.fromkeys(answer["preset"]))
+    share = np.full((len(presets), 7), np.nan)
+    picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
+    picture.alt = "Share of people who found no prebuild in the first hour, by preset and weekday"
+    ax = picture.subplots()
+    for (preset, weekday), (claims, hits) in zip(sums.index, sums.to_numpy(), strict=True):
+        row = presets.index(preset)
+        if claims:
+            share[row, weekday] = (claims - hits) / claims
+        text = f"{share[row, weekday]:.0%} of {claims / runs:.3g}" if claims else "-"
+        dark = claims > 0 and share[row, weekday] > 0.5
+        ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
+    ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
+    ax.set_xticks(range(7), WEEKDAYS)
+    ax.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    ax.set_ylim(len(presets) - 0.5, -0.5)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(f"weekday, {local_times(answer['timezone'])}")
+    ax.set_title("found no prebuild in the first hour of the day, of those who came then", fontweight="normal")
+    return picture
+
+
+@styled
+def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
+    """Hit rate, waits and claims of `presets` by local hour; bars span nine of ten replications.
+
+    `answer`: hit_rate_by_hour, of any number of runs.
+    """
+    answer = answer[answer["preset"].isin(presets)]
+    if answer.empty:
+        return empty("Nobody asked for a workspace in this window.")
+    answer = answer.assign(wait_p50_min=answer["wait_p50_s"] / 60, wait_p95_min=answer["wait_p95_s"] / 60)
+    shown = [p for p in presets if p in set(answer["preset"])]
+    picture = Picture(figsize=(WIDTH, 5.2), layout="constrained")
+    picture.alt = f"Hit rate and waits by hour of day: {', '.join(shown)}"
+    grid = picture.subplots(3, len(shown), sharex=True, sharey="row", squeeze=False, height_ratios=[2, 2, 1])
+    for (rate, wait, claims), preset in zip(grid.T, shown, strict=True):
+        mine = answer[answer["preset"] == preset]
+        _hourly(rate, mine, "hit_rate", 0.0, SERVED, "")
+        _hourly(wait, mine, "wait_p50_min", -0.15, MEDIAN, "half of the claims wait at most")
+        _hourly(wait, mine, "wait_p95_min", 0.15, TAIL, "95% wait at most")
+        came = spread_by(mine, ["hour"], "claims")
+        claims.bar(came["hour"], came["median"], color=OTHER, width=0.8)
+        rate.set_title(name_of(preset))
+        claims.set_xlabel(f"hour of day,\n{local_time(mine['timezone'].iloc[0])}")
+    hours = answer["hour"]
+    grid[0, 0].set_xlim(hours.min() - 0.6, hours.max() + 0.6)
+    step = 1 if len(shown) == 1 else 3
+    grid[2, 0].set_xticks([h for h in range(24) if hours.min() <= h <= hours.max() and h % step == 0])
+    grid[0, 0].set_ylim(min(0.5, answer["hit_rate"].min() - 0.02), 1.02)
+    grid[0, 0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    grid[1, 0].set_ylim(bottom=-0.04 * grid[1, 0].get_ylim()[1])
+    grid[0, 0].set_ylabel("claims served\nby the pool")
+    grid[1, 0].set_ylabel("wait (minutes)")
+    grid[2, 0].set_ylabel("claims\nin the window")
+    for ax in grid[:2].ravel():
+        ax.grid(axis="y")
+        ax.set_axisbelow(True)
+    legend(picture, grid[1, 0])
+    return picture
+
+
+@styled
+def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
+    """What idle prebuilds cost in the window by preset, in hours of the week with claims and in hours without any.
+
+    Instance-hours where nothing costs anything. Any number of runs: medians, with nine of ten replications as a bar.
+    """
+    if idle["idle_instance_hours"].sum() == 0:
+        return empty("No prebuild stood idle in this window.")
+    currency = name_of(idle["currency"].iloc[0])
+    costs = idle["idle_cost"].sum() > 0
+    value, unit = ("idle_cost", currency) if costs else ("idle_instance_hours", "instance-hours")
+    split = idle.assign(asked=asked_for(idle, demand))
+    presets = list(dict.fromkeys(idle["preset"]))
+    picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
+    picture.alt = f"Idle prebuilds by preset in {unit}"
+    ax = picture.subplots()
+    rows = np.arange(len(presets))
+    left = np.zeros(len(presets))
+    for asked, colour, label in (
+        (True, SERVED, "in hours of the week with claims"),
+        (False, OTHER, "in hours without"),
+    ):
+        part = split.assign(part=split[value].where(split["asked"] == asked, 0.0))
+        per_run = part.groupby(["run_id", "preset"], sort=False)["part"].sum().reset_index()
+        width = spread_by(per_run, ["preset"], "part")["median"].to_numpy()
+        ax.barh(rows, width, left=left, height=0.65, color=colour, label=label)
+        left = left + width
+    sums = split.groupby(["run_id", "preset"], sort=False)[["idle_cost", "idle_instance_hours"]].sum().reset_index()
+    total = spread_by(sums, ["preset"], value)
+    hours = spread_by(sums, ["preset"], "idle_instance_hours")["median"]
+    ax.errorbar(left, rows, xerr=whiskers(total, left), fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
+    for row, high, cost, idle_hours in zip(rows.tolist(), total["high"], total["median"], hours, strict=True):
+        text = f" {cost:,.0f} {currency}, {idle_hours:,.0f} h" if costs else f" {idle_hours:,.0f} h"
+        ax.text(max(high, left[row]), row, text, va="center", fontsize=8)
+    ax.set_yticks(rows, [name_of(p) for p in presets])
+    ax.set_ylim(len(presets) - 0.4, -0.6)
+    ax.margins(x=0.18)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"idle prebuilds over the window ({unit}; the thin bar spans nine of ten replications)")
+    legend(picture, ax)
+    return picture
+
+
+@styled
+def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
+    """Failed builds, backoffs and hard limits over the window of one run, in the presets' zone if they share one."""
+    if answer.empty:
+        return empty("No prebuild's build failed in this run.")
+    zones = set(answer["timezone"])
+    where = zone_of(zones.pop() if len(zones) == 1 else runs["timezone"].iloc[0])
+    from_at, until_at = instants(runs["start_at"])[0], instants(runs["end_at"])[0]
+    presets = list(dict.fromkeys(answer["preset"]))
+    picture = Picture(figsize=(WIDTH, 1.1 + 0.3 * len(presets)), layout="constrained")
+    picture.alt = "Failed builds, backoffs and hard limits over the window"
+    ax = picture.subplots()
+    rows = answer["preset"].map(presets.index).to_numpy()
+    x = instants(answer["happened_at"]) / DAY_US
+    held = (answer["what"] == "backoff").to_numpy()
+    if held.any():
+        until = instants(answer.loc[held, "backoff_until"]) / DAY_US
+        ax.hlines(rows[held], x[held], until, color=STARTING, linewidth=7, label="reconciler backs off")
+    for what, marker, colour in (("build failed", "x", MISSED), ("hard limit", "D", WANTED)):
+        of = (answer["what"] == what).to_numpy()
+        if of.any():
+            ax.plot(x[of], rows[of], marker, color=colour, markersize=5, label=what)
+    ax.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    ax.set_ylim(len(presets) - 0.5, -0.5)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    days_axis(ax, where, from_at, until_at)
+    ax.set_xlabel(local_time(where.name))
+    legend(picture, ax)
+    return picture
+
+
+@styled
+def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
+    """How old prebuilds were when they were claimed, against their TTL, and what became of all of them, by preset.
+
+    The answers for the same runs; ages of all of them together.
+    """
+    presets = list(dict.fromkeys(fates["preset"]))
+    became = fates.groupby("preset", sort=False)[["created", *_FATES]].sum()
+    if became["created"].sum() == 0:
+        return empty("No prebuild was built in this window.")
+    picture = Picture(figsize=(WIDTH, 1.2 + 0.32 * len(presets)), layout="constrained")
+    picture.alt = "Age of prebuilds when claimed against their TTL, and what became of prebuilds"
+    left, right = picture.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
+    for row, preset in enumerate(presets):
+        ages = age.loc[age["preset"] == preset]
+        if ages.empty:
+            left.text(0.02, row, "none was claimed", va="center", fontsize=8, transform=left.get_yaxis_transform())
+            continue
+        p5, p25, p50, p75, p95 = np.quantile(np.maximum(ages["age_s"], 1), (0.05, 0.25, 0.5, 0.75, 0.95))
+        left.hlines(row, p5, p95, color=SERVED, linewidth=1.5)
+        left.hlines(row, p25, p75, color=SERVED, linewidth=6)
+        left.plot(p50, row, "o", color="white", markeredgecolor=SERVED, markersize=5)
+        for ttl in sorted({t for t in ages["ttl_s"] if t > 0}):
+            left.vlines(ttl, row - 0.35, row + 0.35, color=MISSED, linewidth=2)
+            left.annotate(
+                "TTL",
+                (ttl, row),
+                (-4, 0),
+                textcoords="offset points",
+                color=MISSED,
+                fontsize=8,
+                ha="right",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # a line may end there
+            )
+    left.set_xscale("log")
+    low, high = left.get_xlim()
+    ticks = [(s, text) for s, text in AGES if low <= s <= high and not age.empty]
+    left.set_xticks([s for s, _ in ticks], [text for _, text in ticks])
+    left.minorticks_off()
+    left.grid(axis="x")
+    left.set_axisbelow(True)
+    left.set_xlabel("age when claimed (log scale)\ndot: median, thick: half of them, thin: nine of ten")
+    left.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    left.set_ylim(len(presets) - 0.5, -0.5)
+    begin = np.zeros(len(presets))
+    for fate, colour in _FATES.items():
+        share = (became[fate] / became["created"].clip(lower=1)).to_numpy()
+        if share.any():
+            right.barh(range(len(presets)), share, left=begin, height=0.65, color=colour, label=fate)
+        begin = begin + share
+    for row, share in enumerate(became["expired"] / became["created"].clip(lower=1)):
+        right.text(1.01, row, f"{share:.1%} expired", va="center", fontsize=8)
+    right.set_xlim(0, 1)
+    right.spines["left"].set_visible(False)
+    right.tick_params(axis="y", length=0)
+    right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    right.set_xlabel("what became of the prebuilds")
+    legend(picture, right)
+    return picture
+
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "starting": {"color": STARTING},
+    "running": {"color": SERVED, "linewidth": 0.8},
+    "desired": {"color": WANTED, "linewidth": 1.2, "linestyle": (0, (4, 2))},
+}
+_FATES = {
+    "claimed": SERVED,
+    "waiting": READY,
+    "building": STARTING,
+    "surplus": OTHER,
+    "canceled": "#777777",
+    "failed": WANTED,
+    "expired": MISSED,
+}
+
+
+def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Picture:
+    """A column's mean per hour for each hour of the local week: a heatmap per preset on one colour scale."""
+    sums = answer.groupby(["preset", "timezone", "weekday", "hour"], sort=False, as_index=False)[[value, "hours"]].sum()
+    presets = list(dict.fromkeys(zip(sums["preset"], sums["timezone"], strict=True)))
+    columns = 1 if len(presets) == 1 else 2 if len(presets) <= 4 else 3
+    rows = -(-len(presets) // columns)
+    size = (WIDTH, 2.6) if len(presets) == 1 else (WIDTH, 0.7 + 1.45 * rows)
+    picture = Picture(figsize=size, layout="constrained")
+    picture.alt = f"Heatmap of {label} by weekday and hour: {', '.join(p for p, _ in presets)}"
+    grid = picture.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    norm = Normalize(0, float((sums[value] / sums["hours"]).max()))
+    several = len({where for _, where in presets}) > 1
+    for ax, (preset, where) in zip(grid.ravel(), presets, strict=False):
+        mine = sums[(sums["preset"] == preset) & (sums["timezone"] == where)]
+        cells = np.full((7, 24), np.nan)
+        cells[mine["weekday"], mine["hour"]] = mine[value] / mine["hours"]
+        image = ax.imshow(cells, cmap=colours, norm=norm, aspect="auto")
+        ax.set_facecolor("#EEEEEE")  # what is not in the window
+        ax.set_title(name_of(preset) if len(presets) > 1 else "")
+        if several:
+            ax.set_title(where, loc="right", fontsize=7, fontweight="normal")
+        if len(presets) == 1:
+            for (weekday, hour), cell in np.ndenumerate(cells):
+                if cell > 0:
+                    colour = "white" if norm(cell) > 0.55 else "#222222"
+                    ax.text(hour, weekday, _short(cell), ha="center", va="center", fontsize=7, color=colour)
+        ax.set_xticks(range(0, 24, 1 if columns == 1 else 3 if columns == 2 else 6))
+        ax.set_yticks(range(7), WEEKDAYS)
+        ax.tick_params(length=0, labelsize=8 if len(presets) == 1 else 7)
+        ax.spines[:].set_visible(False)
+    for ax in grid.ravel()[len(presets) :]:
+        ax.set_axis_off()
+    picture.supxlabel(f"hour of day, {local_times(sums['timezone'])}", fontsize=9)
+    picture.colorbar(image, ax=grid, label=label, shrink=0.8 if rows == 1 else 0.4, pad=0.01)
+    return picture
+
+
+def _pool_steps(ax: Axes, pool: pd.DataFrame, names: Sequence[str], from_at: int, until_at: int) -> None:
+    """Eligible prebuilds as an area, columns `names` as lines: steps over [from_at, until_at), from the first row."""
+    at = instants(pool["changed_at"])
+    from_at = max(from_at, int(at[0]))
+    x, y = steps(at, pool["eligible"], from_at, until_at)
+    ax.fill_between(x, y, step="post", color=READY, alpha=0.55, linewidth=0, label="eligible (ready to claim)")
+    lines = [steps(at, pool[name], from_at, until_at) for name in names]
+    for name, (x, y) in zip(names, lines, strict=True):
+        ax.plot(x, y, drawstyle="steps-post", label=name, **_LOOKS[name])
+    ax.set_ylim(0, max(1, *(int(values.max()) for _, values in lines)) * 1.12)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _claims_by_hour(ax: Axes, pool: pd.DataFrame, where: Zone, from_at: int, until_at: int) -> None:
+    """Claims in each local hour of [from_at, until_at): served, and on top those that found no prebuild."""
+    if from_at >= until_at:
+        return
+    edges = np.append(local_hours(where, from_at, until_at - 1).at, until_at)
+    at = instants(pool["changed_at"])
+    # A claim at an edge belongs to the hour that begins there.
+    served, missed = (np.diff(value_at(at, pool[name], edges - 1)) for name in ("claimed", "missed"))
+    ax.stairs(served, edges / DAY_US, fill=True, color=SERVED, label="claims served")
+    ax.stairs(served + missed, edges / DAY_US, baseline=served, fill=True, color=MISSED, label="claims that found none")
+    ax.set_ylim(0, max(1, (served + missed).max()) * 1.1)
+    ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+
+
+def _people(ax: Axes, pool: pd.DataFrame, from_at: int, until_at: int) -> None:
+    """Who came since `from_at`, and who of them found no prebuild; each line says its own name."""
+    at = instants(pool["changed_at"])
+    came = pool["claimed"] + pool["missed"]
+    counts = []
+    for values, colour, name in ((came, SERVED, "came"), (pool["missed"], MISSED, "found none")):
+        x, y = steps(at, values, from_at, until_at)
+        y = y - value_at(at, values, np.array([from_at - 1]))[0]
+        ax.plot(x, y, drawstyle="steps-post", color=colour)
+        counts.append((y[-1], colour, name))
+    top = max(1, counts[0][0])
+    # One text stands above the other.
+    for (count, colour, name), low, high in zip(counts, (0.2 * top, 0.0), (top, 0.8 * top), strict=True):
+        y_of_text = min(max(count, low), high)
+        ax.text(x[-1], y_of_text, f" {count} {name}", color=colour, va="center", fontsize=8, clip_on=False)
+    ax.set_ylim(0, top * 1.15)
+    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def _worst_morning(pool: pd.DataFrame, first_hour: pd.DataFrame, preset: str) -> dict[str, Any] | None:
+    """The first day on which most people found no prebuild in the hours shown; None if no day began."""
+    days = first_hour[first_hour["preset"] == preset]
+    if days.empty:
+        return None
+    mine = pool[pool["preset"] == preset]
+    started_at = instants(days["started_at"])
+    at = instants(mine["changed_at"])
+    came = mine["missed"] * 1_000_000 + mine["claimed"]  # among equals, the day with most people
+    before, after = (value_at(at, came, started_at + offset - 1) for offset in _FIRST_HOURS_US)
+    worst = int(np.argmax(after - before))
+    return {"preset": preset, "timezone": days["timezone"].iloc[worst], "started_at": int(started_at[worst])}
+
+
+def _hourly(ax: Axes, answer: pd.DataFrame, value: str, offset: float, colour: str, label: str) -> None:
+    by_hour = spread_by(answer, ["hour"], value).dropna()
+    middle = by_hour["median"].to_numpy()
+    error = whiskers(by_hour, middle)
+    x = by_hour["hour"].to_numpy() + offset
+    ax.errorbar(x, middle, yerr=error, fmt="o", color=colour, markersize=4, elinewidth=1.5, capsize=2, label=label)
+
+
+def _under_one(upper: Axes, lower: Axes, title: str, where: Zone) -> None:
+    """Make two axes one panel: a title above, the time below."""
+    upper.sharex(lower)
+    upper.tick_params(labelbottom=False, which="both", length=0)
+    upper.set_title(title)
+    upper.set_ylabel("prebuilds")
+    lower.set_xlabel(local_time(where.name))
+
+
+def _short(value: float) -> str:
+    """At most three characters where that is possible: 0.3, 12, 120."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"

@@ -1,0 +1,90 @@
+"""Tables and listings as a notebook shows them: text that is text, whatever it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simkit.shown import escaped, visible, visible_lines
+from simkit.studies.wording import instant, zone_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEXT, _NUMBER = "text-align: left; vertical-align: top", "text-align: right; vertical-align: top"
+_WRAPPED = f"{_TEXT}; white-space: normal; min-width: 20rem"
+_LONG = 48  # characters, above which a column's text is wrapped
+
+
+class Table:
+    """A DataFrame of text as a notebook shows it: without an index, text to the left and numbers to the right."""
+
+    def __init__(self, frame: pd.DataFrame, numbers: frozenset[str]) -> None:
+        self.frame = frame
+        self._numbers = numbers
+
+    def __repr__(self) -> str:
+        return self.frame.map(visible).rename(columns=visible).to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        names = [str(name) for name in self.frame.columns]
+        styles = [self._style(name) for name in names]
+        head = "".join(f'<th style="{style}">{escaped(name)}</th>' for name, style in zip(names, styles, strict=True))
+        body = ""
+        for row in self.frame.itertuples(index=False, name=None):
+            cells = (f'<td style="{style}">{escaped(cell)}</td>' for cell, style in zip(row, styles, strict=True))
+            body += f"<tr>{''.join(cells)}</tr>"
+        return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+    def _style(self, name: str) -> str:
+        if name in self._numbers:
+            return _NUMBER
+        return _WRAPPED if any(len(cell) > _LONG for cell in self.frame[name]) else _TEXT
+
+
+class Listing:
+    """Text as it is, line by line: a log, metrics."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return visible_lines(self.text)
+
+    def _repr_html_(self) -> str:
+        lines = "\n".join(map(escaped, self.text.split("\n")))
+        return f'<pre style="white-space: pre-wrap">{lines}</pre>'
+
+
+def table(answer: pd.DataFrame, timezone: str) -> Table:
+    """A small answer of `ControlPlane.sql` as text: instants on the wall clock of a zone, which each names,
+    with seconds where one of a column has some,
+    whole numbers with thousands separated, "" for NULL, and `_` in column names as a space."""
+    where = zone_of(timezone)
+    numbers = frozenset(
+        name.replace("_", " ")
+        for name in answer.columns
+        if answer[name].dtype.kind in "iuf" or answer[name].isna().all()
+    )
+
+    def written(value: Any, clock: str) -> str:
+        if value is None or value != value:
+            return ""
+        if hasattr(value, "to_pydatetime"):
+            return f"{where.local(instant(value)):%a {clock} %Z}"
+        if isinstance(value, bool | np.bool_):
+            return "yes" if value else "no"
+        if isinstance(value, int | np.integer):
+            return f"{value:,}"
+        if isinstance(value, float):
+            return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+        return str(value)
+
+    def column(values: pd.Series[Any]) -> list[str]:
+        is_instant = values.dtype.kind == "M"
+        to_the_minute = is_instant and (values.dropna().dt.floor("min") == values.dropna()).all()
+        return [written(value, "%H:%M" if to_the_minute else "%H:%M:%S") for value in values]
+
+    columns = {name.replace("_", " "): column(answer[name]) for name in answer.columns}
+    return Table(type(answer)(columns), numbers)

@@ -1,0 +1,62 @@
+"""How numbers are worded: ranges over replications, days and local times, durations, shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simkit.clock import MINUTE_US, SECOND_US, UTC_ZONE, Zone, format_duration, from_datetime, zone
+from simkit.estimates import Spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Sentence(NamedTuple):
+    """Markdown with a replacement field for each of `numbers`, as `report.say` takes it."""
+
+    text: str
+    numbers: dict[str, Any]
+
+
+def range_of(of: Spread, name: str, form: str, runs: int) -> tuple[str, dict[str, float]]:
+    """What to add to a number called `name`: (text, its numbers); nothing where there is one run."""
+    if runs < 2:
+        return "", {}
+    text = f" (in nine of ten replications {{{name}_low:{form}}} to {{{name}_high:{form}}})"
+    return text, {f"{name}_low": of.low, f"{name}_high": of.high}
+
+
+def day_and_time(at: int, where: Zone, name: str) -> dict[str, str]:
+    """The numbers `{name}_day`, as "Tuesday 2026-11-17", and `{name}_time`, as "09:00 EST"."""
+    local = where.local(at)
+    return {f"{name}_day": f"{DAY_NAMES[local.weekday()]} {local:%Y-%m-%d}", f"{name}_time": f"{local:%H:%M %Z}"}
+
+
+def instant(of: Any) -> int:
+    """A pandas instant as microseconds."""
+    return from_datetime(of.to_pydatetime())
+
+
+def largest(values: pd.Series[Any]) -> Any:
+    """The label of the first of the largest values."""
+    return values.idxmax()
+
+
+def zone_of(name: str) -> Zone:
+    return zone(name) or UTC_ZONE
+
+
+def duration(seconds: float) -> str:
+    """To the second, from an hour on to the minute; "" for NaN."""
+    if np.isnan(seconds):
+        return ""
+    unit_us = SECOND_US if seconds < 3600 else MINUTE_US
+    return format_duration(round(seconds * SECOND_US / unit_us) * unit_us)
+
+
+def percent(share: float) -> str:
+    return "" if np.isnan(share) else f"{share:.1%}"

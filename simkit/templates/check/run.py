@@ -1,0 +1,262 @@
+"""Find templates and their tests, look at the first and run the second."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simkit.clock import DAY_US, parse_instant, to_datetime, zone_database_version
+from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
+from simkit.inputs.terraform import PRESET
+from simkit.model import Preset, Workload
+from simkit.templates import snapshot
+from simkit.templates.check.days import joined
+from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure
+from simkit.templates.check.file import SUFFIX, read_test_file
+from simkit.templates.check.metrics import METRICS, Verdict, judge
+from simkit.templates.check.templates import Templates, has_preset
+from simkit.templates.check.types import (
+    BadSpan,
+    Checked,
+    DesiredExpectation,
+    Estimate,
+    Failure,
+    Measured,
+    MetricExpectation,
+    NeverExpectation,
+    Outcome,
+    Simulation,
+    Status,
+    Test,
+    TestFile,
+)
+from simkit.templates.explainer import YEAR_US
+from simkit.templates.linter import lint_preset
+from simkit.timeline import Steps, schedule_steps
+
+if TYPE_CHECKING:
+    from simkit.runs.measures import Measures
+
+_TERRAFORM = ".tf"
+_LEVELS = ("error", "warning", "note")
+
+
+def find(paths: Iterable[str | Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """(Terraform files, test files) at and below the paths, each once and in order; for a Terraform file also the tests
+    in its folder.
+
+    Folders whose name begins with a dot (.terraform, .git) are passed over. Raises InputError with every path that does
+    not exist or is something else.
+    """
+    problems = Findings()
+    terraform: set[Path] = set()
+    tests: set[Path] = set()
+    for path in (Path(os.path.normpath(path)) for path in paths):
+        if path.is_dir():
+            for file in _below(path, problems):
+                (terraform if file.suffix == _TERRAFORM else tests).add(file)
+        elif not path.exists():
+            problems.error(Where(str(path)), "there is no such file or folder")
+        elif path.suffix == _TERRAFORM:
+            terraform.add(path)
+            tests.update(path.parent.glob(f"*{SUFFIX}"))
+        elif path.name.endswith(SUFFIX):
+            tests.add(path)
+        else:
+            problems.error(Where(str(path)), f"is neither a folder nor a .tf file nor a *{SUFFIX} file; name one")
+    problems.raise_errors()
+    return tuple(sorted(terraform)), tuple(sorted(tests))
+
+
+def _below(top: Path, problems: Findings) -> list[Path]:
+    found = []
+
+    def refused(error: OSError) -> None:
+        problems.error(Where(str(error.filename)), f"cannot be looked into: {error.strerror}")
+
+    for folder, folders, names in os.walk(top, onerror=refused):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(folder, name) for name in names if name.endswith((_TERRAFORM, SUFFIX))]
+    return found
+
+
+def check(
+    paths: Iterable[str | Path], keyword: str = "", strict: bool = False, variables: Mapping[str, str] | None = None
+) -> Checked:
+    """Look at every preset below the paths, compare the snapshots beside them and run every test: those called
+    `keyword`, or that have it in their name in any case; all if it is "". `variables` are values of Terraform
+    variables, by name, in place of their defaults.
+
+    A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
+    among the findings.
+    """
+    paths = tuple(paths)
+    findings: dict[Finding, None] = {}
+    presets: dict[Preset, None] = {}
+    files: list[TestFile] = []
+    templates = Templates(variables or {})
+    try:
+        terraform, test_files = find(paths)
+    except InputError as error:
+        return Checked(error.problems, (), 2, 0, strict)
+    for path in _grouped(terraform):
+        template = templates.read(path)
+        findings.update(dict.fromkeys(template.findings))
+        presets.update(dict.fromkeys(template.presets))
+    broken, differences = snapshot.differences(terraform)
+    findings.update(dict.fromkeys(broken))
+    if not templates.known and not test_files:
+        shown = " ".join(str(path) for path in paths)
+        text = f'there is neither a data "{PRESET}" in a .tf file here nor a *{SUFFIX} file; name a folder that has one'
+        findings[Finding("error", Where(shown), text)] = None
+    for path in test_files:
+        of_file = Findings()
+        read = read_test_file(path, of_file, templates)
+        findings.update(dict.fromkeys(of_file))
+        if read is not None:
+            files.append(read)
+            presets.update(dict.fromkeys(read.presets))
+    start_at = _year_start()
+    for preset in presets:
+        findings.update(dict.fromkeys(_linted(preset, None, start_at, start_at + YEAR_US)))
+    findings.update(dict.fromkeys(templates.undeclared))
+    chosen = [(file, test) for file in files for test in file.tests]
+    if keyword:
+        chosen, unknown = _chosen(chosen, keyword)
+        if unknown and not _errors(findings):
+            findings[unknown] = None
+    outcomes = tuple(run_test(file, test) for file, test in chosen)
+    warned = strict and any(finding.level == "warning" for finding in findings)
+    failed = warned or bool(differences) or not all(outcome.ok for outcome in outcomes)
+    told = sorted(findings, key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
+    status: Status = 2 if _errors(findings) else 1 if failed else 0
+    return Checked(tuple(told), outcomes, status, templates.count, strict, differences)
+
+
+def run_test(test_file: TestFile, test: Test) -> Outcome:
+    """What holds of what the test expects. Raises RunError if its simulation cannot go on."""
+    failures: list[Failure | None] = []
+    measured: list[Measured] = []
+    runs: list[Measures] = []
+    for expected in test.expectations:
+        match expected:
+            case DesiredExpectation():
+                failures.append(_desired(test_file, test, expected))
+            case NeverExpectation():
+                failures.append(_never(test_file, test, expected))
+            case MetricExpectation():
+                assert test.simulation is not None, "a metric is expected of a simulation"
+                runs = runs or _simulated(test.simulation)
+                verdict, estimate = _judged(test, expected, runs)
+                if verdict != "holds":
+                    failures.append(metric_failure(test_file, test, expected, verdict, estimate))
+                if estimate is not None:
+                    text = measured_text(test, expected, estimate)
+                    measured.append(Measured(expected.where, expected.metric, estimate, verdict == "holds", text))
+    return Outcome(test, tuple(failure for failure in failures if failure is not None), tuple(measured))
+
+
+def _desired(file: TestFile, test: Test, expected: DesiredExpectation) -> Failure | None:
+    preset = file.preset_of(test)
+    # A day more at either end says which schedule was in force just before.
+    steps = schedule_steps(preset, file.behaviour, expected.spans[0][0] - DAY_US, expected.spans[-1][1] + DAY_US)
+    bad = bad_spans(preset, steps, expected)
+    return desired_failure(file, test, expected, bad, steps) if bad else None
+
+
+def bad_spans(preset: Preset, steps: Steps, expected: DesiredExpectation) -> tuple[BadSpan, ...]:
+    """Where the expectation does not hold, in order of time; `steps` are positions of the preset's schedules in force.
+
+    Neighbours with one schedule in force are one span.
+    """
+    spans = np.array(expected.spans, dtype=np.int64)
+    instances = np.array([*(s.instances for s in preset.schedules_in_force), preset.instances], dtype=np.int64)
+    fits = np.array([expected.bound.holds(value) for value in np.maximum(instances, 0).tolist()])
+    at = np.unique(np.concatenate([spans.ravel(), steps.at]))
+    schedule = steps.value_at(np.maximum(at, steps.at[0]))
+    span_i = np.searchsorted(spans[:, 0], at, side="right") - 1
+    is_wanted = (span_i >= 0) & (at < spans[np.maximum(span_i, 0), 1])
+    is_bad = is_wanted & ~fits[schedule]
+    until = np.append(at[1:], at[-1])
+    found = []
+    for which in np.unique(schedule[is_bad]).tolist():
+        mine = is_bad & (schedule == which)
+        value = max(int(instances[which]), 0)
+        both = joined(np.stack([at[mine], until[mine]], axis=1))
+        found += [BadSpan(from_at, until_at, value, which) for from_at, until_at in both.tolist()]
+    return tuple(sorted(found, key=lambda span: span.from_at))
+
+
+def _never(file: TestFile, test: Test, expected: NeverExpectation) -> Failure | None:
+    spans = [e.spans for e in test.expectations if isinstance(e, DesiredExpectation)]
+    # From the beginning of that year on, in which the template itself is looked at, too.
+    start_at = min((_year_start(to_datetime(s[0][0] + DAY_US).year) for s in spans), default=_year_start())
+    end_at = max([start_at + YEAR_US, *(s[-1][1] for s in spans)])
+    workload = test.simulation.scenario.workload_of(test.preset) if test.simulation else None
+    found = _linted(file.preset_of(test), workload, start_at, end_at)
+    named = [finding for finding in found if finding.name == expected.name]
+    return never_failure(file, test, expected, named) if named else None
+
+
+def _simulated(simulation: Simulation) -> list[Measures]:
+    """The numbers of every replication."""
+    # The compiled kernel takes a second to import, which tests of schedules need not wait for.
+    from simkit.runs.measures import measures
+    from simkit.runs.simulate import replicate
+
+    return [measures(result) for result in replicate(simulation.scenario, simulation.seed, simulation.replications)]
+
+
+def _judged(test: Test, expected: MetricExpectation, runs: list[Measures]) -> tuple[Verdict, Estimate | None]:
+    return judge(expected.bound, METRICS[expected.metric].values(runs, test.preset))
+
+
+def _grouped(terraform: Sequence[Path]) -> list[Path]:
+    """The folders whose every file is to be looked at, and single files; none without a preset in it."""
+    folders: dict[Path, list[Path]] = {}
+    for file in terraform:
+        folders.setdefault(file.parent, []).append(file)
+    found = []
+    for folder, files in folders.items():
+        having = [file for file in files if has_preset(file)]
+        if having:
+            found += [folder] if len(files) == len(list(folder.glob(f"*{_TERRAFORM}"))) else having
+    return found
+
+
+def _chosen(tests: list[tuple[TestFile, Test]], keyword: str) -> tuple[list[tuple[TestFile, Test]], Finding | None]:
+    """Those tests, and a finding if there are none."""
+    exact = [one for one in tests if one[1].name == keyword]
+    part = exact or [one for one in tests if keyword.casefold() in one[1].name.casefold()]
+    if part:
+        return part, None
+    names = did_you_mean(keyword, {test.name for _, test in tests})
+    return [], Finding("error", Where(f"-k {keyword}"), f"no test has this in its name; {names}")
+
+
+def _errors(findings: Iterable[Finding]) -> bool:
+    return any(finding.level == "error" for finding in findings)
+
+
+def _linted(preset: Preset, workload: Workload | None, start_at: int, end_at: int) -> tuple[Finding, ...]:
+    if workload is not None:
+        return lint_preset(preset, workload, start_at, end_at)
+    return _linted_alone(preset, start_at, end_at)
+
+
+@lru_cache(maxsize=4096)
+def _linted_alone(preset: Preset, start_at: int, end_at: int) -> tuple[Finding, ...]:
+    return lint_preset(preset, None, start_at, end_at)
+
+
+def _year_start(year: int | None = None) -> int:
+    """The beginning of a year; without one, of that in which the linter looks at schedules if no test names another.
+
+    This is the year of the time zone rules' release, so that the findings are the same on whatever day it is asked.
+    """
+    return parse_instant(f"{year or int(zone_database_version()[:4])}-01-01T00:00:00Z")

@@ -1,0 +1,53 @@
+"""Say what a change of templates does: which presets differ, when desired instances do, and what people notice of it.
+
+difference = compare("main:templates", "templates", at)
+print(FORMATS["text"](difference))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.terraform import PRESET
+from simkit.model import DEFAULT_BEHAVIOUR, Behaviour
+from simkit.templates.diff import markdown, text
+from simkit.templates.diff.desired import preset_change
+from simkit.templates.diff.effect import effect_of
+from simkit.templates.diff.sides import Undeclared, read_side
+from simkit.templates.diff.types import WEEKS, Difference, Effect, Paired, Period, PresetChange, Trial
+
+__all__ = ["FORMATS", "WEEKS", "Difference", "Effect", "Paired", "Period", "PresetChange", "Trial", "compare"]
+
+FORMATS: Mapping[str, Callable[[Difference], str]] = {"text": text.render, "markdown": markdown.render}
+"""How a difference is told."""
+
+
+def compare(
+    old: str,
+    new: str,
+    at: int,
+    *,
+    weeks: int = WEEKS,
+    variables: Mapping[str, str] | None = None,
+    behaviour: Behaviour = DEFAULT_BEHAVIOUR,
+    trial: Trial | None = None,
+) -> Difference:
+    """The difference between two templates or folders of templates, seen from the instant `at` (microseconds UTC).
+
+    Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. Raises InputError with every
+    problem of both sides.
+    """
+    assert weeks > 0, "there is something to look at"
+    findings = Findings()
+    undeclared: Undeclared = []
+    before, after = (read_side(side, dict(variables or {}), findings, undeclared) for side in (old, new))
+    # A variable that a change adds, or that one of many templates has, is declared somewhere, and that is enough.
+    findings.items += [f for f in (undeclared or [[]])[0] if all(f.where in [g.where for g in e] for e in undeclared)]
+    findings.raise_errors()
+    if not before and not after:
+        raise InputError([Finding("error", Where(new), f'no data "{PRESET}" here, nor in {old}')])
+    keys = dict.fromkeys([*after, *before])
+    presets = tuple(preset_change(key, before.get(key), after.get(key), at, weeks, behaviour) for key in keys)
+    effect = None if trial is None else effect_of(before, after, trial, behaviour, findings)
+    return Difference(old, new, weeks, presets, tuple(findings), effect)

@@ -1,0 +1,179 @@
+"""Simulate both sides with the same people and the same slow builds: what people notice of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan
+from pathlib import Path
+
+import numpy as np
+
+from simkit.clock import UTC_ZONE
+from simkit.errors import NOWHERE, Finding, Findings, InputError, Where
+from simkit.estimates import mean_interval
+from simkit.inputs import load
+from simkit.inputs.history import read_history
+from simkit.model import Activate, Behaviour, History, Preset, Scenario, TemplateVersion
+from simkit.runs.measures import Measures, measures
+from simkit.runs.simulate import replicate
+from simkit.templates.diff.desired import midnight
+from simkit.templates.diff.sides import Side, Written
+from simkit.templates.diff.types import Effect, Paired, Trial
+
+
+def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings) -> Effect:
+    """Replication r of both sides meets the same claims and the same slow builds. Raises InputError."""
+    for side in (before, after):
+        seen: dict[str, Written] = {}
+        for key, written in side.items():
+            first = seen.setdefault(key.preset, written)
+            if first is not written:
+                findings.error(
+                    written.preset.where,
+                    f'"{key.preset}" is also the preset at {first.preset.where}, and demand names presets alone; '
+                    "compare one template at a time",
+                )
+    findings.raise_errors()
+    names = list(dict.fromkeys(key.preset for key in (*after, *before)))
+    given, demanded = _given(before, after, trial, behaviour, findings)
+    names_of = [{key.preset for key in side} for side in (before, after)]
+    notes = [
+        f"{name} is not among the {which} templates: its people found no prebuild there"
+        for name in demanded
+        for which, names_in in zip(("old", "new"), names_of, strict=True)
+        if name not in names_in
+    ]
+    if isinstance(given.demand, History) and not given.people:
+        notes.append("a history is the same in every replication: chance is that of builds alone")
+    sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
+    tables = [_measured(scenario, trial) for scenario in sides]
+    return Effect(
+        seed=trial.seed,
+        replications=trial.replications,
+        start_at=given.start_at,
+        end_at=given.end_at,
+        zone=given.zone,
+        demand=trial.history or trial.scenario,
+        currency=given.currency,
+        rows=_paired(tables[0], tables[1], names, any_cost=_has_cost(given)),
+        notes=tuple(notes),
+    )
+
+
+def _has_cost(scenario: Scenario) -> bool:
+    return any(w.cost_per_instance_hour for w in (scenario.workload, *(w for _, w in scenario.workloads)))
+
+
+def _given(
+    before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings
+) -> tuple[Scenario, list[str]]:
+    """(the scenario in which both sides play, the presets that are asked for, in the order of the new side)."""
+    names = list(dict.fromkeys(key.preset for key in (*after, *before)))
+    zones = {w.preset.zone for w in (*after.values(), *before.values()) if w.preset.timezone}
+    in_zone = next(iter(zones)) if len(zones) == 1 else None
+    scenario = load(trial.scenario) if trial.scenario else None
+    history = None
+    if trial.history:
+        own = scenario.zone if scenario else in_zone
+        history = read_history(Path(trial.history), own, names[0] if len(names) == 1 else None, names, findings)
+        if not findings.errors and not history.claim_at.size:
+            findings.error(Where(trial.history), "has no claims; give a history with some")
+        findings.raise_errors()
+    if scenario is not None:
+        events = tuple(event for event in scenario.events if not isinstance(event, Activate))
+        scenario = replace(scenario, events=events, demand=history or scenario.demand)
+    else:
+        assert history is not None, "a trial has a history or a scenario"
+        zone = in_zone or UTC_ZONE
+        first, last = int(history.claim_at[0]), int(history.claim_at[-1])
+        scenario = Scenario(
+            name="diff",
+            start_at=midnight(zone, first, 0),
+            end_at=midnight(zone, last, 1),
+            versions=(),
+            demand=history,
+            zone=zone,
+            behaviour=behaviour,
+            provisioner_daemons=trial.provisioner_daemons,
+            workload=trial.workload,
+            currency=trial.currency,
+        )
+    demand = scenario.demand
+    asked = set(demand.preset if isinstance(demand, History) else (profile.preset for profile in demand))
+    asked |= {people.preset for people in scenario.people}
+    known = [name for name in names if name in asked]
+    if missing := sorted(asked - set(names)):
+        where = scenario.where if scenario.where != NOWHERE else Where(trial.history)
+        raise InputError(
+            Finding("error", where, f'demand asks for "{name}", which neither side has; they have {", ".join(names)}')
+            for name in missing
+        )
+    return scenario, known
+
+
+def _versions(side: Side, names: Sequence[str]) -> tuple[TemplateVersion, ...]:
+    """A version per template; what only the other side has is a preset without prebuilds in one of its own."""
+    templates: dict[str, list[Preset]] = {}
+    for key, written in side.items():
+        templates.setdefault(key.template or "template", []).append(written.preset)
+    here = {key.preset for key in side}
+    absent = tuple(Preset(name, 0) for name in names if name not in here)
+    versions = [TemplateVersion(name, "v1", tuple(presets)) for name, presets in templates.items()]
+    return (*versions, *([TemplateVersion("(absent)", "v1", absent)] if absent else []))
+
+
+def _measured(scenario: Scenario, trial: Trial) -> list[Measures]:
+    """The numbers of every replication."""
+    return [measures(result) for result in replicate(scenario, trial.seed, trial.replications)]
+
+
+_MEASURES = (
+    ("hit_rate", "hit rate"),
+    ("wait_p50_s", "wait p50"),
+    ("wait_p95_s", "wait p95"),
+    ("idle_instance_hours", "idle instance-hours a week"),
+    ("idle_cost", "idle cost a week"),
+)
+ALL = "all presets"
+
+
+def _paired(
+    old: Sequence[Measures], new: Sequence[Measures], presets: Sequence[str], any_cost: bool
+) -> tuple[Paired, ...]:
+    rows = []
+    columns = [m for m in _MEASURES if any_cost or m[0] != "idle_cost"]
+    for preset in [*presets, *([ALL] if len(presets) > 1 else [])]:
+        for column, name in columns:
+            if preset == ALL and column.startswith("wait"):
+                continue  # a quantile of several presets is none of their quantiles
+            before, after = (np.array([_number(of, preset, column) for of in runs]) for runs in (old, new))
+            row = Paired(preset, name, *_interval(before, after))
+            rows += [] if np.isnan(row.change) else [row]
+    return tuple(rows)
+
+
+def _number(of: Measures, preset: str, column: str) -> float:
+    """One number of a run; per week where a number adds up."""
+    if preset != ALL:
+        value = float(of.columns[column][of.presets.index(preset)])
+    elif column == "hit_rate":
+        return int(of.hits.sum()) / claims if (claims := int(of.claims.sum())) else nan
+    else:
+        value = float(of.columns[column].sum())
+    return value / of.weeks if column in ("idle_instance_hours", "idle_cost") else value
+
+
+def _interval(
+    old: np.ndarray[tuple[int], np.dtype[np.float64]], new: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[float, float, float, float, float]:
+    """(mean of old, mean of new, mean of new - old, low, high) over the replications in which both have a value.
+
+    The paired-t confidence interval: Law, Simulation Modeling and Analysis, section 10.2.
+    """
+    both = ~(np.isnan(old) | np.isnan(new))
+    old, new = old[both], new[both]
+    if old.size == 0:
+        return nan, nan, nan, nan, nan
+    change = mean_interval(new - old)
+    return float(old.mean()), float(new.mean()), *change

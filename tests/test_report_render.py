@@ -1,0 +1,123 @@
+"""Reports: a notebook's parameters, its files, and what it says in result.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import simkit
+from simkit.report.notebook import _markdown, _text
+from simkit.report.render import render
+
+SCENARIO = 'window: {from: "2026-03-02", until: "2026-03-03"}\npresets: [{name: large, instances: 2}]\n'
+CELLS = """
+import simkit
+from simkit.report import cite, say
+
+results = [simkit.run(simkit.load(scenario), seed=seed)]
+cite(results)
+# ---
+summary = simkit.ask(results, "summary")
+say("The pool built **{builds}** prebuilds.", builds=summary["builds"].sum())
+# ---
+summary
+# ---
+import matplotlib.pyplot as plt
+
+figure = plt.figure(figsize=(2, 1)).add_subplot()
+"""
+
+
+def notebook(folder: Path, cells: str = CELLS, name: str = "pool.ipynb") -> Path:
+    (folder / "day.yaml").write_text(SCENARIO)
+    made = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    made.cells.append(nbformat.v4.new_markdown_cell("# A pool & its <day>"))
+    parameters = nbformat.v4.new_code_cell(f'scenario = "{folder / "day.yaml"}"\nseed = 7')
+    parameters.metadata["tags"] = ["parameters"]
+    made.cells.append(parameters)
+    made.cells += [nbformat.v4.new_code_cell(source.strip()) for source in cells.split("# ---")]
+    path = folder / name
+    nbformat.write(made, path)
+    return path
+
+
+def test_a_report_is_a_notebook_a_page_and_its_numbers(tmp_path: Path):
+    report = render(notebook(tmp_path), {"seed": "8"}, tmp_path / "reports")
+    assert report.notebook.parent == report.html.parent == report.result.parent == tmp_path / "reports" / "pool"
+
+    page = report.html.read_text()
+    assert "<title>A pool &amp; its &lt;day&gt;</title>" in page
+    assert "<strong>2</strong> prebuilds" in page
+    assert "data:image/png;base64," in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page), "the page needs no other file"
+    assert "@import" not in page
+
+    result = json.loads(report.result.read_text())
+    assert result["notebook"] == "pool.ipynb"
+    assert result["parameters"] == {"seed": 8}
+    assert result["numbers"] == {"builds": 2}
+    (run,) = result["runs"]
+    assert (run["seed"], run["replications"], run["versions"]["simkit"]) == (8, 1, simkit.__version__)
+    assert run["digest"] == simkit.run(simkit.load(tmp_path / "day.yaml"), seed=8).digest
+    assert report.sentences[1] == "The pool built 2 prebuilds."
+
+
+def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Path):
+    with pytest.raises(simkit.InputError) as caught:
+        render(notebook(tmp_path), {"sed": "8", "seed": "eight", "x": "1"}, tmp_path / "reports")
+    assert [p.text for p in caught.value.problems] == [
+        'declares no parameter "sed"; write "seed"',
+        'declares no parameter "x"; there are scenario, seed',
+        'parameter "seed": "eight" is not a whole number, as its default 7 is',
+    ]
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path: Path):
+    path = notebook(tmp_path)
+    (tmp_path / "day.yaml").write_text(SCENARIO.replace("instances: 2", "instances: -2"))
+    with pytest.raises(simkit.RunError, match=r"day\.yaml:2: instances must be") as caught:
+        render(path, {}, tmp_path / "reports")
+    assert "cell" not in str(caught.value)
+    assert caught.value.status == 2
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_mistake_in_a_notebook_is_told_with_its_cell(tmp_path: Path):
+    with pytest.raises(simkit.RunError, match=r"pool\.ipynb: cell 2 failed: ZeroDivisionError"):
+        render(notebook(tmp_path, "1 / 0"), {}, tmp_path / "reports")
+
+
+def test_what_is_no_notebook_is_told(tmp_path: Path):
+    with pytest.raises(simkit.InputError, match="there is no such notebook"):
+        render(tmp_path / "absent.ipynb", {})
+    (tmp_path / "text.ipynb").write_text("text")
+    with pytest.raises(simkit.InputError, match="is not a notebook"):
+        render(tmp_path / "text.ipynb", {})
+
+
+CRON = "**Of *all* runs, `* 8-18 * * 1-5` is `the` one**: 2 * 3"
+
+
+def test_a_sentence_without_emphasis_keeps_a_crons_stars():
+    assert _text(CRON, {}) == "Of all runs, * 8-18 * * 1-5 is the one: 2 * 3"
+    assert unescape(_markdown(CRON, {})) == (
+        "<strong>Of <em>all</em> runs, <code>* 8-18 * * 1-5</code> is <code>the</code> one</strong>: 2 * 3"
+    )
+
+
+def test_a_value_in_a_sentence_is_text_and_a_number_is_formatted():
+    values = {"name": "**<b>`x`** {n}", "n": 1234.5, "date": "2026-03-02", "line": "a\n# b"}
+    template = "- *{name}*, `{name}`: {n:,.1f} on {date}; {line}"
+    assert _text(template, values) == "- **<b>`x`** {n}, **<b>`x`** {n}: 1,234.5 on 2026-03-02; a\\n# b"
+    odd = "&#42;&#42;&#60;b&#62;&#96;x&#96;&#42;&#42; &#123;n&#125;"
+    assert _markdown(template, values) == (
+        f"- <em>{odd}</em>, <code>{odd}</code>: 1,234.5 on 2026-03-02; a<span>&#92;</span>n&#35; b"
+    )

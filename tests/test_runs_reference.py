@@ -1,0 +1,102 @@
+"""Both engines tell one story: where the kernel and the control plane cover a scenario, their rows are equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
+
+import simkit
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER
+from simkit.model import BEHAVIOURS, Preset, Scenario, Workload, constant
+from simkit.runs.reference import run_reference
+from simkit.runs.simulate import run
+from simkit.store import ask, questions, save
+
+EXAMPLES = 40
+"""In the usual suite; `make test-slow` draws as many as the rest of 300."""
+
+
+def assert_equal(given: Scenario, seed: int = 7) -> None:
+    kernel, reference = run(given, seed).tables, run_reference(given, seed).tables
+    assert kernel.keys() == reference.keys()
+    for table, columns in kernel.items():
+        for name, column in columns.items():
+            np.testing.assert_array_equal(reference[table][name], column, f"{table}.{name}")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(given=scenarios())
+def test_pools_have_equal_rows_on_both_engines(given: Scenario):
+    assert_equal(given)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(given=inhabited())
+def test_peoples_workspaces_have_equal_rows_on_both_engines(given: Scenario):
+    assert_equal(given)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(given=scenarios())
+def test_pools_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
+    assert_equal(given)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(given=inhabited())
+def test_peoples_workspaces_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
+    assert_equal(given)
+
+
+@pytest.mark.parametrize("version", sorted(BEHAVIOURS))
+def test_a_busy_day_has_equal_rows_in_every_version(version: str):
+    assert_equal(busy_week(version, hours=12))
+
+
+@pytest.mark.slow
+def test_two_weeks_in_which_everything_happens_have_equal_rows():
+    assert_equal(inhabited_fortnight())
+
+
+def test_a_reference_run_is_stored_and_asked_like_any_other(tmp_path):
+    given = scenario(Preset("p", 2, HOUR_US), claims=tuple((MONDAY_AT + i * HOUR_US, "p") for i in range(1, 9)))
+    result = run_reference(given, 7)
+    path = tmp_path / "runs.duckdb"
+    save(path, [result])
+    for question in questions():
+        assert ask(path, question).equals(run(given, 7).ask(question)), question
+
+
+def test_a_control_plane_shows_more_than_the_kernel_knows():
+    workload = Workload(constant(2 * MINUTE_US), constant(MINUTE_US), constant(MINUTE_US), constant(MINUTE_US))
+    given = scenario(Preset("p", 1), hours=2, claims=((MONDAY_AT + HOUR_US, "p"),), workload=workload)
+    plane = run_reference(given).plane
+    told = plane.sql("SELECT reason, epoch_us(happened_at) AS at FROM workspace_agent_reinitializations")
+    assert told.values.tolist() == [["prebuild_claimed", MONDAY_AT + HOUR_US + MINUTE_US]]
+    states = plane.sql("SELECT lifecycle_state, count(*) AS agents FROM workspace_agents GROUP BY ALL ORDER BY ALL")
+    assert states.values.tolist() == [["ready", 3]]
+
+
+def test_ticks_on_which_nothing_can_change_are_skipped(monkeypatch):
+    from simkit.controlplane import prebuilds
+
+    seen = []
+    snapshot = prebuilds.snapshot
+    monkeypatch.setattr(prebuilds, "snapshot", lambda tx, at, *more: seen.append(at) or snapshot(tx, at, *more))
+    given = replace(scenario(Preset("p", 2, 8 * HOUR_US)), end_at=MONDAY_AT + DAY_US, demand=history())
+    assert_equal(given)
+    assert len(seen) < 12, "a day has 1,440 ticks, and three generations of prebuilds"
+    assert seen == sorted(seen)
+
+
+def test_a_window_that_ends_while_somebody_waits_leaves_them_waiting():
+    given = scenario(Preset("p", 0), hours=1, claims=((MONDAY_AT + HOUR_US - 1, "p"),))
+    claims = run_reference(given).tables["claims"]
+    assert claims["ready_at"].tolist() == [NEVER]
+    assert simkit.run(given).tables["claims"]["ready_at"].tolist() == [NEVER]

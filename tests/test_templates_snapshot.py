@@ -1,0 +1,223 @@
+"""A snapshot is short, says every change once, and a comparison shows only what differs."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simkit.cli import main
+from simkit.clock import parse_instant
+from simkit.errors import InputError
+from simkit.templates.snapshot import compare, differences, snapshot_path, update, write
+
+TEMPLATE = """\
+data "coder_workspace_preset" "large" {
+  name = "large"
+  prebuilds {
+    instances = 2
+    scheduling {
+      timezone = "America/New_York"
+      schedule {
+        cron      = "* 8-17 * * 1,3"
+        instances = 8
+      }
+    }
+  }
+}
+data "coder_workspace_preset" "small" {
+  name = "small"
+  prebuilds {
+    instances = 1
+  }
+}
+"""
+AT = parse_instant("2026-02-25T12:00:00Z")  # a Wednesday; clocks in New York change on 8 March
+
+EXPECTED = """\
+# What the schedules of main.tf ask for. After a change that is meant: simkit snapshot --update main.tf
+from   2026-02-23
+weeks  4, until 2026-03-23
+
+preset "large"  America/New_York
+  Mon 2026-02-23 00:00 -05:00  2  base
+  Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,3"
+  Mon 2026-02-23 18:00 -05:00  2  base
+  Wed 2026-02-25 08:00 -05:00  8  "* 8-17 * * 1,3"
+  Wed 2026-02-25 18:00 -05:00  2  base
+  Mon 2026-03-02 00:00 -05:00  2  base
+  Mon 2026-03-02 08:00 -05:00  8  "* 8-17 * * 1,3"
+  Mon 2026-03-02 18:00 -05:00  2  base
+  Wed 2026-03-04 08:00 -05:00  8  "* 8-17 * * 1,3"
+  Wed 2026-03-04 18:00 -05:00  2  base
+  Sun 2026-03-08 03:00 -04:00  2  base  (clocks 02:00 -> 03:00)
+  Mon 2026-03-09 00:00 -04:00  as in the week of Mon 2026-02-23, until Mon 2026-03-23
+
+preset "small"  UTC
+  Mon 2026-02-23 00:00 +00:00  1  base
+  then the same every week until Mon 2026-03-23
+"""
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    path = tmp_path / "main.tf"
+    path.write_text(TEMPLATE)
+    return path
+
+
+def change(template: Path, old: str, new: str) -> None:
+    text = template.read_text()
+    assert old in text
+    template.write_text(text.replace(old, new))
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_a_snapshot_says_each_week_once_and_shows_the_one_in_which_clocks_change(template: Path):
+    (path,) = write([template], AT, weeks=4)
+    assert path == template.with_name("main.simkit.snapshot")
+    assert path.read_text() == EXPECTED
+
+
+def test_another_schedule_is_shown_by_its_lines_alone(template: Path):
+    write([template], AT, weeks=2)
+    change(template, "8-17 * * 1,3", "8-17 * * 1,4")
+    (finding,) = compare(template)
+    assert str(finding).splitlines() == [
+        f'{snapshot_path(template)}:7: preset "large" is not as main.tf has it',
+        '    - Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,3"',
+        '    + Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,4"',
+        '    - Wed 2026-02-25 08:00 -05:00  8  "* 8-17 * * 1,3"',
+        "    - Wed 2026-02-25 18:00 -05:00  2  base",
+        '    + Thu 2026-02-26 08:00 -05:00  8  "* 8-17 * * 1,4"',
+        "    + Thu 2026-02-26 18:00 -05:00  2  base",
+        '    - Mon 2026-03-02 08:00 -05:00  8  "* 8-17 * * 1,3"',
+        '    + Mon 2026-03-02 08:00 -05:00  8  "* 8-17 * * 1,4"',
+        '    - Wed 2026-03-04 08:00 -05:00  8  "* 8-17 * * 1,3"',
+        "    - Wed 2026-03-04 18:00 -05:00  2  base",
+        '    + Thu 2026-03-05 08:00 -05:00  8  "* 8-17 * * 1,4"',
+        "    + Thu 2026-03-05 18:00 -05:00  2  base",
+        f"    if that is meant, run: simkit snapshot --update {template}",
+    ]
+    assert differences([template]) == ((), (finding,))
+    assert compare(snapshot_path(template)) == (finding,)
+
+
+def test_what_does_not_change_desired_instances_does_not_differ(template: Path):
+    write([template], AT)
+    change(template, 'name = "small"', 'name = "small"\n  description = "for a start"')
+    assert compare(template) == ()
+
+
+def test_presets_that_come_and_go_are_named(template: Path):
+    write([template], AT)
+    change(template, '"small"', '"tiny"')
+    assert [f.text.splitlines()[0] for f in compare(template)] == [
+        'preset "small" is no longer in main.tf',
+        'preset "tiny" is new in main.tf',
+    ]
+
+
+def test_other_presets_order_and_edited_first_lines_are_noticed(template: Path):
+    (path,) = write([template], AT)
+    head, large, small = path.read_text().split("\n\n")
+    path.write_text("\n\n".join([head, small.rstrip("\n"), large]) + "\n")
+    assert "in another order" in compare(template)[0].text
+    path.write_text("\n\n".join(["# mine\n" + head, large, small]))
+    assert "its first lines is not as" in compare(template)[0].text
+
+
+def test_an_update_keeps_the_weeks_so_that_only_the_change_shows(template: Path):
+    (path,) = write([template], AT, weeks=4)
+    change(template, "instances = 8", "instances = 9")
+    assert update([template]) == (path,)
+    assert path.read_text() == EXPECTED.replace("  8  ", "  9  ")
+    assert compare(template) == ()
+
+
+def test_values_of_variables_stand_in_the_snapshot(template: Path):
+    change(template, "instances = 1\n", "instances = var.base\n")
+    template.write_text('variable "base" {\n  type = number\n}\n' + template.read_text())
+    with pytest.raises(InputError):
+        write([template], AT)
+    (path,) = write([template], AT, variables={"base": "3"})
+    assert "var    base=3" in path.read_text()
+    assert compare(template) == ()
+    update([template], {"base": "4"})
+    assert "+00:00  4  base" in path.read_text()
+
+
+def test_a_value_goes_to_the_templates_that_declare_its_variable(template: Path, tmp_path: Path):
+    other = tmp_path / "other" / "main.tf"
+    other.parent.mkdir()
+    other.write_text(
+        'variable "base" {\n  type = number\n}\n' + TEMPLATE.replace("instances = 1", "instances = var.base")
+    )
+    write([tmp_path], AT, variables={"base": "3"})
+    assert "base=3" in snapshot_path(other).read_text()
+    assert "base=3" not in snapshot_path(template).read_text()
+    with pytest.raises(InputError, match='declares no "bas"'):
+        write([tmp_path], AT, variables={"bas": "3"})
+
+
+def test_weeks_begin_on_monday_and_cover_their_time_whatever_the_day(template: Path):
+    for days in range(9):
+        day = date(2026, 10, 28) + timedelta(days=days)
+        write([template], parse_instant(f"{day}T23:30:00Z"), weeks=1)
+        first = date.fromisoformat(snapshot_path(template).read_text().splitlines()[1].split()[1])
+        assert first.weekday() == 0
+        assert first <= day < first + timedelta(weeks=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("from   2026-02-23", "from   2026-02-24", "2026-02-24 is not a Monday"),
+        ("from   2026-02-23", "from   soon", '"soon" is not a date'),
+        ("weeks  4", "weeks  0", '"0" is not 1 to 520 weeks'),
+        ("from   2026-02-23\n", "", 'has no line "from"'),
+    ],
+)
+def test_a_snapshot_that_says_no_weeks_is_unusable(template: Path, old: str, new: str, said: str):
+    (path,) = write([template], AT, weeks=4)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=said):
+        compare(template)
+    broken, differing = differences([template])
+    assert any(said in finding.text for finding in broken)
+    assert differing == ()
+
+
+def test_a_template_without_a_snapshot_has_no_problem_and_a_broken_one_is_told_elsewhere(template: Path):
+    assert differences([template]) == ((), ())
+    write([template], AT)
+    template.write_text("data {")
+    assert differences([template]) == ((), ())
+
+
+def test_nothing_is_written_if_one_template_is_wrong(template: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "main.tf").write_text(TEMPLATE.replace("8-17", "88-17"))
+    with pytest.raises(InputError):
+        write([tmp_path], AT)
+    assert list(tmp_path.rglob("*.snapshot")) == []
+
+
+def test_the_command_writes_checks_and_updates(template: Path):
+    folder = template.parent
+    assert invoke("snapshot", folder, "--check").exit_code == 2
+    done = invoke("snapshot", folder, "--at", "2026-02-25T12:00:00Z", "--weeks", "4")
+    assert (done.exit_code, done.stdout) == (0, f"Wrote {snapshot_path(template)}\n")
+    assert invoke("snapshot", folder, "--check").exit_code == 0
+    change(template, "instances = 8", "instances = 9")
+    done = invoke("snapshot", "--check", template)
+    assert (done.exit_code, "+ Mon 2026-02-23 08:00 -05:00  9" in done.stdout) == (1, True)
+    assert invoke("snapshot", "--update", folder).exit_code == 0
+    assert invoke("snapshot", "--check", folder).exit_code == 0
+    assert invoke("snapshot", folder / "nothing").exit_code == 2
