@@ -24,7 +24,7 @@ from benchmarks import people, week, year
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
-from simkit.core import kernel
+from simkit.core import kernel, pools
 from simkit.runs.reference import run_reference
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
@@ -48,7 +48,7 @@ def given(result: KernelResult) -> Given:
     scenario, inputs = result.scenario, result.inputs
     preset = scenario.versions[0].presets[0]
     return Given(
-        claims_at=inputs.claims[:, kernel.A_AT].tolist(),
+        claims_at=inputs.claims[:, pools.A_AT].tolist(),
         changes=list(zip(inputs.change_at.tolist(), inputs.change_desired.tolist(), strict=True)),
         end_at=scenario.end_at,
         interval_us=scenario.reconciler.interval_us,

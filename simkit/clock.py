@@ -17,17 +17,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
+from simkit.core.numbers import DAY_US as DAY_US
+from simkit.core.numbers import HOUR_US as HOUR_US
+from simkit.core.numbers import MINUTE_US as MINUTE_US
+from simkit.core.numbers import NEVER as NEVER
+from simkit.core.numbers import SECOND_US as SECOND_US
+from simkit.core.numbers import Int64Array as Int64Array
+
 WEEK_US = 7 * DAY_US
-NEVER = np.iinfo(np.int64).max
-"""What arrays hold where tables hold NULL: an instant that does not come."""
-
-Int64Array = npt.NDArray[np.int64]
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -27,9 +27,10 @@ from simkit.clock import NEVER, SECOND_US, UTC_ZONE
 from simkit.controlplane import jobs, prebuilds, presets, templates, uploads
 from simkit.controlplane import lifecycle as plane_lifecycle
 from simkit.controlplane.types import PREBUILDS_USER
-from simkit.core import kernel, policy
+from simkit.core import kernel, policy, pools
 from simkit.core import lifecycle as life
-from simkit.core.kernel import B_COMPLETED, B_CREATED, B_NUMBER, B_READY, B_STATUS, B_TRANSITION, B_WORKSPACE
+from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, STOP, SUCCEEDED
+from simkit.core.pools import B_COMPLETED, B_CREATED, B_NUMBER, B_READY, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.errors import RefusedError
 from simkit.model import (
     BEHAVIOURS,
@@ -265,21 +266,21 @@ def events_of(result: Result) -> Counter[tuple[int, ...]]:
     happened: Counter[Any] = Counter()
     for build in builds:
         workspace = workspaces[build[B_WORKSPACE]]
-        claimed = workspace[kernel.W_CLAIMED] != NEVER
-        if workspace[kernel.W_OWNER] != kernel.NONE and (build[B_NUMBER] > 1 or not claimed):
+        claimed = workspace[pools.W_CLAIMED] != NEVER
+        if workspace[pools.W_OWNER] != NONE and (build[B_NUMBER] > 1 or not claimed):
             continue  # a person's build
-        starts = build[B_TRANSITION] == kernel.START
-        of = (workspace[kernel.W_PRESET], workspace[kernel.W_CREATED] // SECOND_US, 0)
+        starts = build[B_TRANSITION] == START
+        of = (workspace[pools.W_PRESET], workspace[pools.W_CREATED] // SECOND_US, 0)
         happened[(build[B_CREATED] // SECOND_US, "create" if starts else "delete", *of)] += 1
         if build[B_COMPLETED] != NEVER:
-            done = {kernel.FAILED: "build_failed", kernel.CANCELED: "canceled"}
+            done = {FAILED: "build_failed", CANCELED: "canceled"}
             event = done.get(build[B_STATUS], "built" if starts else "deleted")
             happened[(build[B_COMPLETED] // SECOND_US, event, *of)] += 1
     for decision in decisions:
-        second, preset = decision[kernel.D_AT] // SECOND_US, decision[kernel.D_PRESET]
-        if decision[kernel.D_BACKOFF_UNTIL] != NEVER:
-            happened[second, "backoff", preset, 0, decision[kernel.D_BACKOFF_UNTIL] // SECOND_US] += 1
-        if decision[kernel.D_HARD_LIMITED]:
+        second, preset = decision[pools.D_AT] // SECOND_US, decision[pools.D_PRESET]
+        if decision[pools.D_BACKOFF_UNTIL] != NEVER:
+            happened[second, "backoff", preset, 0, decision[pools.D_BACKOFF_UNTIL] // SECOND_US] += 1
+        if decision[pools.D_HARD_LIMITED]:
             happened[second, "hard_limited", preset, 0, 0] += 1
     return happened
 
@@ -289,17 +290,17 @@ def claims_of(result: Result) -> list[tuple[int | None, int | None]]:
     found = []
     for given, (workspace, build, hit) in zip(result.inputs.claims, result.rows.claims, strict=True):
         ready_at = int(result.rows.builds[build, B_READY])
-        wait = None if ready_at > result.scenario.end_at else (ready_at - int(given[kernel.A_AT])) // SECOND_US
-        created = int(result.rows.workspaces[workspace, kernel.W_CREATED]) // SECOND_US
+        wait = None if ready_at > result.scenario.end_at else (ready_at - int(given[pools.A_AT])) // SECOND_US
+        created = int(result.rows.workspaces[workspace, pools.W_CREATED]) // SECOND_US
         found.append((wait, created if hit else None))
     return found
 
 
-TRANSITIONS = {"start": life.START, "stop": life.STOP, "delete": life.DELETE}
-STATUSES = {"pending": life.PENDING, "running": life.RUNNING, "canceling": life.RUNNING} | {
-    "succeeded": life.SUCCEEDED,
-    "failed": life.FAILED,
-    "canceled": life.CANCELED,
+TRANSITIONS = {"start": START, "stop": STOP, "delete": DELETE}
+STATUSES = {"pending": PENDING, "running": RUNNING, "canceling": RUNNING} | {
+    "succeeded": SUCCEEDED,
+    "failed": FAILED,
+    "canceled": CANCELED,
 }
 USERS = {"active": life.ACTIVE, "dormant": life.DORMANT_USER, "suspended": life.SUSPENDED}
 REASONS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkit.clock import HOUR_US, SECOND_US, Zone, parse_instant
-from simkit.core.calendar import NO_INSTANT, date_of, day_number, instant_of, local_us, weekday_of
+from simkit.clock import HOUR_US, NEVER, SECOND_US, Zone, parse_instant
+from simkit.core.calendar import date_of, day_number, instant_of, local_us, weekday_of
 from simkit.cron import parse
 
 EPOCH = date(1970, 1, 1)
@@ -74,7 +74,7 @@ def test_the_search_goes_on_where_a_whole_day_is_left_out():
 
 
 def test_a_cron_that_never_occurs_has_no_next():
-    assert parse("CRON_TZ=UTC 0 0 31 2 *").next_after(0) == NO_INSTANT
+    assert parse("CRON_TZ=UTC 0 0 31 2 *").next_after(0) == NEVER
 
 
 @given(second=st.integers(0, 2**31))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,9 +10,10 @@ from hypothesis import given
 from scenarios import MONDAY_AT, inhabited, inhabited_fortnight
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, parse_instant
-from simkit.core import kernel, lifecycle, lives
-from simkit.core.kernel import B_COMPLETED, B_CREATED, B_STATUS, B_TRANSITION, B_WORKSPACE, DELETE, START, STOP
+from simkit.core import kernel, lifecycle, lives, pools
 from simkit.core.lives import L_BUMPED_FROM, L_DEADLINE, L_MAX_DEADLINE, L_REASON
+from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, RUNNING, START, STOP, SUCCEEDED
+from simkit.core.pools import B_COMPLETED, B_CREATED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.model import (
     People,
     Preset,
@@ -38,6 +39,20 @@ QUICK = Workload(
     constant(MINUTE_US),
     constant(0),
 )
+
+
+def test_a_template_schedule_has_the_fields_that_the_rules_know():
+    assert {field.name for field in fields(TemplateSchedule)} == set(lifecycle.Template._fields)
+
+
+def test_each_field_of_a_template_schedule_reaches_the_rules_under_its_name():
+    numbers = {field.name: 3 + i for i, field in enumerate(fields(TemplateSchedule)) if field.type == "int"}
+    assert len(numbers) == 8
+    template_of = getattr(lives.template_of, "py_func", lives.template_of)
+    for allowed in ({"allow_user_autostart": True}, {"allow_user_autostop": True}):
+        schedule = {**numbers, "allow_user_autostart": False, "allow_user_autostop": False, **allowed}
+        given = kernel_people(replace(inhabited_fortnight(), schedule=TemplateSchedule(**schedule), events=()))
+        assert template_of(given, 0)._asdict() == schedule
 
 
 @given(given=inhabited())
@@ -86,8 +101,8 @@ def test_nothing_of_the_prebuilds_user_has_a_lifecycle(given):
 def test_every_stop_has_a_rule(given):
     result = run(given, 7)
     rows = result.rows
-    owned = rows.workspaces[rows.builds[:, B_WORKSPACE], kernel.W_OWNER] != kernel.NONE
-    told = {(s[lives.X_AT], rows.claims[s[lives.X_CLAIM], kernel.C_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
+    owned = rows.workspaces[rows.builds[:, B_WORKSPACE], pools.W_OWNER] != NONE
+    told = {(s[lives.X_AT], rows.claims[s[lives.X_CLAIM], pools.C_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
     for i in np.flatnonzero(owned & (rows.builds[:, B_TRANSITION] != START)):
         rule = told[rows.builds[i, B_CREATED], rows.builds[i, B_WORKSPACE]]
         assert rule == rows.lives[i, L_REASON]
@@ -99,12 +114,12 @@ def test_every_stop_has_a_rule(given):
 def test_every_workspace_is_running_stopped_dormant_or_deleted_and_the_builds_agree(given):
     result = run(given, 7)
     rows = result.rows
-    last = rows.builds[rows.workspaces[:, kernel.W_BUILD]]
-    owned = rows.workspaces[:, kernel.W_OWNER] != kernel.NONE
-    deleted = rows.workspaces[:, kernel.W_DELETED] != NEVER
+    last = rows.builds[rows.workspaces[:, pools.W_BUILD]]
+    owned = rows.workspaces[:, pools.W_OWNER] != NONE
+    deleted = rows.workspaces[:, pools.W_DELETED] != NEVER
     dormant = np.zeros(len(owned), dtype=bool)
-    dormant[owned] = rows.owned[rows.workspaces[owned, kernel.W_OWNER], lives.O_DORMANT] != NEVER
-    busy = last[:, B_STATUS] <= kernel.RUNNING
+    dormant[owned] = rows.owned[rows.workspaces[owned, pools.W_OWNER], lives.O_DORMANT] != NEVER
+    busy = last[:, B_STATUS] <= RUNNING
     ends = {
         "deleted": deleted,
         "dormant": ~deleted & dormant,
@@ -113,24 +128,24 @@ def test_every_workspace_is_running_stopped_dormant_or_deleted_and_the_builds_ag
         "stopped": ~deleted & ~dormant & ~busy & (last[:, B_TRANSITION] == STOP),
     }
     assert (np.stack(list(ends.values()))[:, owned].sum(axis=0) == 1).all()
-    gone = rows.builds[(rows.builds[:, B_TRANSITION] == DELETE) & (rows.builds[:, B_STATUS] == kernel.SUCCEEDED)]
-    canceled = rows.builds[:, B_STATUS] == kernel.CANCELED
+    gone = rows.builds[(rows.builds[:, B_TRANSITION] == DELETE) & (rows.builds[:, B_STATUS] == SUCCEEDED)]
+    canceled = rows.builds[:, B_STATUS] == CANCELED
     assert deleted.sum() == len(gone) + canceled.sum()
     # Nobody owns two workspaces at once.
-    person = result.inputs.claims[rows.workspaces[owned & ~deleted, kernel.W_OWNER], kernel.A_PERSON]
+    person = result.inputs.claims[rows.workspaces[owned & ~deleted, pools.W_OWNER], pools.A_PERSON]
     assert len(np.unique(person)) == len(person)
 
 
 @given(given=inhabited())
 def test_no_build_of_a_workspace_begins_before_the_one_before_it_is_done(given):
     builds = run(given, 7).rows.builds
-    order = np.lexsort((builds[:, kernel.B_NUMBER], builds[:, B_WORKSPACE]))
+    order = np.lexsort((builds[:, pools.B_NUMBER], builds[:, B_WORKSPACE]))
     before, after = builds[order][:-1], builds[order][1:]
     same = before[:, B_WORKSPACE] == after[:, B_WORKSPACE]
     assert (before[same, B_COMPLETED] <= after[same, B_CREATED]).all()
     # A stop follows a start, a person's start follows a stop or a failure or is the claim of a prebuild.
     starts_twice = same & (before[:, B_TRANSITION] == START) & (after[:, B_TRANSITION] == START)
-    claimed = (after[:, kernel.B_NUMBER] == 2) | (before[:, B_STATUS] == kernel.FAILED)
+    claimed = (after[:, pools.B_NUMBER] == 2) | (before[:, B_STATUS] == FAILED)
     assert claimed[starts_twice].all()
     assert (before[same & (after[:, B_TRANSITION] == STOP), B_TRANSITION] == START).all()
 

@@ -15,6 +15,7 @@ from simkit.controlplane import notifications, templates, workspaces
 from simkit.controlplane.types import Transition
 from simkit.core import lifecycle as core
 from simkit.core import lives
+from simkit.core.numbers import CANCELED, DELETE, FAILED, PENDING, RUNNING, START, STOP, SUCCEEDED
 from simkit.cron import CronError, daily, is_weekly, weekly
 from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
@@ -22,15 +23,15 @@ from simkit.store.database import Row, Transaction
 from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
 from simkit.workspace.rules import next_start, template, zoned
 
-_TRANSITIONS = {"start": core.START, "stop": core.STOP, "delete": core.DELETE}
+_TRANSITIONS = {"start": START, "stop": STOP, "delete": DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}
 _STATUSES = {
-    "pending": core.PENDING,
-    "running": core.RUNNING,
-    "canceling": core.RUNNING,
-    "succeeded": core.SUCCEEDED,
-    "failed": core.FAILED,
-    "canceled": core.CANCELED,
+    "pending": PENDING,
+    "running": RUNNING,
+    "canceling": RUNNING,
+    "succeeded": SUCCEEDED,
+    "failed": FAILED,
+    "canceled": CANCELED,
 }
 _LIVES = """
     SELECT

@@ -8,17 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from simkit.core.compile import jit
-
-Int64Array = npt.NDArray[np.int64]
-
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
-NO_INSTANT = np.iinfo(np.int64).max
+from simkit.core.numbers import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US, Int64Array
 
 
 class CronBits(NamedTuple):
@@ -89,7 +81,7 @@ def instant_of(wall_us: int, from_at: Int64Array, offset_us: Int64Array) -> int:
     i = _zone_i(wall_us, from_at)
     if offset_us[i] != 0:
         at = wall_us - offset_us[i]
-        end_at = from_at[i + 1] if i + 1 < from_at.size else NO_INSTANT
+        end_at = from_at[i + 1] if i + 1 < from_at.size else NEVER
         if (i > 0 and at < from_at[i]) or at >= end_at:
             i = _zone_i(at, from_at)
     return wall_us - offset_us[i]
@@ -110,7 +102,7 @@ def day_matches(cron: CronBits, day: int) -> bool:
 
 @jit
 def next_occurrence(cron: CronBits, after_at: int, from_at: Int64Array, offset_us: Int64Array) -> int:
-    """The cron's first occurrence after an instant as robfig/cron v3 finds it; NO_INSTANT if none within five years.
+    """The cron's first occurrence after an instant as robfig/cron v3 finds it; NEVER if none within five years.
 
     Its search walks months, days, hours and minutes of the wall clock, and where clocks jump it skips or repeats
     as `SpecSchedule.Next` does. The zone must cover six years from `after_at`.
@@ -122,7 +114,7 @@ def next_occurrence(cron: CronBits, after_at: int, from_at: Int64Array, offset_u
         wall = local_us(at, from_at, offset_us)
         date = date_of(wall // DAY_US)
         if date.year > last_year:
-            return NO_INSTANT
+            return NEVER
 
         wrapped = False
         while not _holds(cron.months, date.month):

@@ -5,12 +5,9 @@ Numbers are 32 bits wide and held in int64, so that compiled and plain Python ag
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from simkit.core.compile import jit
+from simkit.core.numbers import Int64Array
 
-Int64Array = npt.NDArray[np.int64]
 MASK = 0xFFFFFFFF
 ONE = 1 << 32
 """A probability of 1 as a threshold for `happens`."""

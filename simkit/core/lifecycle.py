@@ -8,24 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from simkit.core.calendar import (
-    DAY_US,
-    HOUR_US,
-    MINUTE_US,
-    NO_INSTANT,
-    CronBits,
-    instant_of,
-    local_us,
-    next_occurrence,
-)
+from simkit.core.calendar import CronBits, instant_of, local_us, next_occurrence
 from simkit.core.compile import jit
+from simkit.core.numbers import DAY_US, DELETE, FAILED, HOUR_US, MINUTE_US, NEVER, START, STOP, Int64Array
 
-Int64Array = npt.NDArray[np.int64]
-
-NEVER = NO_INSTANT
 LEEWAY_US = 2 * HOUR_US
 BUFFER_US = 15 * MINUTE_US
 EPOCH_DAY = 19_359
@@ -34,9 +20,6 @@ RETRY_DELETE_US = 24 * HOUR_US
 UNCHANGED_WITHIN_US = 2 * HOUR_US
 """A max deadline that is this near stays as it is when the template's schedule changes."""
 
-# What a workspace's latest build is for, and how its job stands (positions in Coder's enums).
-START, STOP, DELETE = 0, 1, 2
-PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED = 0, 1, 2, 3, 4
 # A user's status.
 ACTIVE, DORMANT_USER, SUSPENDED = 0, 1, 2
 # The rule that applies; NOTHING is due.

@@ -1,4 +1,4 @@
-"""What the kernel knows of people and the workspaces they own, and when the executor must next look at one of them.
+"""What the kernel knows of people and the workspaces they own, what they do, and what the executor does for them.
 
 A person owns one workspace at a time. While a person is connected, the agent reports activity every minute; reports are
 applied when somebody looks: they move the deadline as `lifecycle.bumped_deadline` says, and the last use. A connection
@@ -10,33 +10,77 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from simkit.core.calendar import MINUTE_US, CronBits
+from simkit.core.calendar import CronBits
+from simkit.core.chance import happens, mix
 from simkit.core.compile import called, part
 from simkit.core.lifecycle import (
     ACTIVE,
-    FAILED,
-    NEVER,
+    AUTODELETE,
+    AUTOSTART,
+    AUTOSTOP,
+    DORMANCY,
+    FAILED_STOP,
+    NOTHING,
     RETRY_DELETE_US,
-    START,
-    STOP,
     SUSPENDED,
+    SUSPENDED_STOP,
     Facts,
     Template,
     Zoned,
     bump_interval,
     bumped_deadline,
+    deadline_without_ttl,
     deadlines,
     max_deadline,
     next_allowed_autostart,
     next_autostart,
+    rescheduled,
+    transition,
     ttl_in_force,
 )
+from simkit.core.numbers import (
+    DELETE,
+    FAILED,
+    MINUTE_US,
+    NEVER,
+    NONE,
+    RUNNING,
+    START,
+    STOP,
+    SUCCEEDED,
+    Int64Array,
+    Table,
+)
+from simkit.core.pools import (
+    A_CONNECTED,
+    A_LUCK,
+    A_PERSON,
+    A_UNTIL,
+    B_COMPLETED,
+    B_CREATED,
+    B_NUMBER,
+    B_READY,
+    B_STATUS,
+    B_TRANSITION,
+    C_BUILD,
+    C_HIT,
+    C_WORKSPACE,
+    FAILURE_STREAM,
+    FOUND_RUNNING,
+    FOUND_STARTING,
+    P_START_FAILURE_THRESHOLD,
+    STARTED,
+    W_BUILD,
+    W_OWNER,
+    W_PRESET,
+    W_READY,
+    Inputs,
+    World,
+    new_build,
+    serve_claim,
+)
 
-Int64Array = npt.NDArray[np.int64]
-Table = npt.NDArray[np.int64]
-NONE = -1
 REPORT_US = MINUTE_US
 
 # People, given: the row of their template's schedule, crons (NONE: none), their own TTL (NEVER: unset).
@@ -54,8 +98,18 @@ V_AT, V_KIND, V_PERSON, V_VALUE, V_COLUMNS = 0, 1, 2, 3, 4
 SET_TTL, SET_TEMPLATE = 0, 1
 # Crons: five fields, both_days, and the range of the zone's offsets.
 Q_MINUTES, Q_HOURS, Q_DAYS, Q_MONTHS, Q_WEEKDAYS, Q_BOTH, Q_FROM, Q_UNTIL, Q_COLUMNS = range(9)
-# Template schedules, in the order of lifecycle.Template.
-T_COLUMNS = 10
+# Template schedules: rows are lifecycle.Template, columns are found by the names of its fields.
+T_DEFAULT_TTL = Template._fields.index("default_ttl_us")
+T_ACTIVITY_BUMP = Template._fields.index("activity_bump_us")
+T_AUTOSTART_DAYS = Template._fields.index("autostart_days")
+T_AUTOSTOP_DAYS = Template._fields.index("autostop_days")
+T_AUTOSTOP_WEEKS = Template._fields.index("autostop_weeks")
+T_FAILURE_TTL = Template._fields.index("failure_ttl_us")
+T_TIME_TIL_DORMANT = Template._fields.index("time_til_dormant_us")
+T_TIME_TIL_AUTODELETE = Template._fields.index("time_til_dormant_autodelete_us")
+T_ALLOW_AUTOSTART = Template._fields.index("allow_user_autostart")
+T_ALLOW_AUTOSTOP = Template._fields.index("allow_user_autostop")
+T_COLUMNS = len(Template._fields)
 # What the executor did and what befell a workspace: a row each.
 (
     X_AT,
@@ -77,7 +131,7 @@ X_COLUMNS = 13
 TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN, STARTED_UP = 10, 11, 12, 13, 14
 
 # Counters. TICKED_AT: the last instant of which the executor's tick, if it had one, is over.
-NEXT_CHANGE, STORIES, NEXT_LOOK, TICKED_AT, COUNTERS = 0, 1, 2, 3, 4
+NEXT_CHANGE, STORIES, NEXT_LOOK, TICKED_AT, LIFE_COUNTERS = 0, 1, 2, 3, 4
 TEMPLATES_TTL = -2
 """In place of a person's own TTL: the template's default, as it is when they get their workspace."""
 
@@ -118,7 +172,7 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
     leaves = 1
     while leaves < len(people):
         leaves *= 2
-    counters = np.zeros(COUNTERS, dtype=np.int64)
+    counters = np.zeros(LIFE_COUNTERS, dtype=np.int64)
     counters[TICKED_AT] = -NEVER
     counters[NEXT_LOOK] = -(-start_at // MINUTE_US) * MINUTE_US
     return Lives(
@@ -139,7 +193,18 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
 @part
 def template_of(lives: Lives, person: int) -> Template:
     t = lives.templates[lives.people[person, H_TEMPLATE]]
-    return Template(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8] == 1, t[9] == 1)
+    return Template(
+        default_ttl_us=t[T_DEFAULT_TTL],
+        activity_bump_us=t[T_ACTIVITY_BUMP],
+        autostart_days=t[T_AUTOSTART_DAYS],
+        autostop_days=t[T_AUTOSTOP_DAYS],
+        autostop_weeks=t[T_AUTOSTOP_WEEKS],
+        failure_ttl_us=t[T_FAILURE_TTL],
+        time_til_dormant_us=t[T_TIME_TIL_DORMANT],
+        time_til_dormant_autodelete_us=t[T_TIME_TIL_AUTODELETE],
+        allow_user_autostart=t[T_ALLOW_AUTOSTART] == 1,
+        allow_user_autostop=t[T_ALLOW_AUTOSTOP] == 1,
+    )
 
 
 @part
@@ -319,3 +384,284 @@ def due_at(lives: Lives, person: int, facts: Facts, now_at: int) -> int:
     if failed and facts.transition == START and template.failure_ttl_us > 0:
         at = min(at, tick_after(facts.finished_at + template.failure_ttl_us))
     return max(at, first_at)
+
+
+@called
+def work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+    h = lives.people[person]
+    if status_of(lives, person, now_at) == SUSPENDED:
+        return
+    w = h[H_WORKSPACE]
+    if w == NONE:
+        _settle_in(inputs, world, lives, person, i, now_at)
+        return
+    build = world.workspaces[w, W_BUILD]
+    transition, status = world.builds[build, B_TRANSITION], world.builds[build, B_STATUS]
+    claim = world.workspaces[w, W_OWNER]
+    if transition == START and status == SUCCEEDED:
+        report(lives, person, claim, build, now_at)
+    is_on = h[H_UNTIL] >= now_at
+    connects = inputs.claims[i, A_CONNECTED] == 1
+    if connects:
+        h[H_UNTIL] = max(h[H_UNTIL], inputs.claims[i, A_UNTIL])
+    world.claims[i, C_WORKSPACE] = w
+    world.claims[i, C_BUILD] = build
+    world.claims[i, C_HIT] = FOUND_RUNNING
+    if transition == START and status == SUCCEEDED:
+        if connects and not is_on:
+            h[H_REPORT] = max(now_at, world.builds[build, B_READY])
+        report(lives, person, claim, build, now_at)
+    elif transition == START and status <= RUNNING:
+        h[H_WAITING] = i
+        world.claims[i, C_HIT] = FOUND_STARTING
+    elif status <= RUNNING:
+        h[H_WAITING] = i
+        world.claims[i, C_HIT] = STARTED
+    else:
+        _start_again(world, lives, person, w, i, now_at)
+
+
+@called
+def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at: int) -> None:
+    """A person starts their stopped workspace, which ends its dormancy."""
+    o = lives.owned[world.workspaces[w, W_OWNER]]
+    if o[O_DORMANT] != NEVER:
+        o[O_DORMANT] = NEVER
+        o[O_DELETING] = NEVER
+        o[O_LAST_USED] = now_at
+        _tell(world, lives, w, WOKEN, now_at)
+    world.claims[i, C_HIT] = STARTED
+    world.claims[i, C_BUILD] = _new_life_build(world, lives, w, START, 0, now_at)
+    lives.people[person, H_WAITING] = i
+    set_wake(lives, person, NEVER)
+
+
+@called
+def _settle_in(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+    """A person who has no workspace claims one: it gets their TTL and their autostart."""
+    serve_claim(inputs, world, i, now_at)
+    h, o = lives.people[person], lives.owned[i]
+    template = template_of(lives, person)
+    h[H_WORKSPACE] = world.claims[i, C_WORKSPACE]
+    h[H_UNTIL] = inputs.claims[i, A_UNTIL] if inputs.claims[i, A_CONNECTED] == 1 else -NEVER
+    h[H_WAITING] = i
+    o[O_TTL] = h[H_TTL]
+    if h[H_TTL] == TEMPLATES_TTL:
+        o[O_TTL] = template.default_ttl_us if template.default_ttl_us > 0 else NEVER
+    o[O_LAST_USED] = now_at
+    o[O_DORMANT] = NEVER
+    o[O_DELETING] = NEVER
+    o[O_NEXT_START] = next_start(lives, person, now_at)
+    _clear(lives.builds[world.claims[i, C_BUILD]], 0)
+    set_wake(lives, person, NEVER)
+
+
+@part
+def _clear(life: Int64Array, reason: int) -> None:
+    life[L_DEADLINE] = NEVER
+    life[L_MAX_DEADLINE] = NEVER
+    life[L_REASON] = reason
+    life[L_BUMPED_AT] = NEVER
+    life[L_BUMPED_FROM] = NEVER
+    life[L_BUMPS] = 0
+
+
+@called
+def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
+    """A build of an owned workspace, initiated by its owner (whom the executor acts for)."""
+    build = new_build(world, w, transition, True, now_at)
+    _clear(lives.builds[build], reason)
+    return build
+
+
+@called
+def begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
+    """An owned workspace's start build is done: it fails, or it gets its deadlines and its owner is connected."""
+    claim = world.workspaces[w, W_OWNER]
+    person = inputs.claims[claim, A_PERSON]
+    if person == NONE:
+        return
+    build = world.workspaces[w, W_BUILD]
+    h, row = lives.people[person], world.builds[build]
+    luck = mix(inputs.claims[claim, A_LUCK] ^ row[B_NUMBER])
+    by_chance = row[B_NUMBER] > 1 and world.claims[claim, C_BUILD] != build
+    threshold = inputs.presets[world.workspaces[w, W_PRESET], P_START_FAILURE_THRESHOLD]
+    fails = by_chance and happens(threshold, luck, FAILURE_STREAM)
+    if not fails and not complete_start(lives, person, claim, build, now_at):
+        fails = True
+        _tell(world, lives, w, NO_STOP_DAY, now_at)
+    if fails:
+        row[B_STATUS] = FAILED
+        row[B_READY] = NEVER
+        world.workspaces[w, W_READY] = NEVER
+        return
+    _tell(world, lives, w, STARTED_UP, now_at)
+    h[H_REPORT] = row[B_READY]
+
+
+@called
+def go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
+    """A job of an owned workspace is done: who waited for it goes on, and the executor knows when to look again."""
+    claim = world.workspaces[w, W_OWNER]
+    if claim == NONE or inputs.claims[claim, A_PERSON] == NONE:
+        return
+    person = inputs.claims[claim, A_PERSON]
+    h = lives.people[person]
+    build = world.workspaces[w, W_BUILD]
+    waiting = h[H_WAITING]
+    h[H_WAITING] = NONE
+    if world.builds[build, B_TRANSITION] == DELETE:
+        h[H_WORKSPACE] = NONE
+        set_wake(lives, person, NEVER)
+        if waiting != NONE:
+            _settle_in(inputs, world, lives, person, waiting, now_at)
+        return
+    if world.builds[build, B_TRANSITION] == STOP and waiting != NONE:
+        _start_again(world, lives, person, w, waiting, now_at)
+        return
+    set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@called
+def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Facts:
+    build = world.workspaces[w, W_BUILD]
+    b = world.builds[build]
+    return facts_of(
+        lives,
+        person,
+        world.workspaces[w, W_OWNER],
+        b[B_TRANSITION],
+        b[B_STATUS],
+        b[B_CREATED],
+        b[B_COMPLETED],
+        build,
+        now_at,
+    )
+
+
+@called
+def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
+    """Write down what is about to happen to an owned workspace, and the numbers that caused it."""
+    i = lives.counters[STORIES]
+    lives.counters[STORIES] = i + 1
+    claim, build = world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD]
+    row, life, o = lives.stories[i], lives.builds[build], lives.owned[claim]
+    row[X_AT] = now_at
+    row[X_CLAIM] = claim
+    row[X_RULE] = rule
+    row[X_BUILD] = build
+    row[X_DEADLINE] = life[L_DEADLINE]
+    row[X_MAX_DEADLINE] = life[L_MAX_DEADLINE]
+    row[X_BUMPED_AT] = life[L_BUMPED_AT]
+    row[X_BUMPED_FROM] = life[L_BUMPED_FROM]
+    row[X_NEXT_START] = o[O_NEXT_START]
+    row[X_LAST_USED] = o[O_LAST_USED]
+    row[X_DELETING] = o[O_DELETING]
+    row[X_BUMPS] = life[L_BUMPS]
+    row[X_TTL] = o[O_TTL]
+
+
+@called
+def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
+    """The lifecycle executor looks at a person's workspace, and acts by the first rule that applies."""
+    w = lives.people[person, H_WORKSPACE]
+    if w == NONE or world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
+        set_wake(lives, person, NEVER)  # until the job is done
+        return
+    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
+    if world.builds[build, B_TRANSITION] == START and world.builds[build, B_STATUS] == SUCCEEDED:
+        report(lives, person, claim, build, now_at)
+    facts = _facts(world, lives, person, w, now_at)
+    template = template_of(lives, person)
+    rule = transition(facts, template, now_at)
+    if rule != NOTHING:
+        _tell(world, lives, w, rule, now_at)
+    o = lives.owned[claim]
+    if rule in (AUTOSTOP, SUSPENDED_STOP, FAILED_STOP):
+        _new_life_build(world, lives, w, STOP, rule, now_at)
+        o[O_NEXT_START] = next_start(lives, person, now_at)
+    elif rule == AUTOSTART:
+        _new_life_build(world, lives, w, START, rule, now_at)
+    elif rule == AUTODELETE:
+        _new_life_build(world, lives, w, DELETE, rule, now_at)
+    elif rule == DORMANCY:
+        o[O_DORMANT] = now_at
+        if template.time_til_dormant_autodelete_us > 0:
+            o[O_DELETING] = now_at + template.time_til_dormant_autodelete_us
+        if facts.transition == START:
+            _new_life_build(world, lives, w, STOP, rule, now_at)
+            o[O_NEXT_START] = next_start(lives, person, now_at)
+    if world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
+        set_wake(lives, person, NEVER)
+    else:
+        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@called
+def change(world: World, lives: Lives, i: int) -> None:
+    """A person's TTL or a template's schedule changes."""
+    x = lives.changes[i]
+    now_at, person = x[V_AT], x[V_PERSON]
+    h = lives.people[person]
+    if x[V_KIND] == SET_TTL and not template_of(lives, person).allow_user_autostop:
+        return  # Coder refuses it
+    w = h[H_WORKSPACE]
+    runs = False
+    if w != NONE:
+        b = world.builds[world.workspaces[w, W_BUILD]]
+        runs = b[B_TRANSITION] == START and b[B_STATUS] == SUCCEEDED
+        if runs:
+            report(lives, person, world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD], now_at)
+    if x[V_KIND] == SET_TTL:
+        h[H_TTL] = x[V_VALUE]
+    else:
+        h[H_TEMPLATE] = x[V_VALUE]
+    h[H_CROSSED] = -NEVER
+    if w == NONE:
+        return
+    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
+    o, life = lives.owned[claim], lives.builds[build]
+    if x[V_KIND] == SET_TTL:
+        o[O_TTL] = x[V_VALUE]
+        _tell(world, lives, w, TTL_CHANGED, now_at)
+        if runs and x[V_VALUE] == NEVER:
+            life[L_DEADLINE] = deadline_without_ttl(life[L_MAX_DEADLINE])
+    else:
+        _tell(world, lives, w, TEMPLATE_CHANGED, now_at)
+        o[O_NEXT_START] = next_start(lives, person, world.builds[build, B_CREATED])
+        if runs:
+            template = template_of(lives, person)
+            max_at = NEVER
+            if h[H_QUIET_HOURS] != NONE:
+                max_at, _ = max_deadline(
+                    schedule_of(lives, h[H_QUIET_HOURS]), world.builds[build, B_COMPLETED], template
+                )
+            life[L_DEADLINE], life[L_MAX_DEADLINE] = rescheduled(
+                life[L_DEADLINE], life[L_MAX_DEADLINE], max_at, ttl_in_force(o[O_TTL], template), now_at
+            )
+    if world.builds[build, B_STATUS] > RUNNING:
+        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+
+
+@called
+def look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
+    """The executor's tick: at everybody who is due, or at everybody, in order."""
+    lives.counters[TICKED_AT] = now_at
+    if every_tick:
+        for person in range(lives.people.shape[0]):
+            _execute(world, lives, person, now_at)
+        lives.counters[NEXT_LOOK] = now_at + MINUTE_US
+    else:
+        while lives.wakes[1] == now_at:
+            _execute(world, lives, first_due(lives), now_at)
+
+
+@called
+def end_lives(inputs: Inputs, world: World, lives: Lives, end_at: int) -> None:
+    """What agents have reported until the window ends."""
+    for person in range(lives.people.shape[0]):
+        w = lives.people[person, H_WORKSPACE]
+        if w != NONE:
+            b = world.builds[world.workspaces[w, W_BUILD]]
+            if b[B_TRANSITION] == START and b[B_STATUS] == SUCCEEDED:
+                report(lives, person, world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD], end_at)

@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
-from simkit.core import kernel, lives
+from simkit.core import lives, pools
 from simkit.core.chance import ONE
-from simkit.core.lifecycle import Template
+from simkit.core.numbers import NONE, Table
 from simkit.cron import is_weekly, weekly
 from simkit.demand import Claims, draw
 from simkit.demand.streams import key
@@ -37,9 +37,10 @@ from simkit.model import (
 from simkit.store.columns import ids, whole
 from simkit.timeline import desired
 from simkit.version import __version__
+from simkit.workspace.rules import template
 
 _YEARS_AHEAD_US = 6 * 366 * DAY_US
-_ORDERS = {"oldest": kernel.OLDEST, "newest": kernel.NEWEST, "random": kernel.RANDOM}
+_ORDERS = {"oldest": pools.OLDEST, "newest": pools.NEWEST, "random": pools.RANDOM}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Givens:
     replication: int
     presets: tuple[tuple[TemplateVersion, Preset], ...]
     """In the kernel's order."""
-    inputs: kernel.Inputs
+    inputs: pools.Inputs
     people: lives.People | None
 
     @cached_property
@@ -66,9 +67,9 @@ class Givens:
     @cached_property
     def user_of_claim(self) -> Int64Array:
         """Who asks: a person, or somebody new for each claim: int64[n], ids."""
-        person = self.inputs.claims[:, kernel.A_PERSON]
+        person = self.inputs.claims[:, pools.A_PERSON]
         strangers_from = sum(p.count for p in self.scenario.people)
-        return np.where(person == kernel.NONE, strangers_from + ids(len(person)), person + 1)
+        return np.where(person == NONE, strangers_from + ids(len(person)), person + 1)
 
 
 def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
@@ -81,7 +82,7 @@ def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
         raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
     own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
     presets = own.inputs.presets.copy()
-    presets[:, kernel.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
+    presets[:, pools.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
     which = (seed, replication, scenario.start_at, scenario.end_at, own.asked_for)
     claims = _CLAIMS.get(
         (scenario.demand, scenario.people),
@@ -133,7 +134,7 @@ class _OwnPart:
     """
 
     presets: tuple[tuple[TemplateVersion, Preset], ...]
-    inputs: kernel.Inputs
+    inputs: pools.Inputs
     people: lives.People | None
     asked_for: _AskedFor
 
@@ -154,18 +155,18 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     failing_from = _offsets(len(f) for f in failing)
     change_from = _offsets(s.at.size for s in steps)
 
-    given = np.zeros((len(presets), kernel.P_COLUMNS), dtype=np.int64)
-    given[:, kernel.P_INSTANCES] = [p.instances for _, p in presets]
-    given[:, kernel.P_TTL] = [p.ttl_us for _, p in presets]
-    given[:, kernel.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
-    given[:, kernel.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
-    given[:, kernel.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
-    given[:, kernel.P_FAILING_FROM], given[:, kernel.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
-    given[:, kernel.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
-    given[:, kernel.P_CHANGES_FROM], given[:, kernel.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
-    given[:, kernel.P_SAMPLES_FROM :] = sample_ranges
-    inputs = kernel.Inputs(
-        settings=kernel.Settings(
+    given = np.zeros((len(presets), pools.P_COLUMNS), dtype=np.int64)
+    given[:, pools.P_INSTANCES] = [p.instances for _, p in presets]
+    given[:, pools.P_TTL] = [p.ttl_us for _, p in presets]
+    given[:, pools.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
+    given[:, pools.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
+    given[:, pools.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
+    given[:, pools.P_FAILING_FROM], given[:, pools.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
+    given[:, pools.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
+    given[:, pools.P_CHANGES_FROM], given[:, pools.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
+    given[:, pools.P_SAMPLES_FROM :] = sample_ranges
+    inputs = pools.Inputs(
+        settings=pools.Settings(
             start_at=scenario.start_at,
             end_at=scenario.end_at,
             interval_us=scenario.reconciler.interval_us,
@@ -183,7 +184,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
         samples=samples,
         failing=whole(ordinal for f in failing for ordinal in f),
         events=_events(scenario, versions, of_version),
-        claims=np.empty((0, kernel.A_COLUMNS), dtype=np.int64),
+        claims=np.empty((0, pools.A_COLUMNS), dtype=np.int64),
     )
     active_from = [scenario.start_at] * len(scenario.versions)
     active_from += [e.at for e in scenario.events if isinstance(e, Activate)]
@@ -195,17 +196,17 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     return _OwnPart(presets, inputs, kernel_people(scenario), asked)
 
 
-def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVersion, Preset], ...]) -> kernel.Table:
+def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVersion, Preset], ...]) -> Table:
     """Claims as the kernel takes them, each for the preset of the newest version so far that has one of this name.
 
     Raises RunError for a name that no version has.
     """
-    table = np.empty((drawn.at.size, kernel.A_COLUMNS), dtype=np.int64)
-    table[:, kernel.A_AT] = drawn.at
-    table[:, kernel.A_LUCK] = drawn.luck
-    table[:, kernel.A_PERSON] = drawn.person
-    table[:, kernel.A_UNTIL] = drawn.until
-    table[:, kernel.A_CONNECTED] = drawn.connected
+    table = np.empty((drawn.at.size, pools.A_COLUMNS), dtype=np.int64)
+    table[:, pools.A_AT] = drawn.at
+    table[:, pools.A_LUCK] = drawn.luck
+    table[:, pools.A_PERSON] = drawn.person
+    table[:, pools.A_UNTIL] = drawn.until
+    table[:, pools.A_CONNECTED] = drawn.connected
     known = dict(asked_for)
     first = np.zeros(len(drawn.names), dtype=np.int64)
     for name_i, name in enumerate(drawn.names):
@@ -213,13 +214,13 @@ def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVe
             has = ", ".join(f'"{n}"' for n in dict.fromkeys(p.name for _, p in presets))
             raise RunError(f'the demand asks for the preset "{name}", which no template version has; it has {has}')
         first[name_i] = known[name][0][1]
-    table[:, kernel.A_PRESET] = first[drawn.preset]
+    table[:, pools.A_PRESET] = first[drawn.preset]
     for name_i, name in enumerate(drawn.names):
         if len(known[name]) > 1:
             since, chosen = (whole(column) for column in zip(*known[name], strict=True))
             mine = drawn.preset == name_i
             position = np.maximum(np.searchsorted(since, drawn.at[mine], side="right") - 1, 0)
-            table[mine, kernel.A_PRESET] = chosen[position]
+            table[mine, pools.A_PRESET] = chosen[position]
     return table
 
 
@@ -237,7 +238,7 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
         row = [0] * lives.H_COLUMNS
         row[lives.H_TTL], row[lives.H_SUSPENDED_AT] = ttl_us, people.suspended_at
         for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
-            row[column] = crons.setdefault(text, len(crons)) if is_weekly(text) else lives.NONE
+            row[column] = crons.setdefault(text, len(crons)) if is_weekly(text) else NONE
         rows += [row] * people.count
     changes: list[tuple[int, int, int, int]] = []
     later = 0
@@ -252,7 +253,7 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
     cron_rows, offsets = _crons(scenario, list(crons))
     return lives.People(
         people=np.array(rows, dtype=np.int64).reshape(-1, lives.H_COLUMNS),
-        templates=np.array([[int(getattr(s, name)) for name in Template._fields] for s in schedules], dtype=np.int64),
+        templates=np.array([template(s) for s in schedules], dtype=np.int64),
         crons=cron_rows,
         zone_from=offsets[0],
         zone_offset=offsets[1],
@@ -293,23 +294,23 @@ def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_versio
             case Activate():
                 before = active.get(event.version.template)
                 if before is not None:
-                    rows += [(event.at, kernel.DEACTIVATE, p) for p in of_version[before]]
-                rows += [(event.at, kernel.ACTIVATE, p) for p in of_version[later]]
+                    rows += [(event.at, pools.DEACTIVATE, p) for p in of_version[before]]
+                rows += [(event.at, pools.ACTIVATE, p) for p in of_version[later]]
                 active[event.version.template] = later
                 later += 1
             case Invalidate():
                 for i in active.values():
                     chosen = zip(of_version[i], versions[i].presets, strict=True)
-                    rows += [(event.at, kernel.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
+                    rows += [(event.at, pools.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
             case Pause():
-                rows.append((event.at, kernel.PAUSE, 0))
+                rows.append((event.at, pools.PAUSE, 0))
             case Resume():
-                rows.append((event.at, kernel.RESUME, 0))
+                rows.append((event.at, pools.RESUME, 0))
             case SetTTL() | SetSchedule():
                 pass  # of people's workspaces, see kernel_people
     if not scenario.behaviour.invalidates:
-        rows = [row for row in rows if row[1] != kernel.INVALIDATE]
-    return np.array(rows, dtype=np.int64).reshape(-1, kernel.E_COLUMNS)
+        rows = [row for row in rows if row[1] != pools.INVALIDATE]
+    return np.array(rows, dtype=np.int64).reshape(-1, pools.E_COLUMNS)
 
 
 @lru_cache(maxsize=256)
@@ -324,7 +325,7 @@ def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
     begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
     ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]
     return (
-        np.array(ranges, dtype=np.int64).reshape(-1, 2 * kernel.DURATIONS),
+        np.array(ranges, dtype=np.int64).reshape(-1, 2 * pools.DURATIONS),
         np.concatenate([whole(()), *(_sample_array(d) for d in distinct)]),
     )
 

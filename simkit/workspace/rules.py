@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from simkit.clock import NEVER
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 def template(schedule: TemplateSchedule) -> core.Template:
     """A template's schedule as the rules take it."""
-    return core.Template(*astuple(schedule))
+    return core.Template(**asdict(schedule))
 
 
 def zoned(cron: Cron, at: int) -> core.Zoned:

@@ -1,0 +1,249 @@
+"""Pools, jobs and claims: nothing is lost, nothing happens twice, and each rule acts when it is due."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from scenarios import MONDAY_AT, scenario, scenarios
+
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
+from simkit.core import pools
+from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
+from simkit.core.pools import (
+    B_COMPLETED,
+    B_CREATED,
+    B_HUMAN,
+    B_NUMBER,
+    B_READY,
+    B_STARTED,
+    B_STATUS,
+    B_TRANSITION,
+    B_WORKSPACE,
+    C_BUILD,
+    C_HIT,
+    C_WORKSPACE,
+    D_AT,
+    D_BACKOFF_UNTIL,
+    D_CANCELED,
+    D_CREATED,
+    D_DELETED_EXPIRED,
+    D_DELETED_OLDEST,
+    D_HARD_LIMITED,
+    W_BUILD,
+    W_CLAIMED,
+    W_CREATED,
+    W_DELETED,
+    W_ORDINAL,
+    W_OWNER,
+)
+from simkit.model import BEHAVIOURS, Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
+from simkit.runs.result import Result
+from simkit.runs.simulate import run
+
+
+def columns(table: np.ndarray, *which: int) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in table[:, list(which)].tolist()]
+
+
+def minutes(at: np.ndarray) -> list[int | None]:
+    """Instants as whole minutes of the scenario; None: not yet."""
+    return [None if a == NEVER else (a - MONDAY_AT) // MINUTE_US for a in at.tolist()]
+
+
+QUICK = Workload(constant(2 * MINUTE_US), constant(0), constant(MINUTE_US), constant(0), constant(MINUTE_US))
+
+
+@given(given=scenarios())
+def test_every_workspace_ends_as_exactly_one_thing_and_the_builds_agree(given):
+    workspaces, builds, claims, decisions, *_ = run(given).rows
+    owned = workspaces[:, W_OWNER] != NONE
+    deleted = workspaces[:, W_DELETED] != NEVER
+    last = builds[workspaces[:, W_BUILD]]
+    prebuild = ~owned & ~deleted & (last[:, B_TRANSITION] == START)
+    in_progress = np.isin(last[:, B_STATUS], (PENDING, RUNNING))
+    ends = np.stack(
+        [
+            owned,
+            deleted,
+            ~owned & ~deleted & (last[:, B_TRANSITION] == DELETE) & in_progress,
+            prebuild & in_progress,
+            prebuild & (last[:, B_STATUS] == SUCCEEDED),
+            prebuild & (last[:, B_STATUS] == FAILED),
+        ]
+    )
+    assert (ends.sum(axis=0) == 1).all()
+
+    of_prebuilds = ~owned | (workspaces[:, W_CLAIMED] != NEVER)
+    assert decisions[:, D_CREATED].sum() == of_prebuilds.sum()
+    assert decisions[:, D_CANCELED].sum() == (builds[:, B_STATUS] == CANCELED).sum()
+    removed = decisions[:, [D_DELETED_EXPIRED, D_DELETED_OLDEST]].sum()
+    assert removed == (builds[:, B_TRANSITION] == DELETE).sum()
+    # A workspace is built once, and once more if it is claimed or deleted.
+    assert len(builds) == len(workspaces) + removed + claims[:, C_HIT].sum()
+    assert (np.bincount(builds[:, B_WORKSPACE], minlength=len(workspaces)) == last[:, B_NUMBER]).all()
+
+
+@given(given=scenarios())
+def test_a_build_waits_for_a_daemon_and_no_daemon_does_two_at_once(given):
+    result = run(given)
+    builds, daemons = result.rows.builds, given.provisioner_daemons
+    created, started, completed, status = (builds[:, c] for c in (B_CREATED, B_STARTED, B_COMPLETED, B_STATUS))
+    assert (started >= created).all()
+    taken = started != NEVER
+    assert (completed[taken] >= started[taken]).all()
+    assert (np.isin(status[~taken], (PENDING, CANCELED))).all()
+    assert ((completed == NEVER) == np.isin(status, (PENDING, RUNNING))).all()
+    assert ((status == RUNNING) == (taken & (completed == NEVER))).all()
+    # A job that ends makes room at that instant, so ends are counted first; jobs that take no time occupy nothing.
+    lasting = taken & (completed > started)
+    change = sorted([(at, 1) for at in started[lasting]] + [(at, -1) for at in completed[lasting] if at != NEVER])
+    assert max(np.cumsum([step for _, step in change]), default=0) <= daemons
+    # No one waits while a daemon is free at the end.
+    assert (status == PENDING).sum() == 0 or (status == RUNNING).sum() == daemons
+
+
+@given(given=scenarios())
+def test_every_claim_has_a_workspace_of_its_own(given):
+    result = run(given)
+    workspaces, builds, claims, *_ = result.rows
+    asked = result.inputs.claims
+    assert sorted(claims[:, C_WORKSPACE]) == sorted(np.flatnonzero(workspaces[:, W_OWNER] != NONE))
+    taken = workspaces[claims[:, C_WORKSPACE]]
+    build = builds[claims[:, C_BUILD]]
+    hit = claims[:, C_HIT] == 1
+    assert (taken[:, W_OWNER] == np.arange(len(claims))).all()
+    assert (build[:, B_CREATED] == asked[:, pools.A_AT]).all()
+    assert (build[:, B_NUMBER] == 1 + hit).all()
+    assert (taken[hit, W_CLAIMED] == asked[hit, pools.A_AT]).all()
+    assert (taken[~hit, W_CREATED] == asked[~hit, pools.A_AT]).all()
+    first = {int(w): i for i, w in reversed(list(enumerate(builds[:, B_WORKSPACE])))}
+    ready_at = np.array([builds[first[int(w)], B_READY] for w in claims[hit, C_WORKSPACE]])
+    assert (ready_at <= asked[hit, pools.A_AT]).all(), "a claimed prebuild was ready"
+    assert (taken[:, pools.W_PRESET] == asked[:, pools.A_PRESET]).all()
+
+
+@given(given=scenarios())
+def test_prebuilds_jobs_wait_while_a_persons_job_does(given):
+    builds = run(given).rows.builds
+    taken = np.flatnonzero(builds[:, B_STARTED] != NEVER)
+    for i in taken[builds[taken, B_HUMAN] == 0]:
+        at = builds[i, B_STARTED]
+        # Rows are in order of creation; a person's job that came after at this instant is no reason to wait.
+        people = builds[:i][builds[:i, B_HUMAN] == 1]
+        assert not (people[:, B_STARTED] > at).any()
+
+
+def test_a_pool_is_filled_at_the_first_tick_and_again_at_the_tick_after_a_claim():
+    claimed_at = MONDAY_AT + 10 * MINUTE_US + SECOND_US
+    result = run(scenario(Preset("p", 2), claims=((claimed_at, "p"),), workload=QUICK))
+    assert minutes(result.rows.workspaces[:, W_CREATED]) == [0, 0, 11]
+    assert columns(result.rows.claims, C_WORKSPACE, C_HIT) == [(0, 1)]
+
+
+def test_a_claim_of_an_empty_pool_builds_a_workspace_cold():
+    result = run(scenario(Preset("p", 0), claims=((MONDAY_AT + MINUTE_US, "p"),), workload=QUICK))
+    assert columns(result.rows.claims, C_HIT) == [(0,)]
+    assert minutes(result.rows.builds[:, B_READY]) == [3]
+
+
+@pytest.mark.parametrize(("order", "taken"), [("oldest", 0), ("newest", 1)])
+def test_a_claim_takes_the_oldest_or_the_newest_that_is_ready(order, taken):
+    grows = Preset("p", 1, timezone="UTC", schedules=(Schedule("* 1 * * *", 2),))
+    claims = ((MONDAY_AT + HOUR_US + 30 * MINUTE_US, "p"),)
+    result = run(scenario(grows, claims=claims, claim_order=order, workload=QUICK))
+    assert result.rows.claims[0, C_WORKSPACE] == taken
+
+
+def test_a_claim_does_not_take_what_has_no_ready_agent():
+    slow_agent = Workload(constant(2 * MINUTE_US), constant(5 * MINUTE_US))
+    claims = ((MONDAY_AT + 7 * MINUTE_US - 1, "p"), (MONDAY_AT + 7 * MINUTE_US, "p"))
+    result = run(scenario(Preset("p", 1), claims=claims, workload=slow_agent))
+    assert result.rows.claims[:, C_HIT].tolist() == [0, 1]
+
+
+def deletions(result: Result) -> list[tuple[int, int]]:
+    """(workspace, minute) of each delete build."""
+    builds = result.rows.builds[result.rows.builds[:, B_TRANSITION] == DELETE]
+    return list(zip(builds[:, B_WORKSPACE].tolist(), minutes(builds[:, B_CREATED]), strict=True))
+
+
+def test_a_prebuild_is_replaced_at_the_first_tick_after_its_ttl():
+    result = run(scenario(Preset("p", 1, ttl_us=HOUR_US), hours=2, workload=QUICK))
+    assert deletions(result) == [(0, 61)]
+    assert minutes(result.rows.workspaces[:, W_CREATED]) == [0, 61]
+
+
+def test_the_oldest_go_when_fewer_are_desired():
+    shrinks = Preset("p", 1, timezone="UTC", schedules=(Schedule("* 0 * * *", 3),))
+    assert deletions(run(scenario(shrinks, workload=QUICK))) == [(0, 60), (1, 60)]
+
+
+def test_a_failed_prebuild_stays_and_holds_the_preset_back():
+    # One that fails at minute 2: until a minute after its creation, which is over by then, so the next is made at once.
+    failing = Workload(constant(2 * MINUTE_US), failing_builds=(1,))
+    result = run(scenario(Preset("p", 1), hours=1, workload=failing))
+    assert result.rows.workspaces[:, W_ORDINAL].tolist() == [1, 2]
+    assert minutes(result.rows.workspaces[:, W_CREATED]) == [0, 2]
+    assert result.rows.builds[:, B_STATUS].tolist() == [FAILED, SUCCEEDED]
+    # Three that fail at minute 1 in a pool of three: until three minutes after their creation.
+    failing = Workload(constant(MINUTE_US), failing_builds=(1, 2, 3))
+    result = run(scenario(Preset("p", 3), hours=1, workload=failing))
+    held = [(at, until) for at, until in columns(result.rows.decisions, D_AT, D_BACKOFF_UNTIL) if until != NEVER]
+    assert held == [(MONDAY_AT + MINUTE_US, MONDAY_AT + 3 * MINUTE_US)]
+
+
+def test_three_failures_in_a_row_are_the_hard_limit():
+    result = run(scenario(Preset("p", 1), hours=12, workload=Workload(failure_probability=1.0)))
+    assert result.rows.builds[:, B_STATUS].tolist() == [FAILED] * 3
+    assert minutes(result.rows.decisions[result.rows.decisions[:, D_HARD_LIMITED] == 1, D_AT]) == [10]
+
+
+def test_a_new_version_empties_the_old_pool_and_fills_its_own():
+    after = TemplateVersion("t", "v2", (Preset("p", 1),))
+    result = run(scenario(Preset("p", 2), workload=QUICK, events=(Activate(MONDAY_AT + HOUR_US, after),)))
+    assert deletions(result) == [(0, 60), (1, 60)]
+    assert columns(result.rows.workspaces, pools.W_PRESET, W_CREATED)[2:] == [(1, MONDAY_AT + HOUR_US)]
+
+
+@pytest.mark.parametrize(("version", "canceled", "deleted"), [("v2.26", 0, 2), ("v2.35", 1, 1)])
+def test_pending_jobs_of_an_old_version_are_cancelled_from_v2_35_on(version, canceled, deleted):
+    after = TemplateVersion("t", "v2", ())
+    result = run(
+        scenario(
+            Preset("p", 2),
+            provisioner_daemons=1,
+            workload=QUICK,
+            behaviour=BEHAVIOURS[version],
+            events=(Activate(MONDAY_AT + MINUTE_US, after),),
+        )
+    )
+    assert (result.rows.builds[:, B_STATUS] == CANCELED).sum() == canceled
+    assert len(deletions(result)) == deleted
+    assert (result.rows.workspaces[:, W_DELETED] != NEVER).all()
+
+
+def test_a_paused_reconciler_does_nothing_and_ticks_on_when_it_is_resumed():
+    claims = ((MONDAY_AT + 20 * MINUTE_US, "p"),)
+    events = (Pause(MONDAY_AT + 10 * MINUTE_US), Resume(MONDAY_AT + 30 * MINUTE_US + SECOND_US))
+    result = run(scenario(Preset("p", 1), claims=claims, workload=QUICK, events=events))
+    assert minutes(result.rows.workspaces[:, W_CREATED]) == [0, 31]
+
+
+@pytest.mark.parametrize(("version", "created"), [("v2.24", [0, 12]), ("v2.26", [0, 12]), ("v2.35", [0, 10])])
+def test_a_claims_build_counts_as_starting_where_the_prebuilds_user_initiates_it(version, created):
+    workload = Workload(constant(MINUTE_US), constant(0), claim=constant(2 * MINUTE_US))
+    claims = ((MONDAY_AT + 10 * MINUTE_US, "p"),)
+    given = scenario(Preset("p", 1), claims=claims, workload=workload, behaviour=BEHAVIOURS[version])
+    assert minutes(run(given).rows.workspaces[:, W_CREATED]) == created
+
+
+def test_a_person_waits_for_no_prebuild_that_is_only_queued():
+    claims = ((MONDAY_AT + SECOND_US, "p"),)
+    result = run(scenario(Preset("p", 3), claims=claims, provisioner_daemons=1, workload=QUICK))
+    assert columns(result.rows.builds, B_HUMAN, B_STARTED)[:4] == [
+        (0, MONDAY_AT),
+        (0, MONDAY_AT + 4 * MINUTE_US),
+        (0, MONDAY_AT + 6 * MINUTE_US),
+        (1, MONDAY_AT + 2 * MINUTE_US),
+    ]
