@@ -33,6 +33,12 @@ class Actions(NamedTuple):
 
 
 @jit
+def extraneous(pool: Pool) -> int:
+    """Running, unexpired prebuilds beyond the desired number, as Coder counts them (0 for an inactive preset)."""
+    return max(pool.actual - pool.expired - pool.desired, 0) if pool.active else 0
+
+
+@jit
 def reconcile(pool: Pool) -> Actions:
     """Actions that bring the pool to `desired`. An expired prebuild no longer counts as running.
 
@@ -44,15 +50,9 @@ def reconcile(pool: Pool) -> Actions:
     return Actions(
         delete_expired=pool.expired,
         # A schedule may ask for less than nothing; there is still no more to delete than runs.
-        delete_oldest=max(running - max(pool.desired, 0), 0),
+        delete_oldest=min(extraneous(pool), running),
         create=max(pool.desired - running - pool.starting, 0),
     )
-
-
-@jit
-def extraneous(pool: Pool) -> int:
-    """Running, unexpired prebuilds beyond the desired number, as Coder reports them (0 for an inactive preset)."""
-    return max(pool.actual - pool.expired - pool.desired, 0) if pool.active else 0
 
 
 @jit

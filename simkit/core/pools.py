@@ -26,7 +26,16 @@ from simkit.core.numbers import (
     Int64Array,
     Table,
 )
-from simkit.core.policy import Actions, Pool, backoff_until_at, is_expired, is_hard_limited, reconcile, starts_backoff
+from simkit.core.policy import (
+    Actions,
+    Pool,
+    backoff_until_at,
+    goes_first,
+    is_expired,
+    is_hard_limited,
+    reconcile,
+    starts_backoff,
+)
 
 # Claim orders.
 OLDEST, NEWEST, RANDOM = 0, 1, 2
@@ -238,19 +247,27 @@ def new_build(world: World, workspace: int, transition: int, human: bool, now_at
 
 
 @part
-def _next_job(world: World) -> int:
-    """Take the next pending job off its queue, people's before prebuilds'; NONE if there is none.
+def _first(world: World, queue: int) -> int:
+    """The first pending job of a queue, which is its oldest; NONE if there is none. Cancelled ones leave the queue."""
+    i = world.counters[queue]
+    while i != NONE and world.builds[i, B_STATUS] != PENDING:
+        i = world.builds[i, B_NEXT]
+    world.counters[queue] = i
+    return i
 
-    Jobs are queued as time goes by, so each queue is in order of creation (policy.goes_first).
-    """
-    for queue in (PEOPLE_FIRST, PREBUILDS_FIRST):
-        while world.counters[queue] != NONE:
-            i = world.counters[queue]
-            world.counters[queue] = world.builds[i, B_NEXT]
-            world.builds[i, B_NEXT] = NONE
-            if world.builds[i, B_STATUS] == PENDING:
-                return i
-    return NONE
+
+@part
+def _next_job(world: World) -> int:
+    """Take the pending job that goes first off its queue; NONE if there is none."""
+    queue, i = PEOPLE_FIRST, _first(world, PEOPLE_FIRST)
+    other = _first(world, PREBUILDS_FIRST)
+    if i == NONE or (
+        other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])
+    ):
+        queue, i = PREBUILDS_FIRST, other
+    if i != NONE:
+        world.counters[queue] = world.builds[i, B_NEXT]
+    return i
 
 
 @part
