@@ -8,7 +8,7 @@ from hypothesis import given as drawn
 from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER
-from simkit.core import kernel
+from simkit.core import pools
 from simkit.model import BEHAVIOURS, Preset, Scenario, TemplateVersion, Workload, constant
 from simkit.runs.measures import measures, measures_by_hour
 from simkit.runs.simulate import run
@@ -80,7 +80,7 @@ def test_ranks_of_waits_are_exact():
     claims = tuple((MONDAY_AT + i * MINUTE_US, "p") for i in range(20))
     sample = Workload(build=constant(MINUTE_US), agent=constant(0), claim=constant(0))
     result = run(scenario(Preset("p", 0), claims=claims, workload=sample, provisioner_daemons=1))
-    waits = np.sort(result.rows.builds[:, kernel.B_READY] - result.rows.builds[:, kernel.B_CREATED])
+    waits = np.sort(result.rows.builds[:, pools.B_READY] - result.rows.builds[:, pools.B_CREATED])
     assert measures(result).wait_us.tolist() == [[waits[9], waits[18], waits[19]]]
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array, Zone
-from simkit.core import kernel
+from simkit.core import pools
+from simkit.core.numbers import FAILED, SUCCEEDED
 from simkit.model import HOURS_PER_WEEK
 from simkit.runs.result import KernelResult
 from simkit.timeline import local_hours
@@ -104,11 +105,11 @@ def measures(result: KernelResult) -> Measures:
     group = _groups(result, names)
     count = len(names)
     asked, of_claim = _asked(result), result.rows.claims
-    hit = of_claim[asked, kernel.C_HIT] == kernel.HIT
-    claim_group = group[result.inputs.claims[asked, kernel.A_PRESET]]
-    ready_at = result.rows.builds[of_claim[asked, kernel.C_BUILD], kernel.B_READY]
+    hit = of_claim[asked, pools.C_HIT] == pools.HIT
+    claim_group = group[result.inputs.claims[asked, pools.A_PRESET]]
+    ready_at = result.rows.builds[of_claim[asked, pools.C_BUILD], pools.B_READY]
     in_time = ready_at <= result.scenario.end_at
-    wait_us = ready_at[in_time] - result.inputs.claims[asked, kernel.A_AT][in_time]
+    wait_us = ready_at[in_time] - result.inputs.claims[asked, pools.A_AT][in_time]
     of = _prebuilds(result)
     costs = [result.scenario.workload_of(name).cost_per_instance_hour for name in names]
     claims = np.bincount(claim_group, minlength=count)
@@ -138,8 +139,8 @@ def _groups(result: KernelResult, names: tuple[str, ...]) -> Int64Array:
 
 def _asked(result: KernelResult) -> Int64Array:
     """The claims among what people came for; the rest are sessions of those who have a workspace."""
-    found = result.rows.claims[:, kernel.C_HIT]
-    return np.flatnonzero((found == kernel.HIT) | (found == kernel.COLD))
+    found = result.rows.claims[:, pools.C_HIT]
+    return np.flatnonzero((found == pools.HIT) | (found == pools.COLD))
 
 
 class _Prebuilds(NamedTuple):
@@ -154,17 +155,17 @@ class _Prebuilds(NamedTuple):
 
 def _prebuilds(result: KernelResult) -> _Prebuilds:
     workspaces, builds = result.rows.workspaces, result.rows.builds
-    first = np.flatnonzero((builds[:, kernel.B_NUMBER] == 1) & (builds[:, kernel.B_HUMAN] == 0))
-    mine = workspaces[builds[first, kernel.B_WORKSPACE]]
-    claimed_at, deleted_at = mine[:, kernel.W_CLAIMED], mine[:, kernel.W_DELETED]
+    first = np.flatnonzero((builds[:, pools.B_NUMBER] == 1) & (builds[:, pools.B_HUMAN] == 0))
+    mine = workspaces[builds[first, pools.B_WORKSPACE]]
+    claimed_at, deleted_at = mine[:, pools.W_CLAIMED], mine[:, pools.W_DELETED]
     until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(deleted_at, result.scenario.end_at))
-    status = builds[first, kernel.B_STATUS]
+    status = builds[first, pools.B_STATUS]
     return _Prebuilds(
-        preset=mine[:, kernel.W_PRESET],
-        from_at=builds[first, kernel.B_COMPLETED],
+        preset=mine[:, pools.W_PRESET],
+        from_at=builds[first, pools.B_COMPLETED],
         until_at=until_at,
-        is_built=status == kernel.SUCCEEDED,
-        has_failed=status == kernel.FAILED,
+        is_built=status == SUCCEEDED,
+        has_failed=status == FAILED,
     )
 
 
@@ -203,7 +204,7 @@ def measures_by_hour(result: KernelResult) -> ByHour:
     scenario, group = result.scenario, _groups(result, names)
     asked = _asked(result)
     claims = result.inputs.claims[asked]
-    hit = result.rows.claims[asked, kernel.C_HIT] == kernel.HIT
+    hit = result.rows.claims[asked, pools.C_HIT] == pools.HIT
     of = _prebuilds(result)
     tables = np.zeros((4, len(names), HOURS_PER_WEEK), dtype=np.int64)
     zones: set[tuple[int, str]] = set()
@@ -211,10 +212,10 @@ def measures_by_hour(result: KernelResult) -> ByHour:
         zone = scenario.zone_of(one)
         edges, hour = _hours(zone, scenario.start_at, scenario.end_at)
         start_at = scenario.start_at
-        mine, waits = claims[:, kernel.A_PRESET] == i, of.is_built & (of.preset == i)
+        mine, waits = claims[:, pools.A_PRESET] == i, of.is_built & (of.preset == i)
         spans = (
-            _counts(claims[mine, kernel.A_AT], edges),
-            _counts(claims[mine & hit, kernel.A_AT], edges),
+            _counts(claims[mine, pools.A_AT], edges),
+            _counts(claims[mine & hit, pools.A_AT], edges),
             _overlaps(of.from_at[waits] - start_at, of.until_at[waits] - start_at, edges - start_at),
             # A preset of several versions has its hours once.
             np.diff(edges) if (group[i], zone.name) not in zones else np.zeros(hour.size, dtype=np.int64),
