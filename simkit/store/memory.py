@@ -16,7 +16,7 @@ from simkit.store.columns import Columns, Storable, stacked
 from simkit.store.connection import SETTINGS, connect, schema, value_of
 
 _WORD = re.compile(r"[a-z_][a-z_0-9]*")
-_VIEW = re.compile(r"^CREATE VIEW (\w+) AS\n(.*?);[^;\n]*$", re.DOTALL | re.MULTILINE)
+_VIEW = re.compile(r"CREATE VIEW (\w+) AS\n(.*)", re.DOTALL)
 
 
 class _Column(NamedTuple):
@@ -45,7 +45,8 @@ def _schema() -> _Schema:
         "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns() WHERE NOT internal"
     ).fetchall():
         tables.setdefault(table, []).append(_Column(name, of, default or "NULL", name in generated))
-    views = dict(_VIEW.findall(schema()))
+    found = (_VIEW.search(statement.query) for statement in base.extract_statements(schema()))
+    views = {view[1]: view[2] for view in found if view}
     return _Schema(base, {name: tuple(of) for name, of in tables.items() if name not in views}, views)
 
 

@@ -493,7 +493,10 @@ SELECT
 FROM workspace_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 LEFT JOIN workspace_agents AS a ON a.run_id = b.run_id AND a.workspace_build_id = b.id
-LEFT JOIN claims AS c ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.hit
+-- Of a claimed one the second build is the claim's. Who claims it may have asked earlier, and waited for the end of an
+-- older workspace; claims.created_at says when.
+LEFT JOIN workspace_builds AS c
+    ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.build_number = 2 AND c.transition = 'start'
 LEFT JOIN workspace_builds AS d
     ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete' AND d.initiator_id = 0
 LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
