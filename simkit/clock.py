@@ -26,7 +26,12 @@ from simkit.core.numbers import SECOND_US as SECOND_US
 from simkit.core.numbers import Int64Array as Int64Array
 
 WEEK_US = 7 * DAY_US
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS = tuple(day[:3] for day in LONG_WEEKDAYS)
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_US = 12 * HOUR_US  # shorter than any two changes of a zone's offset have been apart since 1970

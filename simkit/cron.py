@@ -9,7 +9,19 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
+from simkit.clock import (
+    DAY_US,
+    HOUR_US,
+    MINUTE_US,
+    NEVER,
+    SECOND_US,
+    UTC_ZONE,
+    WEEK_US,
+    WEEKDAYS,
+    Int64Array,
+    Zone,
+    zone,
+)
 
 
 class CronError(ValueError):
@@ -31,7 +43,7 @@ _DAY = _Field("day of month", 1, 31)
 _MONTH = _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
 _WEEKDAY = _Field("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"), ", Sunday is 0")
 _FIELDS = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
-WEEKDAY_WORDS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+WEEKDAY_WORDS = (WEEKDAYS[-1], *WEEKDAYS[:-1])
 
 
 @dataclass(frozen=True)

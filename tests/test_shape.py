@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -31,7 +32,7 @@ LAYERS = (
     ("simkit.demand", "simkit.store"),
     ("simkit.timeline",),
     ("simkit.model",),
-    ("simkit.cron",),
+    ("simkit.cron", "simkit.times"),
     ("simkit.clock",),
     ("simkit.core",),
     ("simkit.errors", "simkit.estimates", "simkit.limits", "simkit.names", "simkit.shown", "simkit.version"),
@@ -178,6 +179,15 @@ def test_nobody_reads_the_wall_clock(module):
         if ("time", alias.name) in WALL_CLOCK
     ]
     assert read + bare == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_one_home_says_weekdays_and_months(module):
+    """`%a` and its like speak the language of the machine; `simkit.times` and the names in `simkit.clock` do not."""
+    texts = [node for node in ast.walk(tree(module)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [f"{module}:{text.lineno}" for text in texts if re.search("%[aAbBc]", text.value)] == []
+    named = [f"{module}:{text.lineno}" for text in texts if text.value in ("Tue", "Tuesday", "February")]
+    assert module == "simkit.clock" or named == []
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -12,6 +12,7 @@ from rich.table import Table
 import simkit
 from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
 from simkit.shown import visible
+from simkit.times import in_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +72,9 @@ def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> 
     columns: list[tuple[str, str, Callable[[float], str]]] = [
         ("claims", "\nclaims", _count),
         ("hit_rate", "hit\nrate", lambda x: f"{x:.1%}"),
-        ("wait_p50_s", "wait\np50", _seconds),
-        ("wait_p95_s", "wait\np95", _seconds),
-        ("wait_p99_s", "wait\np99", _seconds),
+        ("wait_p50_s", "wait\np50", in_column),
+        ("wait_p95_s", "wait\np95", in_column),
+        ("wait_p99_s", "wait\np99", in_column),
         ("idle_instance_hours", "idle inst.-\nhours", lambda x: f"{x:,.1f}"),
         ("builds", "\nbuilds", _count),
         ("failed_builds", "\nfailed", _count),
@@ -95,11 +96,6 @@ def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> 
 
 def _count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
-def _seconds(value: float) -> str:
-    minutes, seconds = divmod(round(float(value)), 60)
-    return f"{minutes}m{seconds:02d}s" if minutes else f"{value:.0f}s"
 
 
 @main.command()

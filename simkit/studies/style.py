@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from simkit.clock import DAY_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
 from simkit.shown import visible
+from simkit.times import day_month, short_weekday
 
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 SERVED, MISSED, WANTED, READY, STARTING, OTHER = "#0072B2", "#D55E00", "#000000", "#56B4E9", "#E69F00", "#BBBBBB"
@@ -127,13 +128,15 @@ def days_axis(ax: Axes, where: Zone, from_at: int, until_at: int) -> None:
     midnights = [where.at(datetime.combine(day, time())) for day in days]
     if short:
         hours = [(day, hour, where.at(datetime.combine(day, time(hour)))) for day in days for hour in (6, 12, 18)]
-        labels = [f"{hour}\n{day:%a} {day.day} {day:%b}" if hour == 12 else str(hour) for day, hour, _ in hours]
+        labels = [
+            f"{hour}\n{short_weekday(day)} {day_month(day)}" if hour == 12 else str(hour) for day, hour, _ in hours
+        ]
         ax.set_xticks([x_of(at) for *_, at in hours], labels)
         ax.set_xticks([x_of(at) for at in midnights], minor=True)
         ax.grid(axis="x", which="minor")
         ax.tick_params(axis="x", which="minor", length=8)
     else:
-        ax.set_xticks([x_of(at) for at in midnights], [f"{day:%a}\n{day.day} {day:%b}" for day in days])
+        ax.set_xticks([x_of(at) for at in midnights], [f"{short_weekday(day)}\n{day_month(day)}" for day in days])
         ax.grid(axis="x")
     ax.set_axisbelow(True)
     ax.set_xlim(x_of(from_at), x_of(until_at))

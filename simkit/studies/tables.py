@@ -8,6 +8,7 @@ import numpy as np
 
 from simkit.shown import escaped, visible, visible_lines
 from simkit.studies.wording import instant, zone_of
+from simkit.times import short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,8 @@ def table(answer: pd.DataFrame, timezone: str) -> Table:
         if value is None or value != value:
             return ""
         if hasattr(value, "to_pydatetime"):
-            return f"{where.local(instant(value)):%a {clock} %Z}"
+            local = where.local(instant(value))
+            return f"{short_weekday(local)} {local:{clock} %Z}"
         if isinstance(value, bool | np.bool_):
             return "yes" if value else "no"
         if isinstance(value, int | np.integer):

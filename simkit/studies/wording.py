@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simkit.clock import MINUTE_US, SECOND_US, UTC_ZONE, Zone, format_duration, from_datetime, zone
+from simkit.clock import UTC_ZONE, Zone, from_datetime, zone
 from simkit.estimates import Spread
+from simkit.times import long_weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Sentence(NamedTuple):
@@ -33,7 +32,7 @@ def range_of(of: Spread, name: str, form: str, runs: int) -> tuple[str, dict[str
 def day_and_time(at: int, where: Zone, name: str) -> dict[str, str]:
     """The numbers `{name}_day`, as "Tuesday 2026-11-17", and `{name}_time`, as "09:00 EST"."""
     local = where.local(at)
-    return {f"{name}_day": f"{DAY_NAMES[local.weekday()]} {local:%Y-%m-%d}", f"{name}_time": f"{local:%H:%M %Z}"}
+    return {f"{name}_day": long_weekday_date(local), f"{name}_time": f"{local:%H:%M %Z}"}
 
 
 def instant(of: Any) -> int:
@@ -48,14 +47,6 @@ def largest(values: pd.Series[Any]) -> Any:
 
 def zone_of(name: str) -> Zone:
     return zone(name) or UTC_ZONE
-
-
-def duration(seconds: float) -> str:
-    """To the second, from an hour on to the minute; "" for NaN."""
-    if np.isnan(seconds):
-        return ""
-    unit_us = SECOND_US if seconds < 3600 else MINUTE_US
-    return format_duration(round(seconds * SECOND_US / unit_us) * unit_us)
 
 
 def percent(share: float) -> str:

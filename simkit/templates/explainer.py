@@ -12,13 +12,14 @@ import numpy as np
 
 from simkit.clock import (
     DAY_US,
+    LONG_WEEKDAYS,
+    MONTHS,
     SECOND_US,
     UTC_ZONE,
     WEEK_US,
     WEEKDAYS,
     Zone,
     format_duration,
-    format_instant,
     parse_instant,
     to_datetime,
     zone,
@@ -28,6 +29,7 @@ from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.model import BEHAVIOURS, DEFAULT_BEHAVIOUR, Behaviour
 from simkit.timeline import BASE, Steps, local_hours, matching_steps, range_steps
+from simkit.times import hours_text, short_weekday, weekday_date, weekday_instant
 
 YEAR_US = 366 * DAY_US
 _SEARCH_US = 9 * YEAR_US  # 29 February may be eight years away
@@ -38,11 +40,6 @@ _ALL_HOURS = (1 << 24) - 1
 _ALL_DAYS = (1 << 32) - 2
 _ALL_MONTHS = (1 << 13) - 2
 _ALL_WEEKDAYS = (1 << 7) - 1
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTH_NAMES = (
-    *("", "January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 
 
 @dataclass(frozen=True)
@@ -126,10 +123,10 @@ class Explanation:
         return "\n".join(lines)
 
     def _next(self) -> str:
-        now = f"At {stamp(self.at, self.zone)} it {'holds' if self.holds else 'does not hold'}"
+        now = f"At {weekday_instant(self.at, self.zone)} it {'holds' if self.holds else 'does not hold'}"
         if not self.changes:
             return f"{now}, and goes on."
-        lines = [f"  {'begins' if c.begins else 'ends':7} {stamp(c.at, self.zone)}" for c in self.changes]
+        lines = [f"  {'begins' if c.begins else 'ends':7} {weekday_instant(c.at, self.zone)}" for c in self.changes]
         return "\n".join([f"{now}. Next it", *lines])
 
     def _clocks(self) -> str:
@@ -138,7 +135,7 @@ class Explanation:
         rows = []
         for change in self.clock_changes:
             before, after = to_datetime(change.from_wall), to_datetime(change.to_wall)
-            jump = f"{_date(before.date())} {before:%H:%M} -> {after:%H:%M}"
+            jump = f"{weekday_date(before)} {before:%H:%M} -> {after:%H:%M}"
             rows.append((jump, self._effect(change)))
         return _columns("Clock changes in the coming year", rows)
 
@@ -210,9 +207,9 @@ def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explan
 
 def describe(cron: Cron) -> str:
     """When a range holds, in words on one line, without its zone: "Monday to Friday, 08:00 to 18:59"."""
-    months = _join(_names(cron.months, _MONTH_NAMES)) if cron.months != _ALL_MONTHS else ""
+    months = _join(_names(cron.months, ("", *MONTHS))) if cron.months != _ALL_MONTHS else ""
     days = _day_words(cron.days)
-    weekdays = _join(_names(_from_monday(cron.weekdays), _DAY_NAMES))
+    weekdays = _join(_names(_from_monday(cron.weekdays), LONG_WEEKDAYS))
     in_months = f" in {months}" if months else ""
     if every_day(cron):
         when = f"every day{in_months}"
@@ -246,23 +243,12 @@ def hours_per_week(crons: Sequence[Cron], in_zone: Zone, start_at: int, end_at: 
     return held_us / (end_at - start_at) * (24 * 7)
 
 
-def hours_text(hours: float) -> str:
-    """Hours as people say them: "1 hour", "36.5 hours"."""
-    digits = f"{hours:.1f}" if hours >= 1 or hours == 0 else f"{hours:.2g}"
-    return "1 hour" if digits == "1.0" else f"{digits.removesuffix('.0')} hours"
-
-
 def runs(bits: int) -> list[tuple[int, int]]:
     """The (first, last) of each run of neighbouring values."""
     values = _values(bits)
     firsts = [v for v in values if v - 1 not in values]
     lasts = [v for v in values if v + 1 not in values]
     return list(zip(firsts, lasts, strict=True))
-
-
-def stamp(at: int, in_zone: Zone) -> str:
-    """Weekday and RFC 3339: "Mon 2026-03-02T09:00:00-05:00"."""
-    return f"{WEEKDAYS[in_zone.local(at).weekday()]} {format_instant(at, in_zone)}"
 
 
 def _from_monday(weekdays: int) -> int:
@@ -315,10 +301,6 @@ def _join(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or "nothing"
 
 
-def _date(day: date) -> str:
-    return f"{WEEKDAYS[day.weekday()]} {day.isoformat()}"
-
-
 def _columns(head: str, rows: Iterable[tuple[str, str]]) -> str:
     rows = list(rows)
     indent = 4 + max(len(left) for left, _ in rows)
@@ -342,7 +324,7 @@ def _week(cron: Cron, first: date | None) -> tuple[tuple[str, tuple[bool, ...]],
     """The seven days from `first` on; Monday to Sunday of every week if it is None. As the wall clock shows it."""
     begin = first or date(1970, 1, 5)  # a Monday
     held = local_hours(UTC_ZONE, _wall(begin), _wall(begin) + WEEK_US - 1).hold(cron).reshape(7, 24)
-    labels = [_date(begin + timedelta(days=i)) if first else WEEKDAYS[i] for i in range(7)]
+    labels = [weekday_date(begin + timedelta(days=i)) if first else WEEKDAYS[i] for i in range(7)]
     return tuple((label, tuple(row)) for label, row in zip(labels, held.tolist(), strict=True))
 
 
@@ -380,8 +362,8 @@ def _coder_readers(by_early: dict[int, Steps], here: Behaviour, in_zone: Zone) -
             how = "one minute early" if early_us else "one minute later"
             if pairs:
                 begins, ends = in_zone.local(pairs[0][0]), in_zone.local(pairs[0][1] - SECOND_US)
-                last_day = "" if begins.date() == ends.date() else f"{WEEKDAYS[ends.weekday()]} "
-                how += f", next {WEEKDAYS[begins.weekday()]} {begins:%H:%M:%S} to {last_day}{ends:%H:%M:%S}"
+                last_day = "" if begins.date() == ends.date() else f"{short_weekday(ends)} "
+                how += f", next {short_weekday(begins)} {begins:%H:%M:%S} to {last_day}{ends:%H:%M:%S}"
         said.append((f"Coder {', '.join(versions)}", how))
     return said
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-from simkit.clock import MINUTE_US, NEVER, SECOND_US, format_duration
+from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, format_duration
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
 from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
-from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, hours_text, is_weekly, runs, stamp
+from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, is_weekly, runs
 from simkit.timeline import BASE, schedule_steps, true_overlaps
+from simkit.times import hours_text, rounded, weekday_instant
 from simkit.workspace.rules import next_start
 
 NAMES: Mapping[str, str] = {
@@ -28,7 +29,6 @@ NAMES: Mapping[str, str] = {
     "cold_begin": "a steep step that finds no prebuild ready",
 }
 """Name of what the linter says about a preset -> what it is."""
-_DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAYS_APART = range(3, 6)  # Tuesday and Thursday are a pattern of their own, Sunday and Saturday a weekend
 _HOURS_APART = range(6, 24)  # 9 and 13 may be two rushes; 8 and 18 are the ends of a working day
 _STEEP = 3
@@ -137,7 +137,7 @@ def _ends_of_a_range(schedule: Schedule, cron: Cron, findings: Findings) -> None
     _, hours, _, _, weekdays = cron.text.split()
     ends = _two(weekdays)
     if ends and ends[1] - ends[0] in _DAYS_APART:
-        first, last = (_DAY_NAMES[end] for end in ends)
+        first, last = (LONG_WEEKDAYS[end - 1] for end in ends)  # 0 is Sunday
         findings.warning(
             schedule.where,
             f'"{weekdays}" is {first} and {last} only; write "{ends[0]}-{ends[1]}" for {first} to {last}, '
@@ -192,7 +192,7 @@ def _overlaps(preset: Preset, start_at: int, end_at: int, findings: Findings) ->
         findings.warning(
             second.where,
             f'"{second.cron}" overlaps "{first.cron}"{at}, which Coder does not notice: both hold on '
-            f"{stamp(overlap.first_at, preset.zone)}, and the one written first wins ({first.instances}, not "
+            f"{weekday_instant(overlap.first_at, preset.zone)}, and the one written first wins ({first.instances}, not "
             f"{second.instances} instances); where day of month and day of week are given either is enough: write one",
             name="undetected_overlap",
         )
@@ -292,9 +292,5 @@ def _field(bits: int) -> str:
 
 
 def _takes(workload: Workload) -> str:
-    build, agent = (_seconds(d.median_us) for d in (workload.build, workload.agent))
+    build, agent = (rounded(d.median_us, SECOND_US) for d in (workload.build, workload.agent))
     return f"build {build} + agent {agent}"
-
-
-def _seconds(us: int) -> str:
-    return format_duration(round(us / SECOND_US) * SECOND_US)

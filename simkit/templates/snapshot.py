@@ -10,13 +10,14 @@ from difflib import SequenceMatcher
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from simkit.clock import WEEKDAYS, Zone, to_datetime
+from simkit.clock import Zone, to_datetime
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.preset import read_presets
 from simkit.inputs.terraform import PRESET, read_terraform
 from simkit.model import DEFAULT_BEHAVIOUR, Preset
 from simkit.shown import visible
 from simkit.timeline import BASE, schedule_steps
+from simkit.times import utc_offset, weekday_date
 
 WEEKS = 8
 SUFFIX = ".simkit.snapshot"
@@ -305,7 +306,7 @@ class _Step:
 
     @property
     def when(self) -> str:
-        return f"{WEEKDAYS[self.weekday]} {self.at.isoformat()} {self.clock} {self.offset}"
+        return f"{weekday_date(self.at)} {self.clock} {self.offset}"
 
 
 def _preset(preset: Preset, window: Window) -> Iterator[str]:
@@ -321,10 +322,10 @@ def _preset(preset: Preset, window: Window) -> Iterator[str]:
         first, *more = same
         shape = tuple(step.shape for step in first)
         i += 1 + len(more)
-        until = f"until Mon {(window.monday + timedelta(weeks=i)).isoformat()}"
+        until = f"until {weekday_date(window.monday + timedelta(weeks=i))}"
         if shape in written:
             # The same hours at the other offset, after clocks have changed.
-            yield f"  {first[0].when}  as in the week of Mon {written[shape].isoformat()}, {until}"
+            yield f"  {first[0].when}  as in the week of {weekday_date(written[shape])}, {until}"
             continue
         written[shape] = first[0].at
         yield from (f"  {step.when}{step.what}" for step in first)
@@ -353,8 +354,7 @@ def _weeks(preset: Preset, zone: Zone, window: Window) -> list[list[_Step]]:
                 before, after = (to_datetime(at + offset) for offset in jumps[at])
                 what += f"  (clocks {before:%H:%M} -> {after:%H:%M})"
             local = zone.local(at)
-            offset = f"{local:%z}"
-            week.append(_Step(local.weekday(), f"{local:%H:%M}", f"{offset[:3]}:{offset[3:5]}", what, local.date()))
+            week.append(_Step(local.weekday(), f"{local:%H:%M}", utc_offset(local), what, local.date()))
         weeks.append(week)
     return weeks
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, format_instant, parse_instant
+from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_instant
 from simkit.cron import CronError, daily
 from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.people import parse_ttl
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
 from simkit.shown import joined
+from simkit.times import weekday_instant
 from simkit.workspace.rules import deadlines, next_start
 
 _T = TypeVar("_T")
@@ -84,7 +85,7 @@ def _fate(
     schedule: TemplateSchedule, completed_at: int, ttl_us: int | None, autostart: str, quiet_hours: str, zone: Zone
 ) -> Fate:
     def show(at: int) -> str:
-        return f"{zone.local(at):%a} {format_instant(at, zone)}"
+        return weekday_instant(at, zone)
 
     start_at, allowed, allowed_at, problem = NEVER, False, NEVER, ""
     if autostart:

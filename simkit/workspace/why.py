@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simkit.clock import DAY_US, NEVER, WEEK_US, Zone, format_duration, from_datetime, zone
+from simkit.clock import DAY_US, MINUTE_US, NEVER, WEEK_US, Zone, format_duration, from_datetime, zone
 from simkit.errors import StoreError
 from simkit.shown import joined
 from simkit.store import Storable, ask
+from simkit.times import short_weekday, weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,7 @@ class Story:
     def text(self) -> str:
         """A line for each event, in the local time of the workspace's preset."""
         width = max(len(event.what) for event in self.events)
-        lines = [f"{_stamp(e.at, self.zone)}  {e.what:<{width}}  {e.why}".rstrip() for e in self.events]
+        lines = [f"{_to_the_second(self.zone.local(e.at))}  {e.what:<{width}}  {e.why}".rstrip() for e in self.events]
         return joined([f"{self.title}, times in {self.zone.name}", *lines])
 
 
@@ -102,8 +104,8 @@ class _Row:
         if local.date() == here.date():
             return f"{local:%H:%M}"
         if abs(at - self.at) < WEEK_US - DAY_US:
-            return f"{local:%a %H:%M}"
-        return f"{local:%a %Y-%m-%d %H:%M}"
+            return f"{short_weekday(local)} {local:%H:%M}"
+        return f"{weekday_date(local)} {local:%H:%M}"
 
 
 def _event(row: _Row) -> Event:
@@ -153,7 +155,8 @@ def _autostop(row: _Row) -> str:
 
 
 def _dormancy(row: _Row) -> str:
-    unused = format_duration((row.at - row.instant("last_used_at")) // 60_000_000 * 60_000_000)
+    # Never rounded up: a workspace goes dormant in the minute after its wait is over.
+    unused = format_duration((row.at - row.instant("last_used_at")) // MINUTE_US * MINUTE_US)
     return f"unused for {unused}, since {row.near('last_used_at')}"
 
 
@@ -218,5 +221,5 @@ _TOLD: dict[str, tuple[str, Callable[[_Row], str]]] = {
 }
 
 
-def _stamp(at: int, where: Zone) -> str:
-    return f"{where.local(at):%a %Y-%m-%d %H:%M:%S %Z}"
+def _to_the_second(local: datetime) -> str:
+    return f"{weekday_date(local)} {local:%H:%M:%S %Z}"

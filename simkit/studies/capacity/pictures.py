@@ -42,6 +42,7 @@ from simkit.studies.style import (
     zone_of,
 )
 from simkit.timeline import local_hours
+from simkit.times import long_weekday_date
 
 _FIRST_HOURS_US = (-15 * MINUTE_US, 2 * HOUR_US)
 
@@ -113,7 +114,7 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
         lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
         lower.set_xlim(x_of(from_at), x_of(until_at))
-        _under_one(upper, lower, f"{name_of(morning['preset'])}, {where.local(start_at):%A %Y-%m-%d}", where)
+        _under_one(upper, lower, f"{name_of(morning['preset'])}, {long_weekday_date(where.local(start_at))}", where)
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
     for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
         ax.set_axis_off()

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import Zone
+from simkit.clock import LONG_WEEKDAYS, Zone
 from simkit.errors import Finding, InputError, Where
 from simkit.estimates import spread
 from simkit.model import History, Scenario
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
-    DAY_NAMES,
     Sentence,
     day_and_time,
-    duration,
     instant,
     largest,
     percent,
     range_of,
     zone_of,
 )
+from simkit.times import about, day_month, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +86,7 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
     }
     if worst["longest_wait_s"] > 0:
         text += ", and the longest wait was {worst_wait}"
-        numbers["worst_wait"] = duration(worst["longest_wait_s"])
+        numbers["worst_wait"] = about(worst["longest_wait_s"])
     return Sentence(text + ".", numbers)
 
 
@@ -126,8 +125,8 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
         if preset in empty:
             where, empty_at = empty[str(preset)]
             local = where.local(empty_at)
-            row["first found empty"] = f"{local:%a} {local.day} {local:%b %H:%M %Z}"
-        waits = [duration(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
+            row["first found empty"] = f"{short_weekday(local)} {day_month(local)} {local:%H:%M %Z}"
+        waits = [about(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
         row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
         row["idle hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
         row[f"idle {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
@@ -153,7 +152,7 @@ def demand(answer: pd.DataFrame) -> Sentence:
         "between {busiest_hour}:00 and {busiest_hour_end}:00 local time.",
         {
             "peak_preset": preset,
-            "peak_weekday": DAY_NAMES[weekday],
+            "peak_weekday": LONG_WEEKDAYS[weekday],
             "peak_hour": int(hour),
             "peak_hour_end": int(hour) + 1,
             "peak_claims_per_hour": float(rate.max()),
@@ -231,10 +230,10 @@ def worst_hour(answer: pd.DataFrame) -> Sentence:
     )
     if not np.isnan(wait.median):
         text += ", and 95% of them wait {worst_hour_wait} at most"
-        numbers["worst_hour_wait"] = duration(wait.median)
+        numbers["worst_hour_wait"] = about(wait.median)
         if runs > 1:
             text += " (nine of ten replications: {worst_hour_wait_low} to {worst_hour_wait_high})"
-            numbers |= {"worst_hour_wait_low": duration(wait.low), "worst_hour_wait_high": duration(wait.high)}
+            numbers |= {"worst_hour_wait_low": about(wait.low), "worst_hour_wait_high": about(wait.high)}
     return Sentence(text + ".", numbers)
 
 
@@ -310,10 +309,10 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Sentence:
         against = "; they never expire"
     elif len(ttls) == 1:
         against = "; they expire after {ttl}"
-        numbers["ttl"] = duration(ttls[0])
+        numbers["ttl"] = about(ttls[0])
     return Sentence(
         f"Half of the claimed prebuilds were {{age_p50}} old or younger, 95% {{age_p95}} or younger{against}. {end}",
-        numbers | {"age_p50": duration(p50), "age_p95": duration(p95)},
+        numbers | {"age_p50": about(p50), "age_p95": about(p95)},
     )
 
 

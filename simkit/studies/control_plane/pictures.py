@@ -29,6 +29,7 @@ from simkit.studies.style import (
     x_of,
     zone_of,
 )
+from simkit.times import long_weekday_date
 
 _STATES = {
     "pending": (WANTED, "its job is pending"),
@@ -75,7 +76,7 @@ def day(states: pd.DataFrame, queue: pd.DataFrame, volume: pd.DataFrame, timezon
         ax.set_axisbelow(True)
         ax.tick_params(axis="x", labelbottom=ax is written)
     _hours(written, where, from_at, until_at)
-    written.set_xlabel(f"{local_time(where.name)}, {where.local(from_at):%A %Y-%m-%d}")
+    written.set_xlabel(f"{local_time(where.name)}, {long_weekday_date(where.local(from_at))}")
     legend(picture, gantt, side="left", ncols=4)
     return picture
 

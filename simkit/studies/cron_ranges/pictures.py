@@ -31,6 +31,7 @@ from simkit.studies.style import (
     x_of,
 )
 from simkit.timeline import BASE, local_hours
+from simkit.times import day_month, month, short_weekday, weekday_date
 
 _LOWEST = "#E4E4E4"
 _LONGEST_TITLE = 84  # characters
@@ -85,7 +86,7 @@ def cron_edges(case: Case) -> Picture:
         ax.set_xticks([x_of(t) for t in ticks], [f"{case.zone.local(t):%H:%M}" for t in ticks])
         ax.set_xlim(x_of(from_at), x_of(until_at))
         ax.set_ylim(-0.4, 1.12 * max(colours))
-        ax.set_title(f"the first span {what}, {case.zone.local(at):%a %Y-%m-%d}", fontweight="normal")
+        ax.set_title(f"the first span {what}, {weekday_date(case.zone.local(at))}", fontweight="normal")
         ax.set_xlabel(local_time(case.zone.name))
         ax.grid(True)
         ax.set_axisbelow(True)
@@ -158,7 +159,7 @@ def cron_clocks(jump: Jump, case: Case) -> Picture:
     ax.tick_params(axis="y", length=0)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set_title(
-        f"{_code(jump.cron)}:  {before:%a} {before.day} {before:%b} {before:%H:%M} becomes {after:%H:%M},  "
+        f"{_code(jump.cron)}:  {short_weekday(before)} {day_month(before)} {before:%H:%M} becomes {after:%H:%M},  "
         f"{first:%H:%M} to {last:%H:%M} {what}",
         fontsize=9,
     )
@@ -184,7 +185,7 @@ def _wall_clock(ax: Axes, jump: Jump, case: Case, row: int) -> None:
             again = not jump.forward and first <= shown < last
             text = f"{to_datetime(shown):%H:%M}"
             if shown // DAY_US != day:
-                text, day = f"{to_datetime(shown):%a}\n{text}", shown // DAY_US
+                text, day = f"{short_weekday(to_datetime(shown))}\n{text}", shown // DAY_US
             _box(ax, a, b, row, _REPEATED if again else "white", text, "#999999", MISSED if again else "")
 
 
@@ -221,7 +222,7 @@ def _week(ax: Axes, cells: pd.DataFrame, colours: dict[int, str]) -> None:
         ax.axvline(hour, color="white", linewidth=0.8)
     ax.set_xticks(range(0, 25, 2), [f"{hour:02d}:00" for hour in range(0, 25, 2)])
     ax.tick_params(labelbottom=True)
-    ax.set_yticks(range(len(shown)), [f"{WEEKDAYS[day.weekday()]} {day.day} {day:%b}" for day in shown])
+    ax.set_yticks(range(len(shown)), [f"{short_weekday(day)} {day_month(day)}" for day in shown])
     ax.tick_params(axis="y", length=0)
     ax.spines[["left", "bottom"]].set_visible(False)
 
@@ -250,7 +251,7 @@ def _calendar(
     ax.set_ylim(6.6, -0.6)
     ax.set_yticks(range(7), WEEKDAYS)
     middles = [(day - monday).days / 7 + 2.2 for day in firsts]
-    ax.set_xticks(middles, [f"{day:%b}" for day in firsts])
+    ax.set_xticks(middles, [month(day) for day in firsts])
     ax.tick_params(axis="both", length=0, labelbottom=True)
     ax.spines[["left", "bottom"]].set_visible(False)
 

@@ -9,9 +9,10 @@ from simkit.cron import provider_cron
 from simkit.model import DEFAULT_BEHAVIOUR, Workload
 from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days, overlaps
 from simkit.studies.tables import Table
-from simkit.studies.wording import DAY_NAMES, Sentence, day_and_time, instant
-from simkit.templates.explainer import describe, explain, hours_text
+from simkit.studies.wording import Sentence, day_and_time, instant
+from simkit.templates.explainer import describe, explain
 from simkit.timeline import BASE
+from simkit.times import hours_text, long_weekday_date, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def cron_early(case: Case, name: str) -> Sentence:
         begins = case.zone.local(instant(spans["from_at"].iloc[0]))
         ends = case.zone.local(instant(spans["until_at"].iloc[0]) - SECOND_US)
         label, first, last = (f"{name}_{what}_{i}" for what in ("rules", "begins", "ends"))
-        numbers |= {label: of.label, first: f"{begins:%a %H:%M:%S}", last: f"{ends:%H:%M:%S}"}
+        numbers |= {label: of.label, first: f"{short_weekday(begins)} {begins:%H:%M:%S}", last: f"{ends:%H:%M:%S}"}
         parts.append(f"{{{first}}} to {{{last}}} under *{{{label}}}*")
     if not parts:
         return Sentence("No schedule holds in this time.", {})
@@ -164,7 +165,7 @@ def cron_jump(jump: Jump, name: str) -> Sentence:
     before, after = to_datetime(jump.change.from_wall), to_datetime(jump.change.to_wall)
     first, last = (to_datetime(wall) for wall in jump.walls)
     numbers |= {
-        f"{name}_day": f"{DAY_NAMES[before.weekday()]} {before:%Y-%m-%d}",
+        f"{name}_day": long_weekday_date(before),
         f"{name}_before": f"{before:%H:%M}",
         f"{name}_after": f"{after:%H:%M}",
         f"{name}_first": f"{first:%H:%M}",

@@ -50,6 +50,7 @@ from simkit.studies.style import (
     x_of,
     zone_of,
 )
+from simkit.times import short_weekday
 
 _NOBODY = "The scenario has no people, so there are no workspaces of theirs to show."
 
@@ -481,8 +482,8 @@ def _clock_axis(ax: Axes, where: Zone, from_at: int, until_at: int, which: str) 
     step_us = next((s for s in _CLOCK_STEPS_US if (until_at - from_at) / s <= 7), DAY_US)
     at = where.at(datetime.combine(where.local(from_at).date(), time()))
     ticks = [t for t in range(at, until_at + step_us, step_us) if from_at <= t <= until_at]
-    form = "%a %H:%M" if until_at - from_at > DAY_US else "%H:%M"
-    labels = [f"{where.local(t):{form}}" for t in ticks]
+    days = [f"{short_weekday(where.local(t))} " if until_at - from_at > DAY_US else "" for t in ticks]
+    labels = [f"{day}{where.local(t):%H:%M}" for day, t in zip(days, ticks, strict=True)]
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_ticks([x_of(t) for t in ticks], [text.replace(" ", "\n") if which == "x" else text for text in labels])
 

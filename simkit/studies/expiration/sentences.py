@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simkit.clock import UTC_ZONE, WEEK_US, Zone, format_duration
+from simkit.clock import LONG_WEEKDAYS, UTC_ZONE, WEEK_US, Zone, format_duration
 from simkit.estimates import spread
 from simkit.studies.expiration import tables
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
-    DAY_NAMES,
     Sentence,
     day_and_time,
-    duration,
     instant,
     largest,
     range_of,
     zone_of,
 )
+from simkit.times import about, day_month, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Sentence:
     ages = [spread(of[f"age_p{p}_s"]).median for p in (50, 95) for of in (before, after)]
     if not np.isnan(ages).any():
         names = ("longer_age_p50", "shorter_age_p50", "longer_age_p95", "shorter_age_p95")
-        numbers |= dict(zip(names, map(duration, ages), strict=True))
+        numbers |= dict(zip(names, map(about, ages), strict=True))
         goes = "goes from {longer_age_p50} to" if ages[0] != ages[1] else "stays"
         text += (
             f"The median age at claim {goes} {{shorter_age_p50}}, and 95% of the claimed prebuilds are at most "
@@ -103,7 +102,7 @@ def deadlines(answer: pd.DataFrame) -> Sentence:
     text = "From {first_day} to {last_day}, a workspace of *{people}* "
     if hours.notna().any():
         text += "may run for {shortest} to {longest}, depending on when its start is done"
-        numbers |= {"shortest": duration(hours.min()), "longest": duration(hours.max())}
+        numbers |= {"shortest": about(hours.min()), "longest": about(hours.max())}
         capped = (answer["deadline"] == answer["max_deadline"]).mean()
         if answer["max_deadline"].notna().any():
             text += "; the max deadline cuts {capped_share:.0%} of these starts short"
@@ -319,7 +318,7 @@ def running(answer: pd.DataFrame, with_people: bool = True) -> Sentence:
     }
     for name, (weekday, hour) in (("busiest", busiest), ("quietest", quietest)):
         numbers |= {
-            f"{name}_hour": f"{DAY_NAMES[weekday]}s from {hour}:00 to {hour + 1}:00",
+            f"{name}_hour": f"{LONG_WEEKDAYS[weekday]}s from {hour}:00 to {hour + 1}:00",
             f"{name}_instances": float(total[weekday, hour]),
             f"{name}_people": float(rates["people_instance_hours"][weekday, hour]),
         }
@@ -414,5 +413,5 @@ def _date(of: Any, where: Zone) -> str:
 def _local(at: int, where: Zone, with_weekday: bool = True) -> str:
     """An instant as "Thu 29 Oct 08:32 EDT"."""
     local = where.local(at)
-    weekday = f"{local:%a} " if with_weekday else ""
-    return f"{weekday}{local.day} {local:%b %H:%M %Z}"
+    day = f"{short_weekday(local)} {day_month(local)}" if with_weekday else day_month(local)
+    return f"{day} {local:%H:%M %Z}"

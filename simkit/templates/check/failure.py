@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from simkit.clock import DAY_US, HOUR_US, WEEKDAYS, Zone, format_duration, to_datetime
+from simkit.clock import DAY_US, HOUR_US, Zone, format_duration, to_datetime
 from simkit.cron import Cron, provider_cron
 from simkit.errors import NOWHERE, Finding
 from simkit.estimates import CONFIDENCE
@@ -25,9 +25,10 @@ from simkit.templates.check.types import (
     Test,
     TestFile,
 )
-from simkit.templates.explainer import YEAR_US, describe, runs, stamp
+from simkit.templates.explainer import YEAR_US, describe, runs
 from simkit.templates.linter import NAMES, lint_preset
 from simkit.timeline import BASE, Steps, matching_steps
+from simkit.times import in_hours, weekday_date, weekday_instant
 
 _SHOWN_SPANS = 5
 _SHOWN_HINTS = 3
@@ -42,13 +43,13 @@ def desired_failure(
     total_us = sum(until - since for since, until in expected.spans)
     bad_us = sum(span.until_at - span.from_at for span in bad)
     count = f"in {len(bad)} span{'s' if len(bad) > 1 else ''}"
-    lines = [f"It does not hold for {_long(bad_us)} of the {_long(total_us)}, {count}:"]
+    lines = [f"It does not hold for {in_hours(bad_us)} of the {in_hours(total_us)}, {count}:"]
     for span in bad[:_SHOWN_SPANS]:
-        times = f"{stamp(span.from_at, test.zone)} to {stamp(span.until_at, test.zone)}"
+        times = f"{weekday_instant(span.from_at, test.zone)} to {weekday_instant(span.until_at, test.zone)}"
         by = "the base" if span.schedule == BASE else f"schedule {span.schedule + 1}"
         lines.append(f"  {times}: {_instances(span.value)}, by {by}")
     if len(bad) > _SHOWN_SPANS:
-        last = f"the last until {stamp(bad[-1].until_at, test.zone)}"
+        last = f"the last until {weekday_instant(bad[-1].until_at, test.zone)}"
         lines.append(f"  ... and {len(bad) - _SHOWN_SPANS} more, {last}")
     hints = list(dict.fromkeys(_hints(file, test, expected, bad, steps)))[:_SHOWN_HINTS]
     return _failure(file, test, expected, summary, [*lines, *schedules_text(preset)], hints, spans=tuple(bad))
@@ -62,8 +63,8 @@ def metric_failure(
     summary = f"{test.name}: expected {expected.metric} of {_limits_text(expected.bound, metric)}"
     lines = list(_estimate_lines(expected, metric, verdict, estimate, simulation))
     zone = test.zone
-    window = f"{stamp(simulation.scenario.start_at, zone)} to {stamp(simulation.scenario.end_at, zone)}"
-    lines.append(f"Simulated: {window}, {simulation.replications} replications of seed {simulation.seed}.")
+    start, end = (weekday_instant(at, zone) for at in (simulation.scenario.start_at, simulation.scenario.end_at))
+    lines.append(f"Simulated: {start} to {end}, {simulation.replications} replications of seed {simulation.seed}.")
     lines += schedules_text(file.preset_of(test))
     return _failure(file, test, expected, summary, lines, [], estimate=estimate)
 
@@ -125,12 +126,6 @@ def _limits_text(bound: Bound, metric: Metric) -> str:
         f"{word} {metric.show_limit(value)}" + (" in every replication" if word == "exactly" else "")
         for word, value in bound.limits
     )
-
-
-def _long(us: int) -> str:
-    """Hours as they are, also many of them: 2349h30m."""
-    hours, rest = divmod(us, HOUR_US)
-    return (f"{hours}h" if hours else "") + (format_duration(rest) if rest or not hours else "")
 
 
 def estimate_text(metric: Metric, estimate: Estimate) -> str:
@@ -277,5 +272,5 @@ def _clock_change(zone: Zone, bad: Sequence[BadSpan]) -> Iterator[str]:
         old, new = to_datetime(at + before), to_datetime(at + after)
         hour = format_duration(abs(after - before))
         jump = f"{hour} of the wall clock {'is skipped' if after > before else 'comes twice'}"
-        day = f"{WEEKDAYS[old.weekday()]} {old:%Y-%m-%d}"
+        day = weekday_date(old)
         yield f"the clocks of {zone.name} change on {day} from {old:%H:%M} to {new:%H:%M}: {jump}."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, WEEKDAYS, Zone
+from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone
 from simkit.errors import Findings, did_you_mean
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.history import read_history
@@ -42,6 +42,7 @@ from simkit.templates.check.types import (
     TestFile,
 )
 from simkit.templates.linter import NAMES
+from simkit.times import weekday_date
 
 SUFFIX = ".simkit.yaml"
 _FILE = ("template", "coder", "tests")
@@ -390,4 +391,4 @@ def _whole_in(text: str, lowest: int, highest: int) -> int:
 def _minute(at: int, zone: Zone) -> str:
     local = zone.local(at)
     seconds = f":{local:%S}" if local.second else ""
-    return f"{WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M}{seconds}"
+    return f"{weekday_date(local)} {local:%H:%M}{seconds}"

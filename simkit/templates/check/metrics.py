@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from simkit.clock import SECOND_US, format_duration
+from simkit.clock import SECOND_US
 from simkit.estimates import deviation, mean_interval, t_quantile
 from simkit.templates.check.types import Bound, Estimate
+from simkit.times import rounded, tenths
 
 if TYPE_CHECKING:
     from simkit.runs.measures import Measures
@@ -41,9 +42,8 @@ class Metric:
             # Cut and not rounded: what is below a bound never reads as if it had reached it.
             return f"{math.floor(value * 1000 + 1e-9) / 10:g} %"
         if self.kind == "duration":
-            if value < 600:
-                return f"{value:.1f}".removesuffix(".0") + "s"
-            return format_duration(round(value) * SECOND_US)
+            # Tenths also of a minute and more, so that what misses a bound does not read as if it were the bound.
+            return tenths(value) if value < 600 else rounded(value * SECOND_US, SECOND_US)
         return f"{value:,.2f}".removesuffix(".00")
 
     def show_limit(self, value: float) -> str:

@@ -10,7 +10,7 @@ from simkit.templates.diff.words import (
     clock_day_texts,
     effect_title,
     headline,
-    hours_text,
+    instance_hours,
     looking,
     name_of,
     period_texts,
@@ -38,7 +38,9 @@ def render(difference: Difference) -> str:
             texts = period_texts(preset) if preset.differs else ["stay as they are"]
             if preset.differs and not texts:
                 texts = ["differ on days on which clocks change"]
-            rows.append(f"| {_code(name_of(preset))} | {preset.kind} | {hours_text(preset)} | {'<br>'.join(texts)} |")
+            rows.append(
+                f"| {_code(name_of(preset))} | {preset.kind} | {instance_hours(preset)} | {'<br>'.join(texts)} |"
+            )
         parts.append("\n".join(_fitting(rows, _COMMENT_LIMIT // 2, "rows")))
         zones = dict.fromkeys(f"{looking(preset, difference.weeks)}" for preset in shown)
         parts.append(f"Old -> new, {'; '.join(zones)}; instance-hours are the mean of those weeks.")

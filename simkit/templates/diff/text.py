@@ -11,7 +11,7 @@ from simkit.templates.diff.words import (
     effect_title,
     field_text,
     headline,
-    hours_text,
+    instance_hours,
     looking,
     name_of,
     period_texts,
@@ -41,7 +41,7 @@ def render(difference: Difference) -> str:
                 lines += ["  on the days on which clocks change", *(f"    {t}" for t in clock_day_texts(preset))]
         else:
             lines.append("  desired instances stay as they are")
-        lines.append(f"  instance-hours a week: {hours_text(preset)}")
+        lines.append(f"  instance-hours a week: {instance_hours(preset)}")
         parts.append(joined(lines))
     if unchanged := difference.of("unchanged"):
         parts.append(visible("Unchanged: " + ", ".join(name_of(preset) for preset in unchanged)))

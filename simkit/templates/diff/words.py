@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simkit.clock import DAY_US, HOUR_US, WEEKDAYS, Zone, to_datetime
+from simkit.clock import DAY_US, HOUR_US, Zone, to_datetime
 from simkit.templates.diff.types import Difference, Effect, FieldChange, Paired, Period, PresetChange
+from simkit.times import in_column, utc_offset, weekday_date
 
 _MOST_PERIODS = 12
 
@@ -13,8 +14,7 @@ _MOST_PERIODS = 12
 def clock(at: int, zone: Zone) -> str:
     """ "Mon 2026-03-09 08:00 -04:00"."""
     local = zone.local(at)
-    offset = f"{local:%z}"
-    return f"{WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
+    return f"{weekday_date(local)} {local:%H:%M} {utc_offset(local)}"
 
 
 def _span_text(period: Period, zone: Zone) -> str:
@@ -48,7 +48,7 @@ def clock_day_texts(preset: PresetChange) -> list[str]:
     for day in preset.clock_days:
         local = day.zone.local(day.at)
         jump = f"{to_datetime(day.from_wall):%H:%M} -> {to_datetime(day.to_wall):%H:%M}"
-        title = f"{WEEKDAYS[local.weekday()]} {local:%Y-%m-%d}, clocks {jump}"
+        title = f"{weekday_date(local)}, clocks {jump}"
         title += f" in {day.zone.name}" if several else ""
         parts = [f"{_span_short(p, preset.zone)}: {p.old} -> {p.new}" for p in day.periods]
         hours = f"{_number(day.hours[0])} -> {_number(day.hours[1])} instance-hours that day"
@@ -68,7 +68,7 @@ def _span_short(period: Period, zone: Zone) -> str:
     )
 
 
-def hours_text(preset: PresetChange) -> str:
+def instance_hours(preset: PresetChange) -> str:
     old, new = preset.hours
     if old == new:
         return f"{_number(old)}, unchanged"
@@ -140,8 +140,7 @@ def _value(measure: str, value: float, currency: str, signed: bool = False) -> s
     if measure == "hit rate":
         return f"{sign}{size * 100:.1f}{' pp' if signed else ' %'}"
     if measure.startswith("wait"):
-        minutes, seconds = divmod(round(size), 60)
-        return sign + (f"{minutes}m{seconds:02d}s" if minutes else f"{size:.1f}".removesuffix(".0") + "s")
+        return sign + in_column(size)
     return f"{sign}{size:,.2f} {currency}" if measure.startswith("idle cost") else f"{sign}{_number(size)}"
 
 
