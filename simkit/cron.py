@@ -234,7 +234,7 @@ def weekly(spec: str) -> Cron:
     return _parse_in_utc(spec)
 
 
-def is_weekly(spec: str) -> bool:
+def is_autostart(spec: str) -> bool:
     """Does Coder accept the text as a weekly schedule? An autostart that it cannot read never starts anything."""
     try:
         return bool(weekly(spec))

@@ -362,9 +362,9 @@ def facts_of(given: Given, created_at: int, finished_at: int, next_start_at: int
 def transition(given: Given) -> Any:
     created_at, schedule = given["build_created_at"] * SECOND_US, schedule_of(given)
     next_start_at = NEVER
-    if cron.is_weekly(given["autostart"]):
+    if cron.is_autostart(given["autostart"]):
         _, _, next_start_at = rules.next_start(given["autostart"], schedule, created_at)
-    has_autostart = cron.is_weekly(given["autostart"])
+    has_autostart = cron.is_autostart(given["autostart"])
     facts = facts_of(given, created_at, us(given, "job_completed_at"), next_start_at, has_autostart)
     rule = life.transition(facts, rules.template(schedule), given["now"] // 60 * 60 * SECOND_US)
     only_mark = "stop" if given["transition"] == "start" else ""

@@ -91,7 +91,7 @@ def test_every_picture_names_its_units_and_its_zone(two):
         assert "local time, Asia/Kolkata" in shown[name], name
     for name in ("demand", "idle"):
         assert "hour of day, local time of each preset's zone" in shown[name], name
-        assert {"America/New_York", "Asia/Kolkata"} <= set(shown[name].splitlines()), name
+        assert {"go, America/New_York", "py, Asia/Kolkata"} <= set(shown[name].splitlines()), name
     assert "claims per hour" in shown["demand"]
     assert "idle prebuilds, on average" in shown["idle"]
     assert "wait (minutes)" in shown["hit_rate_by_hour"]

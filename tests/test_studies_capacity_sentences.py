@@ -126,7 +126,7 @@ def test_the_table_has_a_row_for_every_preset_with_units():
     assert row["nine of ten"] == "40.0% to 40.0%"
     assert row["wait p50 / p95 / p99"] == "3m30s / 3m30s / 3m30s"
     assert row["first found empty"] == "Tue 17 Nov 09:00 EST"
-    assert {"idle hours", "idle USD"} <= set(table)
+    assert {"idle hours", "idle cost, USD"} <= set(table)
 
 
 def test_a_chosen_week_is_the_one_with_its_date_and_must_lie_in_the_window():

@@ -38,7 +38,7 @@ def year() -> readings.Case:
 
 def across(timezone: str, forward: bool) -> pictures.Picture:
     jump = readings.jump(timezone, 2026, forward)
-    return pictures.cron_clocks(jump, readings.across(jump, 8, 1, 0, seed=7, pools=1))
+    return pictures.clocks(jump, readings.across(jump, 8, 1, 0, seed=7, pools=1))
 
 
 def words(picture: pictures.Picture) -> str:
@@ -68,7 +68,7 @@ def bars(ax, colour: str) -> list[tuple[float, float, float]]:
 
 
 def test_every_picture_names_its_units_its_zone_and_its_colours(week, versions, year):
-    shown = [pictures.cron_weeks(week), pictures.cron_edges(versions), pictures.cron_year(year), across(NEW_YORK, True)]
+    shown = [pictures.weeks(week), pictures.edges(versions), pictures.year(year), across(NEW_YORK, True)]
     for picture in shown:
         assert "8 desired instances" in words(picture)
         assert NEW_YORK in words(picture)
@@ -78,7 +78,7 @@ def test_every_picture_names_its_units_its_zone_and_its_colours(week, versions, 
 
 
 def test_a_week_is_seven_rows_of_24_hours_coloured_where_the_schedule_holds(week):
-    written, meant = pictures.cron_weeks(week).axes
+    written, meant = pictures.weeks(week).axes
     assert written.get_xlim() == meant.get_xlim() == (0, 24)
     assert [text.get_text() for text in written.get_yticklabels()][::6] == ["Mon 1 Jun", "Sun 7 Jun"]
     assert {row for row, _, _ in bars(written, to_hex(SERVED))} == {0, 4}
@@ -89,7 +89,7 @@ def test_a_week_is_seven_rows_of_24_hours_coloured_where_the_schedule_holds(week
 
 
 def test_the_edges_of_v2_24_are_a_minute_before_those_of_v2_35(versions):
-    _, begins, ends = pictures.cron_edges(versions).axes
+    _, begins, ends = pictures.edges(versions).axes
     for ax, hour in ((begins, "09:00"), (ends, "18:00")):
         at = parse_instant(f"2026-06-01T{hour}:00-04:00")
         jumps = [round(line.get_xdata()[1] * DAY_US - at) / 60e6 for line in ax.lines]
@@ -123,13 +123,13 @@ def test_half_an_hour_has_boxes_of_half_an_hour():
 
 
 def test_a_year_has_a_box_for_each_day_and_frames_the_days_on_which_two_schedules_hold(year):
-    picture = pictures.cron_year(year, with_overlaps=True)
+    picture = pictures.year(year, with_overlaps=True)
     for ax in picture.axes:
         assert sum(len(collection.get_paths()) for collection in ax.collections) == 365
         frames = [p for p in ax.patches if to_hex(p.get_edgecolor()) == to_hex(WANTED)]
         assert [(p.get_x(), p.get_y() + 0.5) for p in frames] == [(5, 0), (9, 0), (35, 1), (44, 0), (48, 1)]
     assert "5 days on which two schedules hold are framed" in picture.alt
-    plain = pictures.cron_year(year)
+    plain = pictures.year(year)
     assert not plain.axes[0].patches
     assert "two schedules hold" not in words(plain)
 
@@ -137,13 +137,13 @@ def test_a_year_has_a_box_for_each_day_and_frames_the_days_on_which_two_schedule
 def test_where_there_is_nothing_to_show_a_picture_says_so():
     jump = readings.jump("UTC", 2026, forward=False)
     case = readings.across(jump, 8, 1, 6, seed=7, pools=1)
-    assert pictures.cron_clocks(jump, case).alt == "The clocks of UTC do not go back in 2026."
-    assert pictures.cron_weeks(case).alt == pictures.cron_year(case).alt == "There is no schedule to show."
+    assert pictures.clocks(jump, case).alt == "The clocks of UTC do not go back in 2026."
+    assert pictures.weeks(case).alt == pictures.year(case).alt == "There is no schedule to show."
     base = readings.week([read("base", {})], NEW_YORK, "2026-06-01", {}, seed=7, pools=1)
-    assert pictures.cron_edges(base).alt == "No schedule holds in this time."
+    assert pictures.edges(base).alt == "No schedule holds in this time."
 
 
 def test_many_schedules_are_counted_in_a_title():
     of = read("as meant", readings.both_days("* 8-17 */2 * 1-5", 8, 2026))
     case = readings.week([of], NEW_YORK, "2026-06-01", {}, seed=7, pools=1)
-    assert "… (16 schedules),  else 1" in pictures.cron_weeks(case).axes[0].get_title(loc="left")
+    assert "… (16 schedules),  else 1" in pictures.weeks(case).axes[0].get_title(loc="left")

@@ -16,12 +16,12 @@ from simkit.controlplane.types import Transition
 from simkit.core import lifecycle as core
 from simkit.core import lives
 from simkit.core.numbers import CANCELED, DELETE, FAILED, PENDING, RUNNING, START, STOP, SUCCEEDED
-from simkit.cron import CronError, daily, is_weekly, weekly
+from simkit.cron import CronError, daily, is_autostart, weekly
 from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
 from simkit.store.database import Row, Transaction
 from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
-from simkit.workspace.rules import next_start, template, zoned
+from simkit.workspace.rules import next_starts, template, zoned
 
 _TRANSITIONS = {"start": START, "stop": STOP, "delete": DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}
@@ -143,9 +143,9 @@ def settle(
 
 def next_allowed(schedule: TemplateSchedule, autostart: str, after_at: int) -> int:
     """The next start that the template allows after an instant; NEVER without, or if Coder cannot read it."""
-    if not autostart or not schedule.allow_user_autostart or not is_weekly(autostart):
+    if not autostart or not schedule.allow_user_autostart or not is_autostart(autostart):
         return NEVER
-    return next_start(autostart, schedule, after_at)[2]
+    return next_starts(autostart, schedule, after_at)[2]
 
 
 def complete_start(tx: Transaction, now_at: int, life: Life, activity: Activity) -> str:
@@ -184,7 +184,7 @@ def _start_crossed(schedule: TemplateSchedule, autostart: str, at: int) -> int:
     if not autostart:
         return NEVER
     try:
-        start_at, allowed, _ = next_start(autostart, schedule, at)
+        start_at, allowed, _ = next_starts(autostart, schedule, at)
     except CronError:
         return NEVER  # Coder cannot read it and goes on without
     return start_at if allowed else NEVER
@@ -335,7 +335,7 @@ def facts(life: Life, now_at: int) -> core.Facts:
         created_at=life.created_at,
         finished_at=life.completed_at,
         deadline=life.deadline if life.transition == "start" else NEVER,
-        has_autostart=bool(life.autostart) and is_weekly(life.autostart),
+        has_autostart=bool(life.autostart) and is_autostart(life.autostart),
         next_start_at=life.next_start_at,
         last_used_at=life.last_used_at,
         dormant_at=life.dormant_at,

@@ -16,7 +16,7 @@ from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
 from simkit.core import lives, pools
 from simkit.core.chance import ONE
 from simkit.core.numbers import NONE, Table
-from simkit.cron import is_weekly, weekly
+from simkit.cron import is_autostart, weekly
 from simkit.demand import Claims, draw
 from simkit.demand.streams import key
 from simkit.errors import RunError
@@ -238,7 +238,7 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
         row = [0] * lives.H_COLUMNS
         row[lives.H_TTL], row[lives.H_SUSPENDED_AT] = ttl_us, people.suspended_at
         for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
-            row[column] = crons.setdefault(text, len(crons)) if is_weekly(text) else NONE
+            row[column] = crons.setdefault(text, len(crons)) if is_autostart(text) else NONE
         rows += [row] * people.count
     changes: list[tuple[int, int, int, int]] = []
     later = 0

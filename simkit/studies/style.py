@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
@@ -15,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simkit.clock import DAY_US, UTC_ZONE, WEEK_US, Int64Array, Zone, zone
+from simkit.clock import DAY_US, WEEK_US, Int64Array, Zone
 from simkit.shown import visible
 from simkit.times import day_month, short_weekday
 
@@ -49,6 +50,7 @@ styled = matplotlib.rc_context(_STYLE)
 WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
 _DPI = 100
 _LONGEST_NAME = 60  # characters, at which there is room for a picture beside it
+_TITLE = 80  # characters, also capitals, for which a title has room over the whole width
 
 
 class Picture(Figure):
@@ -163,14 +165,15 @@ def local_times(names: Iterable[str]) -> str:
     return local_time(different[0]) if len(different) == 1 else "local time of each preset's zone"
 
 
-def zone_of(name: str) -> Zone:
-    return zone(name) or UTC_ZONE
-
-
-def name_of(text: str) -> str:
+def shown_name(text: str) -> str:
     """A name from the inputs as text in a picture, as far as there is room."""
     seen = visible(text)
     return seen if len(seen) <= _LONGEST_NAME else f"{seen[: _LONGEST_NAME - 1]}…"
+
+
+def titled(ax: Axes, text: str, columns: int = 1) -> None:
+    """A panel's title, wrapped to the room of one of `columns` beside each other."""
+    ax.set_title(textwrap.fill(text, max(_TITLE // columns - 2, 12)))
 
 
 def instants(column: pd.Series[Any]) -> Int64Array:

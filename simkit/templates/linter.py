@@ -14,7 +14,7 @@ from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scen
 from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, is_weekly, runs
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant
-from simkit.workspace.rules import next_start
+from simkit.workspace.rules import next_starts
 
 NAMES: Mapping[str, str] = {
     "undetected_overlap": "two schedules hold at once and Coder is silent",
@@ -80,7 +80,7 @@ def _people(group: People, scenario: Scenario, findings: Findings) -> None:
         return
     never = f'the workspaces of {group.name} never start by themselves, though their autostart is "{group.autostart}"'
     try:
-        _, _, allowed_at = next_start(group.autostart, schedule, scenario.start_at)
+        _, _, allowed_at = next_starts(group.autostart, schedule, scenario.start_at)
     except CronError as error:
         findings.warning(group.where, f"{never}: Coder cannot read it ({error})")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from simkit.clock import NEVER
 from simkit.core import lifecycle as core
@@ -11,9 +11,6 @@ from simkit.core.calendar import CronBits
 from simkit.cron import Cron, CronError, daily, weekly
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.model import People, Scenario, SetTTL, TemplateSchedule
-
-if TYPE_CHECKING:
-    pass
 
 _T = TypeVar("_T")
 
@@ -29,7 +26,7 @@ def zoned(cron: Cron, at: int) -> core.Zoned:
     return core.Zoned(bits, *cron.offsets_from(at))
 
 
-def next_start(autostart: str, schedule: TemplateSchedule, after_at: int) -> tuple[int, bool, int]:
+def next_starts(autostart: str, schedule: TemplateSchedule, after_at: int) -> tuple[int, bool, int]:
     """(the next start after an instant, is its weekday allowed, the next allowed one); NEVER where there is none.
 
     Raises CronError for a schedule that Coder does not read.
@@ -39,14 +36,14 @@ def next_start(autostart: str, schedule: TemplateSchedule, after_at: int) -> tup
     return int(at), bool(allowed), int(core.next_allowed_autostart(found, after_at, schedule.autostart_days))
 
 
-def deadlines(
+def start_deadlines(
     schedule: TemplateSchedule, completed_at: int, ttl_us: int | None, autostart: str, quiet_hours: str
 ) -> core.Deadlines:
     """The deadlines of a start build that is done. `ttl_us` None: the workspace has no TTL. NEVER: unset."""
     start_at = NEVER
     if autostart:
         try:
-            at, allowed, _ = next_start(autostart, schedule, completed_at)
+            at, allowed, _ = next_starts(autostart, schedule, completed_at)
             start_at = at if allowed else NEVER
         except CronError:
             pass  # Coder cannot read it and goes on without
@@ -70,7 +67,7 @@ def people_named(scenario: Scenario, name: str = "") -> People | None:
 
 
 def ttl_at(scenario: Scenario, people: People, at: int) -> int | None:
-    """The TTL of these people's workspaces at an instant, for `deadlines`; None: they have none."""
+    """The TTL of these people's workspaces at an instant, for `start_deadlines`; None: they have none."""
     found = people.ttl_us
     for event in scenario.events:
         if isinstance(event, SetTTL) and event.people == people.name and event.at <= at:
@@ -78,7 +75,9 @@ def ttl_at(scenario: Scenario, people: People, at: int) -> int | None:
     return (scenario.schedule_at(at).default_ttl_us if found is None else found) or None
 
 
-def deadlines_of(scenario: Scenario, group: People, completed_at: int) -> core.Deadlines:
+def start_deadlines_of(scenario: Scenario, group: People, completed_at: int) -> core.Deadlines:
     """The deadlines of a start build of these people that is done at an instant."""
     schedule = scenario.schedule_at(completed_at)
-    return deadlines(schedule, completed_at, ttl_at(scenario, group, completed_at), group.autostart, group.quiet_hours)
+    return start_deadlines(
+        schedule, completed_at, ttl_at(scenario, group, completed_at), group.autostart, group.quiet_hours
+    )

@@ -13,7 +13,7 @@ from simkit.inputs.people import parse_ttl
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
 from simkit.shown import joined
 from simkit.times import weekday_instant
-from simkit.workspace.rules import deadlines, next_start
+from simkit.workspace.rules import next_starts, start_deadlines
 
 _T = TypeVar("_T")
 
@@ -90,10 +90,10 @@ def _fate(
     start_at, allowed, allowed_at, problem = NEVER, False, NEVER, ""
     if autostart:
         try:
-            start_at, allowed, allowed_at = next_start(autostart, schedule, completed_at)
+            start_at, allowed, allowed_at = next_starts(autostart, schedule, completed_at)
         except CronError as error:
             problem = str(error)
-    found = deadlines(schedule, completed_at, ttl_us, autostart, quiet_hours)
+    found = start_deadlines(schedule, completed_at, ttl_us, autostart, quiet_hours)
     begins = f"The start build is done at {show(completed_at)}."
     if found.is_refused:
         refused = (

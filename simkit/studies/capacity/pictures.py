@@ -33,14 +33,15 @@ from simkit.studies.style import (
     legend,
     local_time,
     local_times,
-    name_of,
+    shown_name,
     steps,
     styled,
+    titled,
     value_at,
     whiskers,
     x_of,
-    zone_of,
 )
+from simkit.studies.wording import zone_of
 from simkit.timeline import local_hours
 from simkit.times import long_weekday_date
 
@@ -83,7 +84,7 @@ def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday:
         _pool_steps(upper, mine, ("running", "desired"), from_at, min(until_at, end_at))
         _claims_by_hour(lower, mine, where, from_at, min(until_at, end_at))
         days_axis(lower, where, from_at, until_at)
-        _under_one(upper, lower, name_of(preset), where)
+        _under_one(upper, lower, shown_name(preset), where)
         lower.set_ylabel("claims\nper hour")
     legend(picture, grid[0], grid[1])
     return picture
@@ -114,7 +115,8 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
         lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
         lower.set_xlim(x_of(from_at), x_of(until_at))
-        _under_one(upper, lower, f"{name_of(morning['preset'])}, {long_weekday_date(where.local(start_at))}", where)
+        title = f"{shown_name(morning['preset'])}, {long_weekday_date(where.local(start_at))}"
+        _under_one(upper, lower, title, where, columns)
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
     for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
         ax.set_axis_off()
@@ -147,7 +149,7 @@ def first_hour(answer: pd.DataFrame) -> Picture:
         ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
     ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(7), WEEKDAYS)
-    ax.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    ax.set_yticks(range(len(presets)), [shown_name(p) for p in presets])
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -177,7 +179,7 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
         _hourly(wait, mine, "wait_p95_min", 0.15, TAIL, "95% wait at most")
         came = spread_by(mine, ["hour"], "claims")
         claims.bar(came["hour"], came["median"], color=OTHER, width=0.8)
-        rate.set_title(name_of(preset))
+        titled(rate, shown_name(preset), len(shown))
         claims.set_xlabel(f"hour of day,\n{local_time(mine['timezone'].iloc[0])}")
     hours = answer["hour"]
     grid[0, 0].set_xlim(hours.min() - 0.6, hours.max() + 0.6)
@@ -204,7 +206,7 @@ def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
     """
     if idle["idle_instance_hours"].sum() == 0:
         return empty("No prebuild stood idle in this window.")
-    currency = name_of(idle["currency"].iloc[0])
+    currency = shown_name(idle["currency"].iloc[0])
     costs = idle["idle_cost"].sum() > 0
     value, unit = ("idle_cost", currency) if costs else ("idle_instance_hours", "instance-hours")
     split = idle.assign(asked=asked_for(idle, demand))
@@ -230,7 +232,7 @@ def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
     for row, high, cost, idle_hours in zip(rows.tolist(), total["high"], total["median"], hours, strict=True):
         text = f" {cost:,.0f} {currency}, {idle_hours:,.0f} h" if costs else f" {idle_hours:,.0f} h"
         ax.text(max(high, left[row]), row, text, va="center", fontsize=8)
-    ax.set_yticks(rows, [name_of(p) for p in presets])
+    ax.set_yticks(rows, [shown_name(p) for p in presets])
     ax.set_ylim(len(presets) - 0.4, -0.6)
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
@@ -261,7 +263,7 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
         of = (answer["what"] == what).to_numpy()
         if of.any():
             ax.plot(x[of], rows[of], marker, color=colour, markersize=5, label=what)
-    ax.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    ax.set_yticks(range(len(presets)), [shown_name(p) for p in presets])
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
@@ -314,7 +316,7 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
     left.grid(axis="x")
     left.set_axisbelow(True)
     left.set_xlabel("age when claimed (log scale)\ndot: median, thick: half of them, thin: nine of ten")
-    left.set_yticks(range(len(presets)), [name_of(p) for p in presets])
+    left.set_yticks(range(len(presets)), [shown_name(p) for p in presets])
     left.set_ylim(len(presets) - 0.5, -0.5)
     begin = np.zeros(len(presets))
     for fate, colour in _FATES.items():
@@ -367,9 +369,8 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
         cells[mine["weekday"], mine["hour"]] = mine[value] / mine["hours"]
         image = ax.imshow(cells, cmap=colours, norm=norm, aspect="auto")
         ax.set_facecolor("#EEEEEE")  # what is not in the window
-        ax.set_title(name_of(preset) if len(presets) > 1 else "")
-        if several:
-            ax.set_title(where, loc="right", fontsize=7, fontweight="normal")
+        if len(presets) > 1:
+            titled(ax, f"{shown_name(preset)}, {where}" if several else shown_name(preset), columns)
         if len(presets) == 1:
             for (weekday, hour), cell in np.ndenumerate(cells):
                 if cell > 0:
@@ -454,11 +455,11 @@ def _hourly(ax: Axes, answer: pd.DataFrame, value: str, offset: float, colour: s
     ax.errorbar(x, middle, yerr=error, fmt="o", color=colour, markersize=4, elinewidth=1.5, capsize=2, label=label)
 
 
-def _under_one(upper: Axes, lower: Axes, title: str, where: Zone) -> None:
+def _under_one(upper: Axes, lower: Axes, title: str, where: Zone, columns: int = 1) -> None:
     """Make two axes one panel: a title above, the time below."""
     upper.sharex(lower)
     upper.tick_params(labelbottom=False, which="both", length=0)
-    upper.set_title(title)
+    titled(upper, title, columns)
     upper.set_ylabel("prebuilds")
     lower.set_xlabel(local_time(where.name))
 

@@ -17,7 +17,7 @@ from simkit.studies.tables import Table
 from simkit.studies.wording import (
     Sentence,
     day_and_time,
-    instant,
+    instant_of,
     largest,
     percent,
     range_of,
@@ -79,7 +79,7 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
         "{worst_claims} people who came found none"
     )
     numbers |= {
-        **day_and_time(instant(worst["started_at"]), where, "worst"),
+        **day_and_time(instant_of(worst["started_at"]), where, "worst"),
         "worst_ready": int(worst["ready"]),
         "worst_misses": int(worst["claims"] - worst["hits"]),
         "worst_claims": int(worst["claims"]),
@@ -129,7 +129,7 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
         waits = [about(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
         row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
         row["idle hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
-        row[f"idle {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
+        row[f"idle cost, {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
         row["builds"] = f"{spread(mine['builds']).median:,.0f}"
         row["failed"] = f"{spread(mine['failed_builds']).median:,.0f}"
         rows.append(row)
@@ -169,8 +169,8 @@ def busiest_week(pool: pd.DataFrame, runs: pd.DataFrame, week: str = "") -> date
     The answers for one run. Raises InputError for a date that is none, or that lies outside the run's window.
     """
     where = zone_of(runs["timezone"].iloc[0])
-    first = where.local(instant(runs["start_at"].iloc[0])).date()
-    last = where.local(instant(runs["end_at"].iloc[0]) - 1).date()
+    first = where.local(instant_of(runs["start_at"].iloc[0])).date()
+    last = where.local(instant_of(runs["end_at"].iloc[0]) - 1).date()
     if week:
         try:
             day = date.fromisoformat(week)
@@ -327,7 +327,7 @@ def _first_misses(pool: pd.DataFrame) -> dict[str, tuple[Zone, int]]:
     """Each preset's zone and the instant at which somebody first found no prebuild, where that happened."""
     rows = pool[pool["missed"] > 0].drop_duplicates("preset")
     columns = zip(rows["preset"], rows["timezone"], rows["changed_at"], strict=True)
-    return {preset: (zone_of(timezone), instant(changed_at)) for preset, timezone, changed_at in columns}
+    return {preset: (zone_of(timezone), instant_of(changed_at)) for preset, timezone, changed_at in columns}
 
 
 def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:

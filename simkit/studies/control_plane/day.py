@@ -1,13 +1,12 @@
 """One day of a small deployment on a control plane: who does what when, and what its tables held at each instant.
 
-`World` is what the control plane is not: daemons that build, with their logs, and agents that start. Everything it does
+`Site` is what the control plane is not: daemons that build, with their logs, and agents that start. Everything it does
 follows from the order of the calls, so that a day is the same every time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simkit.clock import MINUTE_US, SECOND_US, Zone, parse_instant, unknown_zone, zone
 from simkit.controlplane import ControlPlane, Outcome, logs
@@ -17,9 +16,6 @@ from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, Import
 from simkit.errors import RefusedError
 from simkit.model import Preset, Schedule
 from simkit.store.database import Transaction
-
-if TYPE_CHECKING:
-    pass
 
 DAILY_COST = 10
 """Of each workspace of the sample day's template, in the units of a group's quota."""
@@ -84,7 +80,7 @@ def preset_ids(plane: ControlPlane, version_id: int) -> tuple[int, ...]:
     return tuple(int(id) for (id,) in found)
 
 
-class World:
+class Site:
     """The daemons and agents of the day: how long each job takes, what is said of it and what becomes of it.
 
     `next_error` makes the next start of a person's workspace fail, once. `next_replacements` are those of the next

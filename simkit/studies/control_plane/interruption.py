@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from simkit.controlplane import ControlPlane
 from simkit.controlplane.types import BuildResult, ImportResult
 from simkit.errors import RefusedError
-
-if TYPE_CHECKING:
-    pass
 
 
 class Interruption(NamedTuple):

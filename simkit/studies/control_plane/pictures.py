@@ -27,8 +27,8 @@ from simkit.studies.style import (
     steps,
     styled,
     x_of,
-    zone_of,
 )
+from simkit.studies.wording import zone_of
 from simkit.times import long_weekday_date
 
 _STATES = {

@@ -40,7 +40,7 @@ _EDGE_COLOURS = (MISSED, SERVED, STARTING)
 
 
 @styled
-def cron_weeks(case: Case) -> Picture:
+def weeks(case: Case) -> Picture:
     """Each reading's week: a row per day, 24 hours across, coloured by desired instances."""
     if not case.readings:
         return empty("There is no schedule to show.")
@@ -57,7 +57,7 @@ def cron_weeks(case: Case) -> Picture:
 
 
 @styled
-def cron_edges(case: Case) -> Picture:
+def edges(case: Case) -> Picture:
     """A week of the first reading, and below, to the second, when each reading's first span begins and ends."""
     held = case.desired[case.desired["schedule"] != BASE]
     if held.empty:
@@ -97,7 +97,7 @@ def cron_edges(case: Case) -> Picture:
 
 
 @styled
-def cron_year(case: Case, with_overlaps: bool = False) -> Picture:
+def year(case: Case, with_overlaps: bool = False) -> Picture:
     """Each reading's year: a column per week, a row per weekday, coloured by the day's most desired instances.
 
     `with_overlaps`: the days on which schedules of the first reading hold at the same time are framed.
@@ -123,7 +123,7 @@ def cron_year(case: Case, with_overlaps: bool = False) -> Picture:
 
 
 @styled
-def cron_clocks(jump: Jump, case: Case) -> Picture:
+def clocks(jump: Jump, case: Case) -> Picture:
     """The hours around a change of clocks, as long as they are: what the wall clock shows, and each reading's pool."""
     if jump.change is None:
         way = "forward" if jump.forward else "back"

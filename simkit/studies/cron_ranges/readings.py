@@ -133,7 +133,7 @@ def week(
     """
     where, first = _zone(timezone), _date(monday)
     start_at, end_at = (where.at(datetime.combine(first + timedelta(days=days), time())) for days in (0, 7))
-    return compare(readings, where, start_at, end_at, asked, where, seed, pools)
+    return side_by_side(readings, where, start_at, end_at, asked, where, seed, pools)
 
 
 def year(
@@ -142,10 +142,10 @@ def year(
     """The readings in a calendar year; otherwise as `week`."""
     where = _zone(timezone)
     start_at, end_at = (where.at(datetime(y, 1, 1)) for y in (year, year + 1))  # noqa: DTZ001
-    return compare(readings, where, start_at, end_at, asked, where, seed, pools)
+    return side_by_side(readings, where, start_at, end_at, asked, where, seed, pools)
 
 
-def compare(
+def side_by_side(
     readings: Sequence[Reading],
     where: Zone,
     start_at: int,
@@ -260,7 +260,7 @@ def across(of: Jump, instances: int, base: int, per_hour: float, seed: int, pool
     of a part of an hour, for which there is no zone that keeps it; without a change there are no readings.
     """
     if of.change is None:
-        return compare([], of.zone, 0, 1, {}, UTC_ZONE, seed, pools)
+        return side_by_side([], of.zone, 0, 1, {}, UTC_ZONE, seed, pools)
     at = of.change.at
     offset_us = max(of.change.from_wall, of.change.to_wall) - at
     readings = [reading("as written", {of.cron: instances}, of.zone.name, base)]
@@ -268,7 +268,7 @@ def across(of: Jump, instances: int, base: int, per_hour: float, seed: int, pool
     if offset_us % HOUR_US == 0 and steady in zone_names():
         readings.append(reading("summer time all along", {of.cron: instances}, steady, base))
     start_at, end_at = at - AROUND_A_CHANGE_US, at + AROUND_A_CHANGE_US
-    return compare(readings, of.zone, start_at, end_at, {"* * * * *": per_hour}, UTC_ZONE, seed, pools)
+    return side_by_side(readings, of.zone, start_at, end_at, {"* * * * *": per_hour}, UTC_ZONE, seed, pools)
 
 
 def validation(crons: Sequence[str], beside: str, timezone: str) -> pd.DataFrame:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from simkit.clock import SECOND_US, format_duration, to_datetime
 from simkit.cron import provider_cron
 from simkit.model import DEFAULT_BEHAVIOUR, Workload
-from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days, overlaps
+from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days
+from simkit.studies.cron_ranges.readings import overlaps as overlaps_of
 from simkit.studies.tables import Table
-from simkit.studies.wording import Sentence, day_and_time, instant
+from simkit.studies.wording import Sentence, day_and_time, instant_of
 from simkit.templates.explainer import describe, explain
 from simkit.timeline import BASE
 from simkit.times import hours_text, long_weekday_date, short_weekday
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # Names of a case's numbers begin with the case's name, which the notebook gives: result.json has each number once.
 
 
-def cron_pools(base: int, instances: int, pools: int) -> Sentence:
+def pools(base: int, instances: int, pools: int) -> Sentence:
     """What all pools have in common."""
     takes = Workload()
     return Sentence(
@@ -39,7 +40,7 @@ def cron_pools(base: int, instances: int, pools: int) -> Sentence:
     )
 
 
-def cron_pool(case: Case, name: str) -> Sentence:
+def pool(case: Case, name: str) -> Sentence:
     """What each reading does to the pool: the share of claims it serves, and how long prebuilds wait."""
     if not case.readings:
         return Sentence("There is no pool to compare.", {})
@@ -75,7 +76,7 @@ def span(case: Case) -> str:
     return named.get(round(case.hours / 24), f"span of {hours_text(case.hours)}")
 
 
-def cron_warnings(case: Case, name: str) -> Sentence:
+def warnings(case: Case, name: str) -> Sentence:
     """What simkit's linter warns of when it sees the first reading."""
     numbers = {f"{name}_warning_{i}": text for i, text in enumerate(case.warnings)}
     if not numbers:
@@ -83,7 +84,7 @@ def cron_warnings(case: Case, name: str) -> Sentence:
     return Sentence("\n\n".join(f"> **simkit warns:** {{{key}}}" for key in numbers), dict(numbers))
 
 
-def cron_early(case: Case, name: str) -> Sentence:
+def early(case: Case, name: str) -> Sentence:
     """When each reading's first span begins and ends, to the second."""
     numbers: dict[str, Any] = {}
     parts = []
@@ -91,8 +92,8 @@ def cron_early(case: Case, name: str) -> Sentence:
         spans = case.desired[(case.desired["reading"] == of.label) & (case.desired["schedule"] != BASE)]
         if spans.empty:
             continue
-        begins = case.zone.local(instant(spans["from_at"].iloc[0]))
-        ends = case.zone.local(instant(spans["until_at"].iloc[0]) - SECOND_US)
+        begins = case.zone.local(instant_of(spans["from_at"].iloc[0]))
+        ends = case.zone.local(instant_of(spans["until_at"].iloc[0]) - SECOND_US)
         label, first, last = (f"{name}_{what}_{i}" for what in ("rules", "begins", "ends"))
         numbers |= {label: of.label, first: f"{short_weekday(begins)} {begins:%H:%M:%S}", last: f"{ends:%H:%M:%S}"}
         parts.append(f"{{{first}}} to {{{last}}} under *{{{label}}}*")
@@ -101,7 +102,7 @@ def cron_early(case: Case, name: str) -> Sentence:
     return Sentence(f"The first span goes from {'; '.join(parts)}.", numbers)
 
 
-def cron_held(case: Case, name: str) -> Sentence:
+def held(case: Case, name: str) -> Sentence:
     """For how long a schedule holds as written and as meant: hours, days, and how many of them only one has."""
     by = days(case)
     held = by[by["held_hours"] > 0]
@@ -128,7 +129,7 @@ def _days(count: int) -> str:
     return "day" if count == 1 else "days"
 
 
-def cron_words(cron: str, year: int, timezone: str, name: str) -> Sentence:
+def words(cron: str, year: int, timezone: str, name: str) -> Sentence:
     """How Coder reads a range, in words, and how standard cron would."""
     said = explain(cron, timezone=timezone, at=f"{year}-01-01")
     readers = dict(said.readers)
@@ -142,7 +143,7 @@ def cron_words(cron: str, year: int, timezone: str, name: str) -> Sentence:
     )
 
 
-def cron_instead(case: Case, name: str) -> Sentence:
+def instead(case: Case, name: str) -> Sentence:
     """The schedules of the second reading, for somebody who wants to write that."""
     preset = case.readings[1].preset
     numbers: dict[str, Any] = {f"{name}_instead": len(preset.schedules)}
@@ -156,7 +157,7 @@ def cron_instead(case: Case, name: str) -> Sentence:
     )
 
 
-def cron_jump(jump: Jump, name: str) -> Sentence:
+def jump(jump: Jump, name: str) -> Sentence:
     """What a change of clocks does to the range of the hour that it skips or repeats."""
     way = "forward" if jump.forward else "back"
     numbers: dict[str, Any] = {f"{name}_zone": jump.zone.name, f"{name}_way": way, f"{name}_year": jump.year}
@@ -188,9 +189,9 @@ def cron_jump(jump: Jump, name: str) -> Sentence:
     return Sentence(text, numbers)
 
 
-def cron_overlaps(case: Case, name: str) -> Sentence:
+def overlaps(case: Case, name: str) -> Sentence:
     """When two schedules hold at the same time though Coder's check accepts them."""
-    found = overlaps(case)
+    found = overlaps_of(case)
     if found.empty:
         return Sentence("No two schedules hold at the same time.", {})
     numbers: dict[str, Any] = {}
@@ -198,7 +199,7 @@ def cron_overlaps(case: Case, name: str) -> Sentence:
     columns = zip(*(found[c] for c in ("first", "second", "first_at", "hours", "days")), strict=True)
     for i, (one, other, first_at, both, dates) in enumerate(columns):
         first, second, hours, on = (f"{name}_{what}_{i}" for what in ("first", "second", "both_hours", "both_days"))
-        when = day_and_time(instant(first_at), case.zone, f"{name}_both_{i}")
+        when = day_and_time(instant_of(first_at), case.zone, f"{name}_both_{i}")
         numbers |= {first: one, second: other, hours: hours_text(both), on: len(dates), **when}
         parts.append(
             f"`{{{first}}}` and `{{{second}}}` both hold for {{{hours}}} on {{{on}}} {_days(len(dates))}, first on "
@@ -209,7 +210,7 @@ def cron_overlaps(case: Case, name: str) -> Sentence:
     )
 
 
-def cron_validation(answer: pd.DataFrame, beside: str, name: str) -> Sentence:
+def validation(answer: pd.DataFrame, beside: str, name: str) -> Sentence:
     """Which crons the provider takes alone and refuses beside another, and why. `answer`: cron_ranges.validation."""
     changed = answer[answer["alone"] & ~answer["beside"]]
     numbers: dict[str, Any] = {
@@ -228,7 +229,7 @@ def cron_validation(answer: pd.DataFrame, beside: str, name: str) -> Sentence:
     return Sentence(text, numbers)
 
 
-def cron_validation_table(answer: pd.DataFrame) -> Table:
+def validation_table(answer: pd.DataFrame) -> Table:
     """Each cron: what it says, and whether the provider takes it alone and beside another schedule."""
     taken = {True: "accepted", False: "refused"}
     return Table(
@@ -248,7 +249,7 @@ def _described(cron: str, is_read: bool) -> str:
     return describe(provider_cron(cron)) if is_read else ""
 
 
-def cron_fallback(case: Case, name: str) -> Sentence:
+def fallback(case: Case, name: str) -> Sentence:
     """Why Coder ignores schedules of the first reading, and what it keeps instead."""
     preset = case.readings[0].preset
     if not preset.fallback:

@@ -44,12 +44,13 @@ from simkit.studies.style import (
     legend,
     local_time,
     local_times,
-    name_of,
+    shown_name,
     styled,
+    titled,
     whiskers,
     x_of,
-    zone_of,
 )
+from simkit.studies.wording import zone_of
 from simkit.times import short_weekday
 
 _NOBODY = "The scenario has no people, so there are no workspaces of theirs to show."
@@ -86,7 +87,8 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     _by_ttl(builds, answer, "builds_per_week", at, STARTING)
     builds.set_ylabel("prebuilds built\nper week")
     _by_ttl(idle, answer, "idle_cost_per_week" if costs else "idle_hours_per_week", at, SERVED)
-    idle.set_ylabel(f"idle prebuilds\n({name_of(answer['currency'].iloc[0]) if costs else 'instance-hours'} per week)")
+    unit = shown_name(answer["currency"].iloc[0]) if costs else "instance-hours"
+    idle.set_ylabel(f"idle prebuilds\n({unit} per week)")
     own = answer.loc[answer["is_own"], "ttl_us"]
     for ax in grid.ravel():
         if ax is not age:
@@ -100,7 +102,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
         ax.set_xticks(range(len(tried)), [format_duration(t) if t else "never" for t in tried])
         ax.tick_params(labelbottom=True)
     for ax in (builds, idle):
-        ax.set_xlabel(f"prebuild TTL of {name_of(preset)}\n(bars span nine of ten replications)")
+        ax.set_xlabel(f"prebuild TTL of {shown_name(preset)}\n(bars span nine of ten replications)")
     legend(picture, age, side="left")
     return picture
 
@@ -142,7 +144,7 @@ def deadlines(answer: pd.DataFrame, quiet_hours: pd.DataFrame) -> Picture:
     upper.set_ylim(0, 1.35 * longest if longest > 0 else None)
     upper.set_ylabel("hours until\nits deadline")
     upper.grid(axis="y")
-    upper.set_title(f"{people}: a workspace whose start is done at this instant may run for …")
+    titled(upper, f"{people}: a workspace whose start is done at this instant may run for …")
     _quiet_hours(lower, quiet_hours, set(answer["max_deadline"].dropna()), where)
     days_axis(lower, where, from_at, until_at)
     upper.grid(axis="x")
@@ -280,7 +282,7 @@ def running(answer: pd.DataFrame, presets: Sequence[str], with_people: bool = Tr
         unknown = np.isnan(prebuilds)
         if unknown.any():
             ax.stairs(unknown * 2 * total.max(), edges, fill=True, color="#EEEEEE", label="not in the window")
-        ax.set_title(name_of(preset))
+        titled(ax, shown_name(preset))
         ax.set_ylabel("instances that run,\non average")
         ax.set_ylim(0, 1.08 * total.max())
         ax.set_xticks([24 * day + hour for day in range(7) for hour in (6, 12, 18)])

@@ -17,7 +17,7 @@ from simkit.core import lives
 from simkit.cron import CronError, daily
 from simkit.errors import Finding, InputError, Where
 from simkit.model import People, Scenario, TemplateSchedule
-from simkit.workspace.rules import deadlines_of, next_start, people_named, template, ttl_at
+from simkit.workspace.rules import next_starts, people_named, start_deadlines_of, template, ttl_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def deadlines_around(scenario: Scenario, day: str, people: str = "", days: int =
     from_at, until_at = _days_around(scenario.zone, day, days)
     group = people_named(scenario, people)
     done_at = range(from_at, until_at, 15 * MINUTE_US) if group is not None else ()
-    found = [] if group is None else [deadlines_of(scenario, group, at) for at in done_at]
+    found = [] if group is None else [start_deadlines_of(scenario, group, at) for at in done_at]
     return pd.DataFrame(
         {
             "people": "" if group is None else group.name,
@@ -128,7 +128,7 @@ def _reports(
     schedule = scenario.schedule_at(completed_at)
     ttl_us = ttl_at(scenario, group, completed_at)
     ttl = core.ttl_in_force(NEVER if ttl_us is None else ttl_us, template(schedule))
-    found = deadlines_of(scenario, group, completed_at)
+    found = start_deadlines_of(scenario, group, completed_at)
     deadline, max_at, bump_us = found.deadline, found.max_deadline, schedule.activity_bump_us
     at, crossed_at, start_at = completed_at, -NEVER, NEVER
     while at <= until_at and at < deadline:
@@ -146,7 +146,7 @@ def _reports(
 def _start_crossed(autostart: str, schedule: TemplateSchedule, at: int) -> tuple[int, int]:
     """(the next start after an instant, the same or NEVER if the template does not allow its weekday)."""
     try:
-        start_at, allowed, _ = next_start(autostart, schedule, at) if autostart else (NEVER, False, NEVER)
+        start_at, allowed, _ = next_starts(autostart, schedule, at) if autostart else (NEVER, False, NEVER)
     except CronError:
         return NEVER, NEVER
     return start_at, start_at if allowed else NEVER
