@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from html import unescape
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import simkit
-from simkit.report.notebook import _markdown, _text
 from simkit.report.render import render
 
 SCENARIO = 'window: {from: "2026-03-02", until: "2026-03-03"}\npresets: [{name: large, instances: 2}]\n'
@@ -101,23 +99,3 @@ def test_what_is_no_notebook_is_told(tmp_path: Path):
     (tmp_path / "text.ipynb").write_text("text")
     with pytest.raises(simkit.InputError, match="is not a notebook"):
         render(tmp_path / "text.ipynb", {})
-
-
-CRON = "**Of *all* runs, `* 8-18 * * 1-5` is `the` one**: 2 * 3"
-
-
-def test_a_sentence_without_emphasis_keeps_a_crons_stars():
-    assert _text(CRON, {}) == "Of all runs, * 8-18 * * 1-5 is the one: 2 * 3"
-    assert unescape(_markdown(CRON, {})) == (
-        "<strong>Of <em>all</em> runs, <code>* 8-18 * * 1-5</code> is <code>the</code> one</strong>: 2 * 3"
-    )
-
-
-def test_a_value_in_a_sentence_is_text_and_a_number_is_formatted():
-    values = {"name": "**<b>`x`** {n}", "n": 1234.5, "date": "2026-03-02", "line": "a\n# b"}
-    template = "- *{name}*, `{name}`: {n:,.1f} on {date}; {line}"
-    assert _text(template, values) == "- **<b>`x`** {n}, **<b>`x`** {n}: 1,234.5 on 2026-03-02; a\\n# b"
-    odd = "&#42;&#42;&#60;b&#62;&#96;x&#96;&#42;&#42; &#123;n&#125;"
-    assert _markdown(template, values) == (
-        f"- <em>{odd}</em>, <code>{odd}</code>: 1,234.5 on 2026-03-02; a<span>&#92;</span>n&#35; b"
-    )

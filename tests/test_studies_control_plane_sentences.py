@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from simkit.studies import tables
 from simkit.studies.control_plane import sentences
 from simkit.studies.control_plane.interruption import Interruption
-from simkit.studies.tables import Listing
 
 
 def at(text: str) -> pd.Timestamp:
@@ -59,46 +57,6 @@ def test_a_day_is_told_with_its_zone_and_the_numbers_of_its_tables():
 def test_a_day_without_workspaces_is_told_so():
     states, queue, volume = a_day()
     assert text(sentences.day(states.iloc[:0], queue, volume, "UTC")) == "There was no workspace yet."
-
-
-def test_a_table_names_the_zone_of_each_instant_and_leaves_out_what_is_null():
-    answer = pd.DataFrame(
-        {
-            "asked_by": ["ben", None],
-            "queued": [at("2026-11-10T13:00"), at("2026-11-10T13:01")],
-            "done": [at("2026-11-10T13:00:05"), pd.NaT],
-            "bytes": [1_048_576, 0],
-            "overflowed": [True, False],
-        }
-    )
-    shown = tables.table(answer, "Europe/Berlin")
-    assert shown.frame.to_dict("list") == {
-        "asked by": ["ben", ""],
-        "queued": ["Tue 14:00 CET", "Tue 14:01 CET"],
-        "done": ["Tue 14:00:05 CET", ""],
-        "bytes": ["1,048,576", "0"],
-        "overflowed": ["yes", "no"],
-    }
-
-
-def test_a_table_has_numbers_to_the_right_and_wraps_only_what_is_long():
-    answer = pd.DataFrame({"name": ["<b>"], "error": ["x" * 60], "count": [3]})
-    page = tables.table(answer, "UTC")._repr_html_()
-    assert ">&#60;b&#62;</td>" in page
-    assert '<td style="text-align: right; vertical-align: top">3</td>' in page
-    assert page.count("white-space: normal") == 2  # the head and the cell of one column
-    assert repr(tables.table(answer, "UTC")).split()[:3] == ["name", "error", "count"]
-
-
-def test_an_empty_answer_is_a_table_of_names():
-    assert tables.table(pd.DataFrame({"a_b": []}), "UTC")._repr_html_().count("<th") == 1 + 1  # with <thead>
-
-
-def test_a_listing_is_text_as_it_is():
-    assert (
-        Listing('a{le="1"} <2>\n b')._repr_html_().endswith("a&#123;le&#61;&#34;1&#34;&#125; &#60;2&#62;\n&#32;b</pre>")
-    )
-    assert repr(Listing("a\nb\x1b")) == "a\nb\\x1b"
 
 
 def test_refusals_are_a_line_each_also_with_braces_and_for_what_was_not_refused():

@@ -11,10 +11,9 @@ from scenarios import inhabited_fortnight, scenario
 
 from simkit import InputError, run
 from simkit.clock import HOUR_US, Zone, from_datetime, parse_instant
-from simkit.model import People, Preset, Scenario, SessionHistory, SetTTL, TemplateSchedule, Workload, constant
+from simkit.model import People, Preset, Scenario, SessionHistory, TemplateSchedule, Workload, constant
 from simkit.store import refused
 from simkit.studies.expiration import tables
-from simkit.workspace import rules
 
 NEW_YORK = Zone("America/New_York")
 RULE = "workspace_builds_deadline_below_max_deadline"
@@ -137,14 +136,6 @@ def test_a_midnight_that_does_not_exist_is_told_as_refused():
     around = tables.deadlines_around(given, "2026-03-08", days=2)
     assert 0 < around["is_refused"].sum() < len(around)
     assert around.loc[around["is_refused"], ["deadline", "max_deadline"]].isna().all(axis=None)
-
-
-def test_a_ttl_is_the_workspaces_own_or_the_templates_as_events_left_it():
-    given = one_person(events=(SetTTL(at("2026-10-30T12:00"), "me", None),))
-    me = given.people[0]
-    assert rules.ttl_at(given, me, at("2026-10-30T11:59")) == 10 * HOUR_US
-    assert rules.ttl_at(given, me, at("2026-10-30T12:00")) is None
-    assert rules.ttl_at(given, replace(me, ttl_us=HOUR_US), given.start_at) == HOUR_US
 
 
 def test_a_scenario_without_people_has_no_rows_and_the_same_columns():
