@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from benchmarks import people, week, year
+from benchmarks.answers import answers
+from benchmarks.clocks import line, spread, timed
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
@@ -29,7 +27,6 @@ from simkit.runs.reference import run_reference
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
 
-_T = TypeVar("_T")
 TINY = """
 import simkit
 from simkit.model import Preset, Scenario, TemplateVersion
@@ -73,17 +70,6 @@ def counts(result: KernelResult) -> Counts:
     return Counts(waits.tolist(), int(claims["hit"].sum()), len(result.rows.builds))
 
 
-def timed(work: Callable[[], _T], times: int) -> tuple[_T, list[float]]:
-    """The work's result, and how many seconds each of so many repetitions took."""
-    seconds = []
-    for _ in range(times):
-        gc.collect()
-        before = time.perf_counter()
-        result = work()
-        seconds.append(time.perf_counter() - before)
-    return result, seconds
-
-
 def child(code: str, **environment: str) -> tuple[float, float]:
     """Seconds and peak MB of a Python process of its own that executes the code."""
     report = "\nfrom benchmarks.memory import peak_megabytes; print(peak_megabytes())"
@@ -92,15 +78,6 @@ def child(code: str, **environment: str) -> tuple[float, float]:
         [sys.executable, "-c", code + report], env=os.environ | environment, check=True, capture_output=True, text=True
     )
     return time.perf_counter() - before, float(done.stdout.splitlines()[-1])
-
-
-def spread(seconds: list[float]) -> str:
-    best, median = f"{min(seconds) * 1e3:,.1f}", f"{statistics.median(seconds) * 1e3:,.1f}"
-    return f"best {best} ms, median {median} ms of {len(seconds)}"
-
-
-def line(what: str, value: str, note: str = "") -> None:
-    print(f"{what:<46}{value:>18}  {note}".rstrip(), flush=True)
 
 
 def compare() -> None:
@@ -183,7 +160,9 @@ def command() -> None:
     line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 3 s")
 
 
-BENCHMARKS = {benchmark.__name__: benchmark for benchmark in (compare, lifecycle, reference, memory, start, command)}
+BENCHMARKS = {
+    benchmark.__name__: benchmark for benchmark in (compare, answers, lifecycle, reference, memory, start, command)
+}
 
 
 def main(names: list[str]) -> None:

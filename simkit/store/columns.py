@@ -88,3 +88,19 @@ def stacked(runs: Sequence[Storable], table: str, names: Iterable[str]) -> dict[
                 [np.full(n, null, known.dtype) if p is None else p for n, p in zip(lengths, parts, strict=True)]
             )
     return found
+
+
+def some_at_a_time(runs: Iterable[Storable], most: int) -> Iterator[Sequence[Storable]]:
+    """Runs of together at most `most` rows, or one that has more: what is done to each lot costs as much as many rows,
+    and memory is bounded by one lot."""
+    some: list[Storable] = []
+    rows = 0
+    for run in runs:
+        more = sum(map(length, run.tables.values()))
+        if some and rows + more > most:
+            yield some
+            some, rows = [], 0
+        some.append(run)
+        rows += more
+    if some:
+        yield some

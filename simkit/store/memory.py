@@ -53,24 +53,34 @@ def _schema() -> _Schema:
 def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnection:
     """A connection in which the tables and views that `sql` names hold the rows of these runs. Close it."""
     given = _schema()
-    views: list[str] = []
-    words = set(_WORD.findall(sql))
-    for name, body in reversed(list(given.views.items())):
-        if name in words:
-            views.insert(0, name)
-            words |= set(_WORD.findall(body))
+    words = set(_WORD.findall(" ".join([sql, *_views_of(sql).values()])))
     connection = given.base.cursor()
     connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
     for table, columns in given.tables.items():
-        if table in words and table in runs[0].tables:
+        if table in words and runs and table in runs[0].tables:
             for column in columns:
                 if column.is_generated and column.name in words:
                     words |= set(_WORD.findall(column.default))
             used = [column for column in columns if column.name in words]
             _register(connection, table, used, stacked(runs, table, [c.name for c in used]))
-    for name in views:
-        connection.execute(f"CREATE TEMP VIEW {name} AS {given.views[name]}")
+    make_views(connection, sql)
     return connection
+
+
+def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Give a connection the views that `sql` names as they are today, whatever its database has under these names."""
+    for name, body in _views_of(sql).items():
+        connection.execute(f"CREATE TEMP VIEW {name} AS {body}")
+
+
+def _views_of(sql: str) -> dict[str, str]:
+    """The views that `sql` names, and those that they name, in the order in which they build on each other."""
+    words, found = set(_WORD.findall(sql)), dict[str, str]()
+    for name, body in reversed(list(_schema().views.items())):
+        if name in words:
+            found[name] = body
+            words |= set(_WORD.findall(body))
+    return dict(reversed(list(found.items())))
 
 
 def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns) -> None:

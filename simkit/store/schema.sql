@@ -476,31 +476,36 @@ FROM presets AS p
 JOIN local_hours AS h USING (run_id, timezone)
 GROUP BY p.run_id, p.preset, h.timezone, isodow(h.local_at), hour(h.local_at);
 
--- One row per workspace that the reconciler made, with the instants of its life; until_at: it stopped being idle.
-CREATE VIEW prebuilds AS
+-- One row per workspace that the reconciler made: when it was wanted, built, claimed and deleted.
+CREATE VIEW prebuild_spans AS
 SELECT
     b.run_id,
     b.workspace_id,
     b.template_version_preset_id AS preset_id,
+    b.id AS workspace_build_id,
     b.created_at,
     j.started_at,
     j.completed_at,
     j.job_status AS build_status,
-    a.ready_at,
     c.created_at AS claimed_at,
     d.created_at AS delete_created_at,
     dj.completed_at AS deleted_at
 FROM workspace_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
-LEFT JOIN workspace_agents AS a ON a.run_id = b.run_id AND a.workspace_build_id = b.id
 -- Of a claimed one the second build is the claim's. Who claims it may have asked earlier, and waited for the end of an
--- older workspace; claims.created_at says when.
+-- older workspace: claims.created_at says when.
 LEFT JOIN workspace_builds AS c
     ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.build_number = 2 AND c.transition = 'start'
 LEFT JOIN workspace_builds AS d
     ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete' AND d.initiator_id = 0
 LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
 WHERE b.build_number = 1 AND b.initiator_id = 0;
+
+-- The same, and when its agent was ready.
+CREATE VIEW prebuilds AS
+SELECT s.*, a.ready_at
+FROM prebuild_spans AS s
+LEFT JOIN workspace_agents AS a ON a.run_id = s.run_id AND a.workspace_build_id = s.workspace_build_id;
 
 -- Each span in which an instance runs, for nobody (a prebuild) or for a person: from the end of its start, or from the
 -- claim that gave it an owner, to the end of its stop or deletion, the claim, or the window's end.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from simkit.clock import NEVER
 from simkit.errors import StoreError
-from simkit.store.columns import Columns, Storable, Tables, length, stacked
+from simkit.store.columns import Columns, Storable, Tables, length, some_at_a_time, stacked
 from simkit.store.connection import ensure_schema, file_of, make, opened, value_of
 
 _ROWS_AT_ONCE = 500_000
@@ -51,7 +51,7 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     file comes to its name with its first runs in it. Nothing is asked of `runs` before it is known that the file can be
     written.
     """
-    pending = _some_at_a_time(runs)
+    pending = some_at_a_time(runs, _ROWS_AT_ONCE)
     saved: list[str] = []
     if not file_of(path).exists():
         first: list[Sequence[Storable]] = []
@@ -73,21 +73,6 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
             _load(connection, some)
             saved += [run.run_id for run in some]
     return saved
-
-
-def _some_at_a_time(runs: Iterable[Storable]) -> Iterator[Sequence[Storable]]:
-    """Runs of together at most _ROWS_AT_ONCE rows, or one that has more."""
-    some: list[Storable] = []
-    rows = 0
-    for run in runs:
-        more = sum(map(length, run.tables.values()))
-        if some and rows + more > _ROWS_AT_ONCE:
-            yield some
-            some, rows = [], 0
-        some.append(run)
-        rows += more
-    if some:
-        yield some
 
 
 def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> None:

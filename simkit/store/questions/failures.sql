@@ -3,7 +3,7 @@
 SELECT run_id, preset, timezone, happened_at, what, backoff_until
 FROM (
     SELECT b.run_id, p.preset, p.timezone, b.preset_id, b.completed_at AS happened_at, 'build failed' AS what, NULL AS backoff_until, 0 AS place
-    FROM prebuilds AS b
+    FROM prebuild_spans AS b
     JOIN presets AS p USING (run_id, preset_id)
     WHERE b.build_status = 'failed'
     UNION ALL

@@ -17,7 +17,7 @@ lives AS (
         count(*) FILTER (WHERE build_status = 'canceled') AS canceled,
         count(*) FILTER (WHERE build_status = 'succeeded' AND claimed_at IS NULL AND delete_created_at IS NULL) AS waiting,
         count(*) FILTER (WHERE build_status IN ('pending', 'running')) AS building
-    FROM prebuilds
+    FROM prebuild_spans
     WHERE list_contains($runs, run_id)
     GROUP BY ALL
 )

@@ -8,7 +8,7 @@ waited AS (
         any_value(p.cost_per_instance_hour) AS cost_per_instance_hour,
         sum(least(epoch_us(h.until_at), epoch_us(coalesce(b.claimed_at, b.deleted_at, p.end_at)))
             - greatest(epoch_us(h.from_at), epoch_us(b.completed_at))) AS idle_us
-    FROM prebuilds AS b
+    FROM prebuild_spans AS b
     JOIN presets AS p USING (run_id, preset_id)
     JOIN local_hours AS h
         ON h.run_id = b.run_id AND h.timezone = p.timezone

@@ -30,7 +30,7 @@ pool AS (
             0
         )::BIGINT AS idle_us
     FROM presets AS p
-    LEFT JOIN prebuilds AS b USING (run_id, preset_id)
+    LEFT JOIN prebuild_spans AS b USING (run_id, preset_id)
     WHERE list_contains($runs, p.run_id)
     GROUP BY ALL
 )
