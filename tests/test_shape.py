@@ -66,6 +66,23 @@ WALL_CLOCK = {
 }
 MAY_READ_THE_CLOCK = {"simkit.cli.door"}
 
+# Modules whose tests stand under another name, and where: what is seen of them is seen there alone.
+TESTED_ELSEWHERE = {
+    "simkit.core.lifecycle": "test_conformance",  # held by what Coder itself answered
+    "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
+    "simkit.inputs.history": "test_inputs_scenario",
+    "simkit.inputs.measures": "test_inputs_scenario",
+    "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
+    "simkit.runs.result": "test_runs_simulate",
+    "simkit.runs.static": "test_store",  # the tables that a run did not move, as they are stored
+    "simkit.templates.check.failure": "test_templates_check_verdicts",
+    "simkit.templates.check.json": "test_templates_check_formats",
+    "simkit.templates.check.junit": "test_templates_check_formats",
+    "simkit.templates.check.templates": "test_templates_check_run",
+}
+LONG = 40
+"""Lines, from which on a module with public functions needs tests of its own."""
+
 
 class Import(NamedTuple):
     """`line` of the module imports `what`; `at_runtime` is False below `if TYPE_CHECKING`."""
@@ -195,6 +212,20 @@ def test_every_module_opens_with_a_sentence(module):
     said = ast.get_docstring(tree(module)) or ""
     assert said.strip()[:1].isupper() or said.startswith('"'), "the sentence a newcomer needs"
     assert said.split("\n\n")[0].rstrip().endswith((".", ":")), "a whole sentence"
+
+
+def test_every_longer_module_has_tests_under_its_name():
+    """tests/test_<path>.py, or one file for all of a package."""
+    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    without = set()
+    for module in MODULES:
+        functions = [node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)]
+        is_long = path_of(module).read_text(encoding="utf-8").count("\n") > LONG
+        names = {f"test_{'_'.join(home.split('.')[1:])}" for home in (module, module.rpartition(".")[0])}
+        if is_long and any(not name.startswith("_") for name in functions) and not names & tests:
+            without.add(module)
+    assert without == set(TESTED_ELSEWHERE), "write tests/test_<path>.py, or strike out what has it by now"
+    assert set(TESTED_ELSEWHERE.values()) <= tests
 
 
 def test_importing_simkit_loads_nothing_heavy():
