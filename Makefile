@@ -12,7 +12,7 @@ READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-slow test-oldest bench lint lock setup clean
+.PHONY: help demo test test-slow test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -25,14 +25,28 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 test: $(READY) ## Run the tests, but for the slow ones, two at a time
 	$(PY) -m pytest -n 2
 
-test-slow: $(READY) ## Run the slow tests alone
-	$(PY) -m pytest -m slow
+test-slow: $(READY) ## Run the slow tests alone, two at a time
+	$(PY) -m pytest -n 2 -m slow
 
 # Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.
 test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support
 	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -c 'import duckdb; v = duckdb.__version__; print("duckdb", v); assert v.startswith("1.5."), v'
 	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -m pytest -W 'ignore:The inplace keyword:DeprecationWarning' \
 	  -n 2 tests/test_store*.py tests/test_controlplane*.py tests/test_runs_reference.py tests/test_runs_simulate.py tests/test_cli.py
+
+# A shim of pyenv stands for an interpreter that runs only if it is asked for.
+smoke: ## Simulate, ask, check and test a little on the newest Python, if it is installed
+	@newest=$(lastword $(PYTHON_VERSIONS)); \
+	export PYENV_VERSION=$$(pyenv latest $$newest 2>/dev/null); [ -n "$$PYENV_VERSION" ] || unset PYENV_VERSION; \
+	if ! python$$newest -c '' 2>/dev/null; then echo "Python $$newest is not installed: no smoke run"; exit 0; fi; \
+	set -e; echo "smoke run on Python $$newest"; \
+	python$$newest -m venv --clear .venv-newest; \
+	.venv-newest/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.lock; \
+	.venv-newest/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .; \
+	.venv-newest/bin/simkit run data/scenarios/workweek.yaml --seed 7 --replications 2 --out .venv-newest/runs.duckdb; \
+	.venv-newest/bin/simkit ask .venv-newest/runs.duckdb summary; \
+	.venv-newest/bin/simkit check examples/template; \
+	.venv-newest/bin/python -m pytest -q tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py tests/test_documents.py
 
 bench: $(READY) ## Measure speed
 	$(PY) -m benchmarks
@@ -75,5 +89,5 @@ $(DUCKDB_OLDEST)/.installed: $(READY)
 	@touch $@
 
 clean: ## Remove .venv, caches and whatever was built
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .venv-newest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

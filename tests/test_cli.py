@@ -75,6 +75,19 @@ def test_bad_input_is_told_whole_with_status_2_and_nothing_is_written(scenario: 
     assert not file.exists()
 
 
+@pytest.mark.parametrize("out", [":memory:", "md:runs", "no/such/folder/runs.duckdb", "junk.duckdb"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_simulated(
+    scenario: Path, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("junk.duckdb").write_text("not a database")
+    monkeypatch.setattr(simkit, "replicate", lambda *_: pytest.fail("it was simulated"))
+    done = invoke("run", scenario, "--out", out)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{out}: ")
+    assert Path("junk.duckdb").read_text() == "not a database"
+
+
 def test_a_traceback_is_shown_only_when_asked_for(scenario: Path):
     scenario.write_text("presets: [")
     assert "Traceback" not in invoke("run", scenario).output

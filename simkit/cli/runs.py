@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 )
 def run(scenario: str, seed: int, out: str | None, replications: int, variables: dict[str, str], engine: str) -> None:
     """Simulate SCENARIO (a YAML file) and print how each preset's pool served and what it cost."""
+    if out is not None:
+        from simkit.store.writing import check_target
+
+        check_target(out)
     loaded = simkit.load(scenario, variables)
     print_findings(simkit.lint(loaded))
     runs: Iterable[Storable] = (

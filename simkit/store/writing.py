@@ -75,6 +75,16 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     return saved
 
 
+def check_target(path: str | Path) -> None:
+    """Raise StoreError for what `save` could not write to, so that nobody simulates for nothing."""
+    file = file_of(path)
+    if file.exists():
+        with opened(path) as connection:
+            ensure_schema(connection, path)
+    elif not file.parent.is_dir():
+        raise StoreError(f"{path}: there is no directory {file.parent}; make it first")
+
+
 def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> None:
     """Insert the rows of runs in one transaction, and make sure that they are there."""
     already = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs").fetchall()}
