@@ -52,10 +52,10 @@ def test_titles_beside_each_other_do_not_overlap(name, zones, count):
 
 def test_a_title_keeps_one_line_where_there_is_room():
     ax: Axes = style.Picture().subplots()
-    style.titled(ax, "small, America/New_York", 2)
+    style.titled(ax, "small", "America/New_York", columns=2)
     assert ax.get_title() == "small, America/New_York"
-    style.titled(ax, "a name that is too long for one of the three columns", 3)
-    assert ax.get_title().splitlines() == ["a name that is too long", "for one of the three", "columns"]
+    style.titled(ax, "a name that is too long for one of the columns", "UTC", columns=3)
+    assert ax.get_title().splitlines() == ["a name that is too long for one", "of the columns", "UTC"]
 
 
 def test_steps_keep_only_the_changes_and_both_ends():

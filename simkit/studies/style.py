@@ -50,7 +50,7 @@ styled = matplotlib.rc_context(_STYLE)
 WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
 _DPI = 100
 _LONGEST_NAME = 60  # characters, at which there is room for a picture beside it
-_TITLE = 80  # characters, also capitals, for which a title has room over the whole width
+_TITLE = 93  # characters, also capitals, for which a title has room over the whole width
 
 
 class Picture(Figure):
@@ -171,9 +171,12 @@ def shown_name(text: str) -> str:
     return seen if len(seen) <= _LONGEST_NAME else f"{seen[: _LONGEST_NAME - 1]}…"
 
 
-def titled(ax: Axes, text: str, columns: int = 1) -> None:
-    """A panel's title, wrapped to the room of one of `columns` beside each other."""
-    ax.set_title(textwrap.fill(text, max(_TITLE // columns - 2, 12)))
+def titled(ax: Axes, *texts: str, columns: int = 1) -> None:
+    """A panel's title in the room of one of `columns` beside each other: one line if it fits, else wrapped texts."""
+    room = max(_TITLE // columns, 12)
+    whole = ", ".join(texts)
+    lines = [whole] if len(whole) <= room else [textwrap.fill(text, room) for text in texts]
+    ax.set_title("\n".join(lines), fontsize=8 if columns > 1 else None)
 
 
 def instants(column: pd.Series[Any]) -> Int64Array:

@@ -84,7 +84,7 @@ def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday:
         _pool_steps(upper, mine, ("running", "desired"), from_at, min(until_at, end_at))
         _claims_by_hour(lower, mine, where, from_at, min(until_at, end_at))
         days_axis(lower, where, from_at, until_at)
-        _under_one(upper, lower, shown_name(preset), where)
+        _under_one(upper, lower, [shown_name(preset)], where)
         lower.set_ylabel("claims\nper hour")
     legend(picture, grid[0], grid[1])
     return picture
@@ -115,7 +115,7 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
         lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
         lower.set_xlim(x_of(from_at), x_of(until_at))
-        title = f"{shown_name(morning['preset'])}, {long_weekday_date(where.local(start_at))}"
+        title = shown_name(morning["preset"]), long_weekday_date(where.local(start_at))
         _under_one(upper, lower, title, where, columns)
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
     for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
@@ -179,7 +179,7 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
         _hourly(wait, mine, "wait_p95_min", 0.15, TAIL, "95% wait at most")
         came = spread_by(mine, ["hour"], "claims")
         claims.bar(came["hour"], came["median"], color=OTHER, width=0.8)
-        titled(rate, shown_name(preset), len(shown))
+        titled(rate, shown_name(preset), columns=len(shown))
         claims.set_xlabel(f"hour of day,\n{local_time(mine['timezone'].iloc[0])}")
     hours = answer["hour"]
     grid[0, 0].set_xlim(hours.min() - 0.6, hours.max() + 0.6)
@@ -370,7 +370,7 @@ def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Pictur
         image = ax.imshow(cells, cmap=colours, norm=norm, aspect="auto")
         ax.set_facecolor("#EEEEEE")  # what is not in the window
         if len(presets) > 1:
-            titled(ax, f"{shown_name(preset)}, {where}" if several else shown_name(preset), columns)
+            titled(ax, shown_name(preset), *([where] if several else []), columns=columns)
         if len(presets) == 1:
             for (weekday, hour), cell in np.ndenumerate(cells):
                 if cell > 0:
@@ -455,11 +455,11 @@ def _hourly(ax: Axes, answer: pd.DataFrame, value: str, offset: float, colour: s
     ax.errorbar(x, middle, yerr=error, fmt="o", color=colour, markersize=4, elinewidth=1.5, capsize=2, label=label)
 
 
-def _under_one(upper: Axes, lower: Axes, title: str, where: Zone, columns: int = 1) -> None:
+def _under_one(upper: Axes, lower: Axes, title: Sequence[str], where: Zone, columns: int = 1) -> None:
     """Make two axes one panel: a title above, the time below."""
     upper.sharex(lower)
     upper.tick_params(labelbottom=False, which="both", length=0)
-    titled(upper, title, columns)
+    titled(upper, *title, columns=columns)
     upper.set_ylabel("prebuilds")
     lower.set_xlabel(local_time(where.name))
 
