@@ -20,7 +20,7 @@ def test_a_range_is_said_of_several_runs_and_not_of_one():
 
 def test_a_day_and_its_time_are_those_of_the_zone():
     at = parse_instant("2026-11-17T02:30:00Z")
-    assert wording.instant_of(pd.Timestamp("2026-11-17T02:30Z")) == at
+    assert wording.as_instant(pd.Timestamp("2026-11-17T02:30Z")) == at
     told = wording.day_and_time(at, Zone("America/New_York"), "worst")
     assert told == {"worst_day": "Monday 2026-11-16", "worst_time": "21:30 EST"}
 

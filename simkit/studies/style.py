@@ -1,4 +1,4 @@
-"""How pictures look: colours, the figure that shows itself, axes of local time, steps and whiskers."""
+"""How pictures look: colours, the figure that shows itself, titles, axes of local time, steps and whiskers."""
 
 from __future__ import annotations
 

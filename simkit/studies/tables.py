@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simkit.shown import escaped, visible, visible_lines
-from simkit.studies.wording import instant_of, zone_of
+from simkit.studies.wording import as_instant, zone_of
 from simkit.times import short_weekday
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def table(answer: pd.DataFrame, timezone: str) -> Table:
         if value is None or value != value:
             return ""
         if hasattr(value, "to_pydatetime"):
-            local = where.local(instant_of(value))
+            local = where.local(as_instant(value))
             return f"{short_weekday(local)} {local:{clock} %Z}"
         if isinstance(value, bool | np.bool_):
             return "yes" if value else "no"

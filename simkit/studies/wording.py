@@ -1,4 +1,4 @@
-"""How numbers are worded: ranges over replications, days and local times, durations, shares."""
+"""How numbers are worded: ranges over replications, days and local times, shares."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def day_and_time(at: int, where: Zone, name: str) -> dict[str, str]:
     return {f"{name}_day": long_weekday_date(local), f"{name}_time": f"{local:%H:%M %Z}"}
 
 
-def instant_of(of: Any) -> int:
+def as_instant(of: Any) -> int:
     """A pandas instant as microseconds."""
     return from_datetime(of.to_pydatetime())
 

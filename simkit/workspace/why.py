@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Event:
+class Happening:
     """Something that happened to a workspace, in a word and in a sentence."""
 
     at: int
@@ -34,7 +34,7 @@ class Story:
     run_id: str
     title: str
     zone: Zone
-    events: tuple[Event, ...]
+    events: tuple[Happening, ...]
 
     @property
     def text(self) -> str:
@@ -108,9 +108,9 @@ class _Row:
         return f"{weekday_date(local)} {local:%H:%M}"
 
 
-def _event(row: _Row) -> Event:
+def _event(row: _Row) -> Happening:
     what, sentence = _TOLD[row.row["what"]]
-    return Event(row.at, what, sentence(row))
+    return Happening(row.at, what, sentence(row))
 
 
 def _saw(row: _Row) -> str:

@@ -16,8 +16,8 @@ from simkit.model import History, Scenario
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
     Sentence,
+    as_instant,
     day_and_time,
-    instant_of,
     largest,
     percent,
     range_of,
@@ -79,7 +79,7 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
         "{worst_claims} people who came found none"
     )
     numbers |= {
-        **day_and_time(instant_of(worst["started_at"]), where, "worst"),
+        **day_and_time(as_instant(worst["started_at"]), where, "worst"),
         "worst_ready": int(worst["ready"]),
         "worst_misses": int(worst["claims"] - worst["hits"]),
         "worst_claims": int(worst["claims"]),
@@ -169,8 +169,8 @@ def busiest_week(pool: pd.DataFrame, runs: pd.DataFrame, week: str = "") -> date
     The answers for one run. Raises InputError for a date that is none, or that lies outside the run's window.
     """
     where = zone_of(runs["timezone"].iloc[0])
-    first = where.local(instant_of(runs["start_at"].iloc[0])).date()
-    last = where.local(instant_of(runs["end_at"].iloc[0]) - 1).date()
+    first = where.local(as_instant(runs["start_at"].iloc[0])).date()
+    last = where.local(as_instant(runs["end_at"].iloc[0]) - 1).date()
     if week:
         try:
             day = date.fromisoformat(week)
@@ -327,7 +327,7 @@ def _first_misses(pool: pd.DataFrame) -> dict[str, tuple[Zone, int]]:
     """Each preset's zone and the instant at which somebody first found no prebuild, where that happened."""
     rows = pool[pool["missed"] > 0].drop_duplicates("preset")
     columns = zip(rows["preset"], rows["timezone"], rows["changed_at"], strict=True)
-    return {preset: (zone_of(timezone), instant_of(changed_at)) for preset, timezone, changed_at in columns}
+    return {preset: (zone_of(timezone), as_instant(changed_at)) for preset, timezone, changed_at in columns}
 
 
 def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:

@@ -1,4 +1,4 @@
-"""One day of a small deployment on a control plane: who does what when, and what its tables held at each instant.
+"""The place of the sample day: its clock, its template, and the daemons and agents that work for it.
 
 `Site` is what the control plane is not: daemons that build, with their logs, and agents that start. Everything it does
 follows from the order of the calls, so that a day is the same every time.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simkit.studies.tables import Table
-from simkit.studies.wording import Sentence, day_and_time, instant_of, zone_of
+from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def day(states: pd.DataFrame, queue: pd.DataFrame, volume: pd.DataFrame, timezon
         return Sentence("There was no workspace yet.", {})
     where = zone_of(timezone)
     count = states["state"].value_counts()
-    first, last = (instant_of(volume["from_at"].iloc[i]) for i in (0, -1))
+    first, last = (as_instant(volume["from_at"].iloc[i]) for i in (0, -1))
     written = volume["jobs"] + volume["agents"]
     waiting = queue["people"] + queue["prebuilds"]
     worst, most = int(waiting.to_numpy().argmax()), int(written.to_numpy().argmax())
@@ -48,8 +48,8 @@ def day(states: pd.DataFrame, queue: pd.DataFrame, volume: pd.DataFrame, timezon
         "most_kb": float(written.iloc[most] / 1000),
         **day_and_time(first, where, "first"),
         **{"last_time": day_and_time(last, where, "last")["last_time"]},
-        **{"worst_time": day_and_time(instant_of(queue["changed_at"].iloc[worst]), where, "worst")["worst_time"]},
-        **{"most_time": day_and_time(instant_of(volume["from_at"].iloc[most]), where, "most")["most_time"]},
+        **{"worst_time": day_and_time(as_instant(queue["changed_at"].iloc[worst]), where, "worst")["worst_time"]},
+        **{"most_time": day_and_time(as_instant(volume["from_at"].iloc[most]), where, "most")["most_time"]},
     }
     return Sentence(
         "On {first_day}, from {first_time} to {last_time}, there were **{workspaces} workspaces**. Prebuilds claimed: "

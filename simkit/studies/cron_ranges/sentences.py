@@ -10,7 +10,7 @@ from simkit.model import DEFAULT_BEHAVIOUR, Workload
 from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days
 from simkit.studies.cron_ranges.readings import overlaps as overlaps_of
 from simkit.studies.tables import Table
-from simkit.studies.wording import Sentence, day_and_time, instant_of
+from simkit.studies.wording import Sentence, as_instant, day_and_time
 from simkit.templates.explainer import describe, explain
 from simkit.timeline import BASE
 from simkit.times import hours_text, long_weekday_date, short_weekday
@@ -92,8 +92,8 @@ def early(case: Case, name: str) -> Sentence:
         spans = case.desired[(case.desired["reading"] == of.label) & (case.desired["schedule"] != BASE)]
         if spans.empty:
             continue
-        begins = case.zone.local(instant_of(spans["from_at"].iloc[0]))
-        ends = case.zone.local(instant_of(spans["until_at"].iloc[0]) - SECOND_US)
+        begins = case.zone.local(as_instant(spans["from_at"].iloc[0]))
+        ends = case.zone.local(as_instant(spans["until_at"].iloc[0]) - SECOND_US)
         label, first, last = (f"{name}_{what}_{i}" for what in ("rules", "begins", "ends"))
         numbers |= {label: of.label, first: f"{short_weekday(begins)} {begins:%H:%M:%S}", last: f"{ends:%H:%M:%S}"}
         parts.append(f"{{{first}}} to {{{last}}} under *{{{label}}}*")
@@ -199,7 +199,7 @@ def overlaps(case: Case, name: str) -> Sentence:
     columns = zip(*(found[c] for c in ("first", "second", "first_at", "hours", "days")), strict=True)
     for i, (one, other, first_at, both, dates) in enumerate(columns):
         first, second, hours, on = (f"{name}_{what}_{i}" for what in ("first", "second", "both_hours", "both_days"))
-        when = day_and_time(instant_of(first_at), case.zone, f"{name}_both_{i}")
+        when = day_and_time(as_instant(first_at), case.zone, f"{name}_both_{i}")
         numbers |= {first: one, second: other, hours: hours_text(both), on: len(dates), **when}
         parts.append(
             f"`{{{first}}}` and `{{{second}}}` both hold for {{{hours}}} on {{{on}}} {_days(len(dates))}, first on "

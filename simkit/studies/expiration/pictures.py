@@ -23,7 +23,7 @@ from simkit.studies.expiration.sentences import (
     FAILED_START,
     GONE_DORMANT,
     MAX_DEADLINE,
-    SUSPENDED,
+    OWNER_SUSPENDED,
     stop_reasons,
 )
 from simkit.studies.style import (
@@ -337,7 +337,7 @@ _REASONS = {
     DEADLINE: SERVED,
     BUMPED: READY,
     MAX_DEADLINE: MISSED,
-    SUSPENDED: WANTED,
+    OWNER_SUSPENDED: WANTED,
     FAILED_START: OTHER,
     GONE_DORMANT: STARTING,
 }

@@ -13,8 +13,8 @@ from simkit.studies.expiration import tables
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
     Sentence,
+    as_instant,
     day_and_time,
-    instant_of,
     largest,
     range_of,
     zone_of,
@@ -129,7 +129,7 @@ def quiet_hours(answer: pd.DataFrame) -> Sentence:
     if answer.empty:
         return Sentence("There are no quiet hours.", {})
     where = zone_of(answer["timezone"].iloc[0])
-    at = [instant_of(of) for of in answer["begins_at"]]
+    at = [as_instant(of) for of in answer["begins_at"]]
     local, utc = (_in_order(f"{clock.local(a):%H:%M}" for a in at) for clock in (where, UTC_ZONE))
     numbers: dict[str, Any] = {
         "quiet_people": answer["people"].iloc[0],
@@ -163,7 +163,7 @@ def bumps(answer: pd.DataFrame) -> Sentence:
     numbers: dict[str, Any] = {
         "bumped_people": first["people"],
         "reports": len(answer),
-        **day_and_time(instant_of(first["reported_at"]), where, "completed"),
+        **day_and_time(as_instant(first["reported_at"]), where, "completed"),
     }
     text = "A start of *{bumped_people}* that is done on {completed_day} at {completed_time} gets "
     if answer["deadline"].isna().all():
@@ -171,7 +171,7 @@ def bumps(answer: pd.DataFrame) -> Sentence:
     what = answer["what"]
     counts = what.value_counts()
     moves = what.isin((tables.MOVED, tables.CROSSED, tables.CAPPED))
-    given = instant_of(first["deadline"])
+    given = as_instant(first["deadline"])
     numbers |= {
         "given": _local(given, where),
         "moves": int(moves.sum()),
@@ -186,7 +186,7 @@ def bumps(answer: pd.DataFrame) -> Sentence:
     )
     if moves.any():
         text += ". The first to move it comes at {first_move}"
-        numbers["first_move"] = _local(instant_of(answer.loc[moves, "reported_at"].iloc[0]), where)
+        numbers["first_move"] = _local(as_instant(answer.loc[moves, "reported_at"].iloc[0]), where)
     for kind, name, end in (
         (tables.CROSSED, "crossing", "the extension crosses the next autostart and becomes {crossing_to}"),
         (tables.CAPPED, "cap", "the max deadline caps it, and the {at_max:,} reports after that move nothing"),
@@ -194,12 +194,12 @@ def bumps(answer: pd.DataFrame) -> Sentence:
         rows = answer[what == kind]
         if len(rows):
             text += f"; at {{{name}}} {end}"
-            numbers[name] = _local(instant_of(rows["reported_at"].iloc[0]), where)
+            numbers[name] = _local(as_instant(rows["reported_at"].iloc[0]), where)
             if kind == tables.CROSSED:
-                numbers["crossing_to"] = _local(instant_of(rows["deadline"].iloc[0]), where)
+                numbers["crossing_to"] = _local(as_instant(rows["deadline"].iloc[0]), where)
     if last["is_over"]:
         text += ". At {stopped} the workspace stops, with somebody connected"
-        numbers["stopped"] = _local(instant_of(last["deadline"]), where)
+        numbers["stopped"] = _local(as_instant(last["deadline"]), where)
     return Sentence(text + ".", numbers)
 
 
@@ -213,7 +213,7 @@ def ttl_removed(older: pd.DataFrame, today: pd.DataFrame) -> Sentence:
     where = zone_of(older["timezone"].iloc[0])
     refused = older[older["constraint"] != ""]
     numbers: dict[str, Any] = {
-        **day_and_time(instant_of(older["at"].iloc[0]), where, "removed"),
+        **day_and_time(as_instant(older["at"].iloc[0]), where, "removed"),
         "running_builds": len(older),
         "with_max_deadline": int(older["max_deadline"].notna().sum()),
         "older_refused": len(refused),
@@ -245,7 +245,7 @@ def refused_rows(builds: pd.DataFrame, older: pd.DataFrame, today: pd.DataFrame,
         at = of.loc[shown, column]
         pairs = zip(at[:most], at.isna()[:most], zones, strict=True)
         return [
-            missing if is_missing else _local(instant_of(a), where, with_weekday=False)
+            missing if is_missing else _local(as_instant(a), where, with_weekday=False)
             for a, is_missing, where in pairs
         ]
 
@@ -337,7 +337,7 @@ def running(answer: pd.DataFrame, with_people: bool = True) -> Sentence:
     return Sentence(text, numbers)
 
 
-DEADLINE, BUMPED, MAX_DEADLINE, SUSPENDED, FAILED_START, GONE_DORMANT = (
+DEADLINE, BUMPED, MAX_DEADLINE, OWNER_SUSPENDED, FAILED_START, GONE_DORMANT = (
     "deadline, as the start got it",
     "deadline, moved by activity",
     "max deadline",
@@ -345,7 +345,7 @@ DEADLINE, BUMPED, MAX_DEADLINE, SUSPENDED, FAILED_START, GONE_DORMANT = (
     "failed start",
     "goes dormant, running or not",
 )
-_OTHER_STOPS = {"owner suspended": SUSPENDED, "failure stop": FAILED_START, "dormancy": GONE_DORMANT}
+_OTHER_STOPS = {"owner suspended": OWNER_SUSPENDED, "failure stop": FAILED_START, "dormancy": GONE_DORMANT}
 
 
 def stop_reasons(answer: pd.DataFrame) -> pd.DataFrame:
@@ -369,7 +369,7 @@ def stops(answer: pd.DataFrame, runs: pd.DataFrame) -> Sentence:
     reasons = reasons[reasons["reason"] != GONE_DORMANT]
     if reasons.empty:
         return Sentence("No workspace of a person was stopped in this window.", {})
-    weeks = sum(map(instant_of, runs["end_at"])) / WEEK_US - sum(map(instant_of, runs["start_at"])) / WEEK_US
+    weeks = sum(map(as_instant, runs["end_at"])) / WEEK_US - sum(map(as_instant, runs["start_at"])) / WEEK_US
     times = int(reasons["times"].sum())
     by_hour = reasons.groupby("hour")["times"].sum()
     busiest = int(largest(by_hour))
@@ -408,7 +408,7 @@ def _in_order(values: Any) -> list[str]:
 
 
 def _date(of: Any, where: Zone) -> str:
-    return f"{where.local(instant_of(of)):%Y-%m-%d}"
+    return f"{where.local(as_instant(of)):%Y-%m-%d}"
 
 
 def _local(at: int, where: Zone, with_weekday: bool = True) -> str:
