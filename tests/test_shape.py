@@ -228,8 +228,10 @@ def test_every_longer_module_has_tests_under_its_name():
     assert set(TESTED_ELSEWHERE.values()) <= tests
 
 
-def test_importing_simkit_loads_nothing_heavy():
-    heavy = ("numba", "numpy", "pandas", "duckdb", "matplotlib", "papermill", "yaml", "hcl2", "croniter", "rich")
-    code = f"import sys, simkit; print([m for m in {heavy!r} if m in sys.modules])"
+@pytest.mark.parametrize("module", ["simkit", "simkit.cli"])
+def test_importing_simkit_or_its_command_line_loads_nothing_heavy(module: str):
+    heavy = ("numba", "numpy", "pandas", "duckdb", "matplotlib", "papermill", "yaml", "hcl2", "croniter")
+    heavy += ("rich",) if module == "simkit" else ()
+    code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)
     assert done.stdout.strip() == "[]"

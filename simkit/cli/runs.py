@@ -12,7 +12,6 @@ from rich.table import Table
 import simkit
 from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
 from simkit.shown import visible
-from simkit.times import in_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +69,8 @@ def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
 
 def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> Table:
     """The answer as a table; over several replications with the mean, the least and the greatest of each number."""
+    from simkit.times import in_column
+
     many = f", {replications} replications" if replications > 1 else ""
     table = Table(title=f"{cell(title)}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
     table.add_column("\npreset", overflow="fold")  # a long name takes lines, and no room from numbers
