@@ -32,12 +32,15 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 NOWHERE = Where("(given in Python)")
 
+UNDECLARED_VARIABLE = "undeclared_variable"
+"""Name of the finding that a template does not declare a variable for which there is a value."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
-    knowing. What the linter says about a preset has a `name` (`templates.linter.NAMES`), by which a test forbids it.
-    `details` are lines below the text."""
+    knowing. What a program tells apart has a `name`: what the linter says about a preset (`templates.linter.NAMES`), by
+    which a test forbids it, and UNDECLARED_VARIABLE. `details` are lines below the text."""
 
     level: Level
     where: Where
@@ -61,14 +64,19 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
 
-    def error(self, where: Where, text: str, details: tuple[str, ...] = ()) -> None:
-        self._add(Finding("error", where, text, details=details))
+    def error(self, where: Where, text: str, details: tuple[str, ...] = (), name: str = "") -> None:
+        self._add(Finding("error", where, text, name, details))
 
     def warning(self, where: Where, text: str, name: str = "") -> None:
         self._add(Finding("warning", where, text, name))
 
     def note(self, where: Where, text: str, name: str = "") -> None:
         self._add(Finding("note", where, text, name))
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        """All of these, each once."""
+        for finding in findings:
+            self._add(finding)
 
     def _add(self, finding: Finding) -> None:
         if finding not in self.items:

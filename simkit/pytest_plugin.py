@@ -16,10 +16,10 @@ import pytest
 from simkit.shown import visible
 
 if TYPE_CHECKING:
+    from simkit.inputs.templates import Templates
     from simkit.model import Preset, Scenario
     from simkit.runs.result import Result
-    from simkit.templates.check import Outcome, Test, TestFile
-    from simkit.templates.check.templates import Templates
+    from simkit.templates.check import Test, TestFile, TestOutcome
 
 _SUFFIX = ".simkit.yaml"
 _TEMPLATES: pytest.StashKey[Templates] = pytest.StashKey()
@@ -48,7 +48,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if not file_path.name.endswith(_SUFFIX):
         return None
     wanted = parent.config.getoption("simkit") or parent.config.getini("simkit")
-    if not wanted and not parent.session.isinitpath(file_path):
+    if not (wanted and not file_path.name.startswith(".")) and not parent.session.isinitpath(file_path):
         return None
     return SimkitFile.from_parent(parent, path=file_path)
 
@@ -70,10 +70,11 @@ class SimkitFile(pytest.File):
 
 def _templates(config: pytest.Config) -> Templates:
     """Those that were read already, whatever the file."""
-    from simkit.templates.check.templates import Templates
+    from simkit.inputs.templates import Templates
+    from simkit.inputs.terraform import from_outside
 
     if _TEMPLATES not in config.stash:
-        config.stash[_TEMPLATES] = Templates(dict(text.split("=", 1) for text in _variables(config)))
+        config.stash[_TEMPLATES] = Templates(from_outside(dict(text.split("=", 1) for text in _variables(config))))
     return config.stash[_TEMPLATES]
 
 
@@ -115,7 +116,7 @@ class SimkitItem(pytest.Item):
 class SimkitFailed(AssertionError):
     """A test of a schedule failed; its text is that of every failure."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: TestOutcome) -> None:
         super().__init__("\n\n".join(failure.text for failure in outcome.failures))
 
 
@@ -148,14 +149,14 @@ def simkit_presets(request: pytest.FixtureRequest) -> PresetsOf:
     """simkit_presets("main.tf")["Large"] is a Preset. Raises simkit.InputError with every problem."""
 
     def presets(path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]:
-        from simkit.errors import Findings
-        from simkit.inputs.preset import read_presets
-        from simkit.inputs.terraform import read_terraform
+        from simkit.errors import InputError
+        from simkit.inputs.templates import read_template
+        from simkit.inputs.terraform import from_outside
 
-        findings = Findings()
-        found = read_presets(read_terraform(request.path.parent / path, variables or {}, findings), findings)
-        findings.raise_errors()
-        return {preset.name: preset for preset in found}
+        contents = read_template(request.path.parent / path, from_outside(variables or {}))
+        if problems := (*contents.errors, *contents.undeclared):
+            raise InputError(problems)
+        return {preset.name: preset for preset in contents.presets}
 
     return presets
 

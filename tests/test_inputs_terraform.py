@@ -9,7 +9,7 @@ import pytest
 from simkit.clock import SECOND_US
 from simkit.errors import Findings, Where
 from simkit.inputs.preset import GivenPreset, read_presets
-from simkit.inputs.terraform import read_terraform
+from simkit.inputs.terraform import from_outside, read_terraform
 from simkit.model import Preset, Schedule
 
 BLOCKS = """\
@@ -73,14 +73,14 @@ def template(tmp_path, monkeypatch):
 
 def read(path: Path, **variables: str) -> tuple[Preset, ...]:
     findings = Findings()
-    presets = read_presets(read_terraform(path, variables, findings), findings)
+    presets = read_presets(read_terraform(path, from_outside(variables), findings), findings)
     assert [str(finding) for finding in findings] == []
     return presets
 
 
 def problems(path: Path, **variables: str) -> list[str]:
     findings = Findings()
-    read_presets(read_terraform(path, variables, findings), findings)
+    read_presets(read_terraform(path, from_outside(variables), findings), findings)
     return [str(f) for f in sorted(findings.errors, key=lambda f: f.where)]
 
 
@@ -292,8 +292,8 @@ def test_a_variable_nobody_declared_is_told_with_the_nearest_name(template):
 def test_a_variable_of_the_wrong_type_is_told(template):
     text = pool("instances = 1") + 'variable "n" { type = number }\nvariable "b" { type = bool }\n'
     assert problems(template(main=text), n="three", b="maybe") == [
-        '--var b=maybe: variable "b" is a bool; write --var b=true',
-        '--var n=three: variable "n" is a number; write --var n=3',
+        '--var b=maybe: variable "b" is a bool; write b=true',
+        '--var n=three: variable "n" is a number; write n=3',
     ]
 
 
@@ -377,16 +377,14 @@ def test_what_is_not_hcl_is_told_in_a_sentence(template, text, problem):
 
 def test_a_path_without_a_template_is_told(template):
     path = template(values="locals {}\n")
-    assert problems(path) == [
-        "main.tf: cannot be read: No such file or directory; name a .tf file or a directory of them"
-    ]
+    assert problems(path) == ["main.tf: there is no such file, or it is a link to none; name a .tf file"]
     assert problems(Path("values.tf")) == [
         'values.tf: no data "coder_workspace_preset" here; name the file or directory that has some'
     ]
     Path("empty").mkdir()
-    assert problems(Path("empty")) == ["empty: there is no .tf file here; name the directory of a Coder template"]
+    assert problems(Path("empty")) == ["empty: there is no .tf file here; name the folder of a Coder template"]
     path.write_bytes(b"\xff")
-    assert problems(path) == ["main.tf: cannot be read: it is not UTF-8 text; name a .tf file or a directory of them"]
+    assert problems(path) == ["main.tf:1: is not UTF-8 text (byte 0xff); save it as UTF-8"]
 
 
 def test_a_broken_file_beside_the_named_one_matters_once_something_is_missing(template):

@@ -44,7 +44,7 @@ HOMES = {
     "click": {"simkit.cli"},
     "croniter": {"simkit.templates.explainer"},
     "duckdb": {"simkit.store"},
-    "hcl2": {"simkit.inputs.terraform"},
+    "hcl2": {"simkit.inputs.hcl"},
     "matplotlib": {"simkit.studies"},
     "nbconvert": {"simkit.report.render"},
     "numba": {"simkit.core.compile"},

@@ -298,7 +298,7 @@ def test_a_folder_or_bytes_in_place_of_a_file_are_told(folder):
     Path("c.simkit.yaml").mkdir()
     assert read_test_file("b.simkit.yaml", findings) is None
     assert read_test_file("c.simkit.yaml", findings) is None
-    assert [str(f.where) for f in findings] == ["b.simkit.yaml", "c.simkit.yaml"]
+    assert [str(f.where) for f in findings] == ["b.simkit.yaml:1", "c.simkit.yaml"]
 
 
 ODD = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simkit.errors import Findings, InputError
-from simkit.templates.check import check, find, read_test_file, run_test
+from simkit.errors import Findings
+from simkit.templates.check import check, read_test_file, run_test
 from simkit.templates.check.text import render
 
 
@@ -271,29 +271,7 @@ def test_the_same_test_gives_the_same_words(simulated):
     assert simulated("hit_rate: {at_least: 0.95}") == simulated("hit_rate: {at_least: 0.95}")
 
 
-# Finding templates and tests.
-
-
-def test_templates_and_tests_are_found_below_folders_and_beside_files(folder):
-    for name in ("a/main.tf", "a/b/x.tf", "a/b/x.simkit.yaml", "a/b/y.yaml", ".terraform/m/main.tf", "a/z.simkit.yaml"):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text("")
-    shown = [[str(path) for path in paths] for paths in find(["."])]
-    assert shown == [["a/b/x.tf", "a/main.tf"], ["a/b/x.simkit.yaml", "a/z.simkit.yaml"]]
-    assert find(["a/main.tf"]) == ((Path("a/main.tf"),), (Path("a/z.simkit.yaml"),))
-    assert find(["a/b/x.simkit.yaml"]) == ((), (Path("a/b/x.simkit.yaml"),))
-    assert find(["a", "a/../a"]) == find(["a"])
-
-
-def test_paths_that_are_not_there_or_something_else_are_told_all_at_once(folder):
-    Path("x.json").write_text("{}")
-    with pytest.raises(InputError) as refused:
-        find(["nope", "x.json", "."])
-    assert str(refused.value).splitlines() == [
-        "nope: there is no such file or folder",
-        "x.json: is neither a folder nor a .tf file nor a *.simkit.yaml file; name one",
-    ]
-    assert check(["nope"]).status == 2
+# What is looked at, and how it ends.
 
 
 def test_without_any_test_file_templates_are_still_looked_at(folder):

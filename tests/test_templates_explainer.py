@@ -93,7 +93,7 @@ Who reads it how
 
 def test_where_the_date_counts_the_grid_shows_the_dates_from_the_next_begin_on():
     said = explain("* 9 1 * 1", timezone="America/New_York", at="2025-11-25T12:00:00")
-    assert not said.is_weekly
+    assert not said.repeats_weekly
     assert [day for day, hours in said.week if any(hours)] == ["Mon 2025-12-01"]
     assert said.week[0] == ("Mon 2025-12-01", tuple(hour == 9 for hour in range(24)))
     assert "Seven days from Mon 2025-12-01, as the date counts" in said.text

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simkit.cli import main
 from simkit.clock import parse_instant
-from simkit.errors import InputError
-from simkit.templates.snapshot import compare, differences, snapshot_path, update, write
+from simkit.errors import Finding, Findings, InputError, Where
+from simkit.templates import snapshot
+from simkit.templates.find import find
+from simkit.templates.snapshot import snapshot_path, with_snapshots, write
 
 TEMPLATE = """\
 data "coder_workspace_preset" "large" {
@@ -74,6 +78,17 @@ def change(template: Path, old: str, new: str) -> None:
     template.write_text(text.replace(old, new))
 
 
+def differing(template: Path) -> tuple[Finding, ...]:
+    """What differs; the input is without a fault."""
+    wrong, found = snapshot.differences(with_snapshots([template]))
+    assert wrong == ()
+    return found
+
+
+def update(template: Path, variables: dict[str, str] | None = None) -> tuple[Path, ...]:
+    return snapshot.update(with_snapshots([template]), variables)
+
+
 def invoke(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
@@ -87,7 +102,7 @@ def test_a_snapshot_says_each_week_once_and_shows_the_one_in_which_clocks_change
 def test_another_schedule_is_shown_by_its_lines_alone(template: Path):
     write([template], AT, weeks=2)
     change(template, "8-17 * * 1,3", "8-17 * * 1,4")
-    (finding,) = compare(template)
+    (finding,) = differing(template)
     assert str(finding).splitlines() == [
         f'{snapshot_path(template)}:7: preset "large" is not as main.tf has it',
         '    - Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,3"',
@@ -104,20 +119,19 @@ def test_another_schedule_is_shown_by_its_lines_alone(template: Path):
         "    + Thu 2026-03-05 18:00 -05:00  2  base",
         f"    if that is meant, run: simkit snapshot --update {template}",
     ]
-    assert differences([template]) == ((), (finding,))
-    assert compare(snapshot_path(template)) == (finding,)
+    assert differing(snapshot_path(template)) == (finding,)
 
 
 def test_what_does_not_change_desired_instances_does_not_differ(template: Path):
     write([template], AT)
     change(template, 'name = "small"', 'name = "small"\n  description = "for a start"')
-    assert compare(template) == ()
+    assert differing(template) == ()
 
 
 def test_presets_that_come_and_go_are_named(template: Path):
     write([template], AT)
     change(template, '"small"', '"tiny"')
-    assert [f.text.splitlines()[0] for f in compare(template)] == [
+    assert [f.text.splitlines()[0] for f in differing(template)] == [
         'preset "small" is no longer in main.tf',
         'preset "tiny" is new in main.tf',
     ]
@@ -127,17 +141,17 @@ def test_other_presets_order_and_edited_first_lines_are_noticed(template: Path):
     (path,) = write([template], AT)
     head, large, small = path.read_text().split("\n\n")
     path.write_text("\n\n".join([head, small.rstrip("\n"), large]) + "\n")
-    assert "in another order" in compare(template)[0].text
+    assert "in another order" in differing(template)[0].text
     path.write_text("\n\n".join(["# mine\n" + head, large, small]))
-    assert "its first lines is not as" in compare(template)[0].text
+    assert "its first lines is not as" in differing(template)[0].text
 
 
 def test_an_update_keeps_the_weeks_so_that_only_the_change_shows(template: Path):
     (path,) = write([template], AT, weeks=4)
     change(template, "instances = 8", "instances = 9")
-    assert update([template]) == (path,)
+    assert update(template) == (path,)
     assert path.read_text() == EXPECTED.replace("  8  ", "  9  ")
-    assert compare(template) == ()
+    assert differing(template) == ()
 
 
 def test_values_of_variables_stand_in_the_snapshot(template: Path):
@@ -147,8 +161,8 @@ def test_values_of_variables_stand_in_the_snapshot(template: Path):
         write([template], AT)
     (path,) = write([template], AT, variables={"base": "3"})
     assert "var    base=3" in path.read_text()
-    assert compare(template) == ()
-    update([template], {"base": "4"})
+    assert differing(template) == ()
+    update(template, {"base": "4"})
     assert "+00:00  4  base" in path.read_text()
 
 
@@ -186,18 +200,58 @@ def test_weeks_begin_on_monday_and_cover_their_time_whatever_the_day(template: P
 def test_a_snapshot_that_says_no_weeks_is_unusable(template: Path, old: str, new: str, said: str):
     (path,) = write([template], AT, weeks=4)
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(InputError, match=said):
-        compare(template)
-    broken, differing = differences([template])
-    assert any(said in finding.text for finding in broken)
-    assert differing == ()
+    wrong, found = snapshot.differences(with_snapshots([template]))
+    assert any(said in finding.text for finding in wrong)
+    assert found == ()
 
 
-def test_a_template_without_a_snapshot_has_no_problem_and_a_broken_one_is_told_elsewhere(template: Path):
-    assert differences([template]) == ((), ())
+def test_a_template_without_a_snapshot_has_no_problem_and_a_broken_one_is_told(template: Path):
+    assert snapshot.differences(find([template], Findings())) == ((), ())
     write([template], AT)
-    template.write_text("data {")
-    assert differences([template]) == ((), ())
+    template.write_text(TEMPLATE + "locals {")
+    wrong, found = snapshot.differences(find([template], Findings()))
+    assert ([finding.where for finding in wrong], found) == ([Where(str(template), 20)], ())
+
+
+@pytest.mark.parametrize(
+    "value", ["two\nlines", "\u2028", " spaces ", "", 'a "quoted" = text', "caf\xe9", "\udce9", "[1]"]
+)
+def test_a_value_of_a_variable_is_read_back_as_it_was_whatever_is_in_it(template: Path, value: str):
+    template.write_text('variable "motd" {}\n' + TEMPLATE)
+    (path,) = write([template], AT, weeks=1, variables={"motd": value})
+    assert len(path.read_text(encoding="utf-8").split("\n\n")[0].splitlines()) == 4
+    window, _ = snapshot.window_of(path, Findings())
+    assert window is not None
+    assert [(name, given.value) for name, given in window.variables] == [("motd", value)]
+    assert differing(template) == ()
+
+
+@given(st.text(), st.text("abc.-_", min_size=1))
+def test_any_value_is_read_back_from_a_line(value: str, name: str):
+    line = snapshot.variable_line(name, value)
+    assert line.isprintable()
+    assert snapshot.read_variable(line) == (name, value)
+
+
+def test_a_value_written_by_hand_stays_what_it_was(template: Path):
+    template.write_text('variable "motd" {}\n' + TEMPLATE)
+    (path,) = write([template], AT, weeks=1, variables={"motd": "x"})
+    path.write_text(path.read_text().replace("motd=x", 'motd="a:b"'))
+    window, _ = snapshot.window_of(path, Findings())
+    assert window is not None
+    assert dict(window.variables)["motd"].value == '"a:b"'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("motd", '"motd" is not NAME=VALUE'), ("motd:x", '"motd:x" is not NAME=VALUE'), ("mtod=x", 'declares no "mtod"')],
+)
+def test_a_variable_that_cannot_be_used_is_told_at_its_line(template: Path, line: str, said: str):
+    template.write_text('variable "motd" {}\n' + TEMPLATE)
+    (path,) = write([template], AT, weeks=1, variables={"motd": "x"})
+    path.write_text(path.read_text().replace("motd=x", line))
+    ((problem,), found) = snapshot.differences(with_snapshots([template]))
+    assert (problem.where, said in problem.text, found) == (Where(str(path), 4), True, ())
 
 
 def test_nothing_is_written_if_one_template_is_wrong(template: Path, tmp_path: Path):

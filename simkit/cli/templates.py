@@ -8,6 +8,7 @@ import click
 
 import simkit
 from simkit.cli.door import duration, echo, echo_exactly, instant, main, print_findings, seed_option, variables_option
+from simkit.errors import InputError
 from simkit.shown import visible
 
 
@@ -157,15 +158,17 @@ def snapshot(
         for path in snapshots.write(paths or (".",), instant(at), weeks, variables):
             echo(f"Wrote {visible(str(path))}")
         return
-    templates = snapshots.with_snapshots(paths or (".",))
+    found = snapshots.with_snapshots(paths or (".",))
     if how == "update":
-        for path in snapshots.update(templates, variables):
+        for path in snapshots.update(found, variables):
             echo(f"Wrote {visible(str(path))}")
         return
-    differences = [difference for template in templates for difference in snapshots.compare(template)]
-    for difference in differences:
+    wrong, differing = snapshots.differences(found)
+    if wrong:
+        raise InputError(wrong)
+    for difference in differing:
         echo(str(difference))
-    context.exit(1 if differences else 0)
+    context.exit(1 if differing else 0)
 
 
 @main.command("plan-check")

@@ -12,6 +12,7 @@ import yaml
 
 from simkit.clock import Zone, parse_duration, parse_instant, unknown_zone, zone
 from simkit.errors import Findings, Where, did_you_mean
+from simkit.inputs.text import read_text
 
 _T = TypeVar("_T")
 
@@ -137,13 +138,8 @@ class Value:
 def read_document(path: Path, findings: Findings) -> Value | None:
     """The document in a YAML file; None, with a finding, if there is none."""
     shown = str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        findings.error(Where(shown), f"cannot be read: {error.strerror}")
-        return None
-    except UnicodeDecodeError as error:
-        findings.error(Where(shown), f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+    text = read_text(path, findings)
+    if text is None:
         return None
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

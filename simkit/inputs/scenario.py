@@ -11,10 +11,13 @@ from typing import Any
 from simkit.clock import HOUR_US, UTC_ZONE, Zone
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.document import Value, read_document
+from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
 from simkit.inputs.measures import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
+from simkit.inputs.templates import Templates
+from simkit.inputs.terraform import from_outside
 from simkit.limits import MAX_DAEMONS
 from simkit.model import (
     BEHAVIOURS,
@@ -70,7 +73,8 @@ def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Scenar
     document = read_document(file, findings)
     findings.raise_errors()
     assert document is not None, "a document that cannot be read is an error"
-    scenario = ScenarioReader(file.parent, dict(variables or {}), findings).scenario(document, file.stem)
+    templates = Templates(from_outside(variables or {}))
+    scenario = ScenarioReader(file.parent, findings, templates).scenario(document, file.stem)
     findings.raise_errors()
     assert scenario is not None, "a scenario without errors exists"
     return scenario
@@ -92,8 +96,9 @@ class ScenarioReader:
     """Reads one scenario; the files it names stand in or below `folder`."""
 
     folder: Path
-    variables: dict[str, str]
     findings: Findings
+    templates: Templates = field(default_factory=Templates)
+    """Those that were read already; they know the values of variables."""
     names: dict[str, None] = field(default_factory=dict)
     """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
 
@@ -103,14 +108,16 @@ class ScenarioReader:
         start_at, end_at, zone = self.window(given.get("window"))
         behaviour, reconciler, daemons = self.coder(given.get("coder"))
         if "variables" in given:
-            for key, value in given["variables"].entries().items():
-                self.variables.setdefault(key, value.scalar() or "")
+            written = given["variables"].entries().items()
+            own = {key: Given(value.scalar() or "", value.where) for key, value in written}
+            self.templates.variables = {**own, **self.templates.variables}
         presets = self.presets(given, document)
         version = TemplateVersion(self.template_name(given, name or stem), "v1", presets, document.where)
         schedule = TemplateSchedule()
         if "template_schedule" in given:
             schedule = template_schedule(given["template_schedule"], schedule)
         events = self.events(given.get("events"), zone, version.template, behaviour, schedule)
+        self.findings.extend(self.templates.undeclared)
         names = tuple(self.names)
         groups = people(given["people"], zone, names, self.beside) if "people" in given else ()
         self.check_events(events, start_at, end_at, names, groups, schedule)
@@ -206,28 +213,28 @@ class ScenarioReader:
             both = "both" if "template" in given else "neither"
             owner.error(f"expected either template (a Terraform file or folder) or presets (a list); there is {both}")
             return ()
-        found: tuple[GivenPreset, ...]
-        if "presets" in given:
-            found = tuple(_given_preset(value) for value in given["presets"].items())
-            if not found and given["presets"].is_list:
-                given["presets"].error("the list is empty; write at least one preset")
-        else:
-            text = given["template"].scalar()
-            if text is None:
-                return ()
-            # The parser takes a second to import, which scenarios without Terraform need not wait for.
-            from simkit.inputs.terraform import read_terraform
-
-            path = self.beside(text)
-            if not path.exists():
-                given["template"].error(f"{path} does not exist")
-                return ()
-            before = len(self.findings.errors)
-            found = read_terraform(path, self.variables, self.findings)
-            if not found and len(self.findings.errors) == before:
-                given["template"].error(f'{path} has no data "coder_workspace_preset" block')
+        if "template" in given:
+            return self.template(given["template"])
+        found = tuple(_given_preset(value) for value in given["presets"].items())
+        if not found and given["presets"].is_list:
+            given["presets"].error("the list is empty; write at least one preset")
         self.names.update({str(p.name.value): None for p in found if p.name is not None})
         return read_presets(found, self.findings)
+
+    def template(self, value: Value) -> tuple[Preset, ...]:
+        text = value.scalar()
+        if text is None:
+            return ()
+        path = self.beside(text)
+        if not path.exists():
+            value.error(f"{path} does not exist")
+            return ()
+        contents = self.templates.read(path)
+        self.findings.extend(contents.findings)
+        if not contents.written and not contents.errors:
+            value.error(f'{path} has no data "{PRESET}" block')
+        self.names.update(dict.fromkeys(contents.names))
+        return contents.presets
 
     def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
         """`base` with the durations, failures and cost that are given in its place."""

@@ -8,12 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simkit.clock import SECOND_US
-from simkit.errors import Finding, Findings, Where, did_you_mean
+from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings, Where, did_you_mean
+from simkit.inputs.hcl import (
+    BLOCK_FORM,
+    META,
+    NAMES,
+    NOT_TERRAFORM,
+    PRESET,
+    TERRAFORM,
+    Fields,
+    File,
+    Node,
+    fields_of,
+    heredoc,
+    inner,
+    read_file,
+    short,
+    subtrees,
+    terraform_files,
+    unescaped,
+    word,
+)
 from simkit.inputs.preset import (
     MAX_DESCRIPTION,
     MAX_ICON,
@@ -26,193 +45,40 @@ from simkit.inputs.preset import (
 
 if TYPE_CHECKING:
     from lark import Token, Tree
-    from lark.exceptions import UnexpectedInput
-
-PRESET = "coder_workspace_preset"
-_META = {"count", "for_each", "provider", "depends_on", "lifecycle"}
-_NAMES: Mapping[str, set[str]] = {
-    PRESET: {"name", "description", "icon", "default", "parameters", "prebuilds", *_META},
-    "prebuilds": {"instances", "expiration_policy", "scheduling"},
-    "expiration_policy": {"ttl"},
-    "scheduling": {"timezone", "schedule"},
-    "schedule": {"cron", "instances"},
-}
-_BLOCK_FORM = (
-    "prebuilds {",
-    "  instances = 1",
-    "  expiration_policy {",
-    "    ttl = 86400",
-    "  }",
-    "  scheduling {",
-    '    timezone = "UTC"',
-    "    schedule {",
-    '      cron      = "* 8-18 * * 1-5"',
-    "      instances = 5",
-    "    }",
-    "  }",
-    "}",
-)
 
 
-def read_terraform(path: Path, variables: Mapping[str, str], findings: Findings) -> tuple[GivenPreset, ...]:
+def from_outside(variables: Mapping[str, str]) -> dict[str, Given]:
+    """Values of variables as the command line gives them."""
+    return {name: Given(text, Where(f"--var {name}={text}")) for name, text in variables.items()}
+
+
+def read_terraform(path: Path, variables: Mapping[str, Given], findings: Findings) -> tuple[GivenPreset, ...]:
     """The presets of a template: of all its `*.tf` files if `path` is a directory, or of one of them.
 
     Locals and variables come from the whole directory in either case. `variables` are values given from outside:
-    `name` is a variable's, `local.name` stands in for a local that cannot be worked out. Problems become findings.
+    `name` is a variable's, `local.name` stands in for a local that cannot be worked out. Problems become findings; that
+    the template does not declare a variable has a name, UNDECLARED_VARIABLE.
     """
     if path.is_dir():
-        named, beside = sorted(path.glob("*.tf")), []
+        named, beside = terraform_files(path), []
         if not named:
-            findings.error(Where(str(path)), "there is no .tf file here; name the directory of a Coder template")
+            findings.error(Where(str(path)), f"there is no {TERRAFORM} file here; name the folder of a Coder template")
             return ()
+    elif path.suffix != TERRAFORM:
+        findings.error(Where(str(path)), NOT_TERRAFORM)
+        return ()
     else:
-        named, beside = [path], [other for other in sorted(path.parent.glob("*.tf")) if other.name != path.name]
+        named, beside = [path], [other for other in terraform_files(path.parent) if other.name != path.name]
     broken = Findings()
-    files = [_read(file, broken) for file in named]
-    findings.items.extend(broken)
-    every = files + [_read(file, broken) for file in beside]
+    files = [read_file(file, broken) for file in named]
+    findings.extend(broken)
+    every = files + [read_file(file, broken) for file in beside]
     module = _Module([f for f in every if f], variables, findings, () if all(every) else tuple(broken))
     if all(files) and not any(True for file in files if file for _ in file.presets()):
         findings.error(Where(str(path)), f'no data "{PRESET}" here; name the file or directory that has some')
     if all(every):
         module.check_variables()
     return tuple(preset for file in files if file for preset in module.presets(file))
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A piece of a file: an expression, or the body of a block. `line` is where its name stands."""
-
-    file: _File
-    tree: Tree[Token]
-    line: int
-
-    @property
-    def where(self) -> Where:
-        return Where(self.file.path, self.line)
-
-    @property
-    def is_block(self) -> bool:
-        return self.tree.data == "body"
-
-    @property
-    def source(self) -> str:
-        return self.file.text[self.tree.meta.start_pos : self.tree.meta.end_pos].strip()
-
-    def part(self, tree: Tree[Token]) -> _Node:
-        return _Node(self.file, tree, tree.meta.line)
-
-
-_Fields = dict[str, list[_Node]]
-
-
-@dataclass(frozen=True)
-class _File:
-    path: str
-    text: str
-    body: Tree[Token]
-
-    def blocks(self) -> Iterator[tuple[tuple[str, ...], _Node]]:
-        """Every block of the file by its type and labels."""
-        for child in _subtrees(self.body):
-            if child.data == "block":
-                *words, body = _subtrees(child)
-                yield tuple(_word(word) for word in words), _Node(self, body, child.meta.line)
-
-    def presets(self) -> Iterator[_Node]:
-        return (body for words, body in self.blocks() if words[:2] == ("data", PRESET))
-
-
-def _subtrees(tree: Tree[Token]) -> list[Tree[Token]]:
-    return [c for c in tree.children if not isinstance(c, str) and c.data != "new_line_or_comment"]
-
-
-def _word(tree: Tree[Token]) -> str:
-    """A name or a quoted label."""
-    return "".join(str(token) for token in tree.scan_values(lambda token: token != '"'))
-
-
-def _inner(tree: Tree[Token]) -> Tree[Token]:
-    """An expression without the parentheses around it."""
-    while tree.data in ("expr_term", "object_elem_key"):
-        (tree,) = _subtrees(tree)
-    return tree
-
-
-def _fields(body: _Node) -> _Fields:
-    """The attributes and blocks of a body by name, in the order of the file."""
-    fields: _Fields = {}
-    for child in _subtrees(body.tree):
-        name, *_, value = _subtrees(child)
-        fields.setdefault(_word(name), []).append(_Node(body.file, value, child.meta.line))
-    return fields
-
-
-def _read(path: Path, findings: Findings) -> _File | None:
-    """Parse a file; what cannot be read becomes a finding."""
-    import hcl2
-    from lark.exceptions import UnexpectedInput
-
-    try:
-        text = original = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        findings.error(Where(str(path)), f"cannot be read: {reason}; name a .tf file or a directory of them")
-        return None
-    while True:
-        try:
-            (body,) = hcl2.parses_to_tree(text).children
-            assert not isinstance(body, str), "a file has one body"
-            return _File(str(path), original, body)
-        except UnexpectedInput as error:
-            equals = _open_equals(error)
-            if not equals:
-                if text == original:  # otherwise its own faults are told, and this may be one of our reading
-                    findings.error(*_syntax_problem(str(path), text, error))
-                return None
-            line = text.split("\n")[error.line - 1].strip()
-            findings.error(
-                Where(str(path), error.line),
-                f'"{line}" is a block inside an object, which Terraform refuses; '
-                'write blocks all the way, without "=":',
-                _BLOCK_FORM,
-            )
-            for start, end in equals:  # read on as the blocks that were meant
-                text = text[:start] + " " * (end - start) + text[end:]
-
-
-def _stack(error: UnexpectedInput) -> list[Any]:
-    """The tokens and trees that the parser had read and not yet put together when it met the error."""
-    return list(getattr(error.state, "value_stack", ()))
-
-
-def _open_equals(error: UnexpectedInput) -> list[tuple[int, int]]:
-    """Where the "=" of the objects around a block stand that is in an object; nothing if that is not what is wrong."""
-    stack = _stack(error)
-    token = getattr(error, "token", None)
-    if token is None or token.type != "LBRACE" or "EQ" not in getattr(error, "expected", ()):
-        return []
-    if _word(stack[-1]) not in _NAMES:
-        return []
-    return [(one.start_pos, one.end_pos) for one, after in pairwise(stack) if _is(one, "EQ") and _is(after, "LBRACE")]
-
-
-def _is(item: Any, *kinds: str) -> bool:
-    return getattr(item, "type", None) in kinds
-
-
-def _syntax_problem(path: str, text: str, error: UnexpectedInput) -> tuple[Where, str]:
-    opened = [one for one in _stack(error) if _is(one, *_CLOSED_BY)]
-    if opened and _is(getattr(error, "token", None), "$END"):
-        last = opened[-1]
-        return Where(path, last.line), f"the {last} here is never closed; write {_CLOSED_BY[last.type]} where it ends"
-    lines = text.split("\n")
-    line = min(max(error.line, 1), len(lines))
-    seen = lines[line - 1][max(error.column - 1, 0) :].strip() or lines[line - 1].strip()
-    return Where(path, line), f"this cannot be read as HCL: {_short(seen)}; correct it or what comes before it"
-
-
-_CLOSED_BY = {"LBRACE": "}", "LSQB": "]", "LPAR": ")", "INTERP_START": "}", "DBLQUOTE": '"'}
 
 
 class _Unresolved(Exception):
@@ -226,41 +92,42 @@ class _Unresolved(Exception):
 class _Module:
     """A template's directory: its blocks, and the values that are given from outside."""
 
-    files: list[_File]
-    variables: Mapping[str, str]
+    files: list[File]
+    variables: Mapping[str, Given]
     findings: Findings
     broken: tuple[Finding, ...]
     """Why files of the directory could not be read. One that nobody named is told once something is missing."""
 
     def __post_init__(self) -> None:
-        self.locals: dict[str, _Node] = {}
-        self.declared: dict[str, _Fields] = {}
-        self.data: dict[tuple[str, str], _Fields] = {}
+        self.locals: dict[str, Node] = {}
+        self.declared: dict[str, Fields] = {}
+        self.data: dict[tuple[str, str], Fields] = {}
         self.working: list[int] = []  # the expressions that are being worked out, to notice a circle
         for file in self.files:
             for words, body in file.blocks():
                 match words:
                     case ("locals",):
-                        self.locals.update({name: nodes[0] for name, nodes in _fields(body).items()})
+                        self.locals.update({name: nodes[0] for name, nodes in fields_of(body).items()})
                     case ("variable", name):
-                        self.declared[name] = _fields(body)
+                        self.declared[name] = fields_of(body)
                     case ("data", kind, label):
-                        self.data[kind, label] = _fields(body)
+                        self.data[kind, label] = fields_of(body)
                     case _:
                         pass
 
     def check_variables(self) -> None:
         """Every value given from outside has a name that the template declares and the type it asks for."""
         names = [*self.declared, *(f"local.{name}" for name in self.locals)]
-        for name, text in self.variables.items():
-            where = Where(f"--var {name}={text}")
+        for name, given in self.variables.items():
             if name not in names:
-                self.findings.error(where, f'the template declares no "{name}"; {did_you_mean(name, names)}')
+                known = did_you_mean(name, names)
+                text = f'the template declares no "{name}"; {known}'
+                self.findings.error(given.where, text, name=UNDECLARED_VARIABLE)
                 continue
             wanted = self._type(name)
-            if wanted in ("number", "bool") and isinstance(_CONVERT[wanted](text), str):
+            if wanted in ("number", "bool") and isinstance(_CONVERT[wanted](given.value), str):
                 example = "3" if wanted == "number" else "true"
-                self.findings.error(where, f'variable "{name}" is a {wanted}; write --var {name}={example}')
+                self.findings.error(given.where, f'variable "{name}" is a {wanted}; write {name}={example}')
 
     def _type(self, name: str) -> str:
         nodes = self.declared.get(name, {}).get("type", [])
@@ -268,59 +135,59 @@ class _Module:
 
     # What an expression is worth.
 
-    def evaluate(self, node: _Node) -> object:
+    def evaluate(self, node: Node) -> object:
         """A str, int, float, bool, None, or a dict or list of nodes that are not worked out yet. Raises _Unresolved."""
         if id(node.tree) in self.working:
             raise _Unresolved("refers to itself")
         self.working.append(id(node.tree))
         try:
-            return self._evaluate(node, _inner(node.tree))
+            return self._evaluate(node, inner(node.tree))
         finally:
             self.working.pop()
 
-    def _evaluate(self, node: _Node, tree: Tree[Token]) -> object:
+    def _evaluate(self, node: Node, tree: Tree[Token]) -> object:
         match str(tree.data):
             case "int_lit" | "float_lit":
                 return _number(str(tree.children[0]))
             case "literal_value":
-                return {"true": True, "false": False}.get(_word(tree))
+                return {"true": True, "false": False}.get(word(tree))
             case "string":
                 return self._string(node, tree)
             case "heredoc_template" | "heredoc_template_trim":
-                return _heredoc(tree)
+                if re.search(r"[$%]\{", str(tree.children[0])):
+                    raise _Unresolved("cannot be worked out here (template directives are Terraform's)")
+                return heredoc(tree)
             case "unary_op" if tree.children[0] == "-":
-                value = self.evaluate(node.part(_subtrees(tree)[0]))
+                value = self.evaluate(node.part(subtrees(tree)[0]))
                 if isinstance(value, int | float):
                     return -value
             case "tuple":
-                return [node.part(element) for element in _subtrees(tree)]
+                return [node.part(element) for element in subtrees(tree)]
             case "object":
-                elements = [_subtrees(element) for element in _subtrees(tree)]
-                return {self._key(node.part(key)): _Node(node.file, value, key.meta.line) for key, value in elements}
+                elements = [subtrees(element) for element in subtrees(tree)]
+                return {self._key(node.part(key)): Node(node.file, value, key.meta.line) for key, value in elements}
             case "get_attr_expr_term" | "index_expr_term":
                 return self._reference(node, self._path(node, tree))
             case _:
                 pass
         raise _Unresolved(_ONLY_TERRAFORM.get(str(tree.data), _ONLY_TERRAFORM[""]))
 
-    def _key(self, node: _Node) -> str:
-        tree = _inner(node.tree)
+    def _key(self, node: Node) -> str:
+        tree = inner(node.tree)
         if tree.data in ("identifier", "keyword", "literal_value"):
-            return _word(tree)
+            return word(tree)
         try:
             return str(text_of(self.evaluate(node)))
         except _Unresolved:
             return node.source
 
-    def _string(self, node: _Node, tree: Tree[Token]) -> object:
-        from hcl2.utils import process_escape_sequences
-
+    def _string(self, node: Node, tree: Tree[Token]) -> object:
         parts: list[object] = []
-        for (part,) in (part.children for part in _subtrees(tree)):
+        for (part,) in (part.children for part in subtrees(tree)):
             if isinstance(part, str):  # "$${" and "%%{" stand for "${" and "%{"
-                parts.append(process_escape_sequences(part) if part.type == "STRING_CHARS" else str(part[1:]))
+                parts.append(unescaped(str(part)) if part.type == "STRING_CHARS" else str(part[1:]))
             elif part.data == "interpolation":
-                parts.append(self.evaluate(node.part(_subtrees(part)[0])))
+                parts.append(self.evaluate(node.part(subtrees(part)[0])))
             else:
                 raise _Unresolved("cannot be worked out here (template directives are Terraform's)")
         if len(parts) == 1:
@@ -330,20 +197,20 @@ class _Module:
             raise _Unresolved("puts something into text that is none")
         return "".join(map(str, texts))
 
-    def _path(self, node: _Node, tree: Tree[Token]) -> list[object]:
+    def _path(self, node: Node, tree: Tree[Token]) -> list[object]:
         """The steps of a reference: local.pools["gpu"] is local, pools, gpu."""
-        tree = _inner(tree)
+        tree = inner(tree)
         if tree.data == "identifier":
-            return [_word(tree)]
+            return [word(tree)]
         if tree.data not in ("get_attr_expr_term", "index_expr_term"):
             raise _Unresolved(_ONLY_TERRAFORM.get(str(tree.data), _ONLY_TERRAFORM[""]))
-        base, step = _subtrees(tree)
+        base, step = subtrees(tree)
         path = self._path(node, base)
         if step.data == "braces_index":
-            return [*path, self.evaluate(node.part(_subtrees(step)[0]))]
-        return [*path, int(str(step.children[-1])) if step.data == "short_index" else _word(_subtrees(step)[0])]
+            return [*path, self.evaluate(node.part(subtrees(step)[0]))]
+        return [*path, int(str(step.children[-1])) if step.data == "short_index" else word(subtrees(step)[0])]
 
-    def _reference(self, node: _Node, path: list[object]) -> object:
+    def _reference(self, node: Node, path: list[object]) -> object:
         match path:
             case ["local", str(name), *rest]:
                 value = self._local(name)
@@ -364,7 +231,7 @@ class _Module:
 
     def _local(self, name: str) -> object:
         if f"local.{name}" in self.variables:
-            return self.variables[f"local.{name}"]
+            return self.variables[f"local.{name}"].value
         if name not in self.locals:
             raise self._undeclared(f"local.{name}", [f"local.{known}" for known in self.locals])
         try:
@@ -372,14 +239,14 @@ class _Module:
         except _Unresolved as error:
             if error.remedy:
                 raise
-            reason = f"local.{name} is {_short(self.locals[name].source)}, which {error.reason}"
+            reason = f"local.{name} is {short(self.locals[name].source)}, which {error.reason}"
             raise _Unresolved(reason, f"give it with --var local.{name}=value") from None
 
     def _variable(self, name: str) -> object:
         if name not in self.declared:
             raise self._undeclared(f"var.{name}", [f"var.{known}" for known in self.declared])
         if name in self.variables:
-            value: object = self.variables[name]
+            value: object = self.variables[name].value
         elif "default" in self.declared[name]:
             value = self.evaluate(self.declared[name]["default"][0])
         else:
@@ -388,25 +255,25 @@ class _Module:
 
     def _undeclared(self, name: str, names: Collection[str]) -> _Unresolved:
         if self.broken:
-            self.findings.items.extend(f for f in self.broken if f not in self.findings.items)
+            self.findings.extend(self.broken)
             return _Unresolved(_TOLD, _TOLD)
         return _Unresolved(f"{name} is not declared", did_you_mean(name, names))
 
     # What a preset says.
 
-    def presets(self, file: _File) -> Iterator[GivenPreset]:
+    def presets(self, file: File) -> Iterator[GivenPreset]:
         """The file's presets, without those whose count is 0."""
         for body in file.presets():
-            fields = _fields(body)
+            fields = fields_of(body)
             for name in fields:
-                if name not in _NAMES[PRESET] and name != "dynamic":
-                    known = did_you_mean(name, _NAMES[PRESET] - _META)
+                if name not in NAMES[PRESET] and name != "dynamic":
+                    known = did_you_mean(name, NAMES[PRESET] - META)
                     self.findings.warning(fields[name][0].where, f'"{name}" in a {PRESET} is not looked at; {known}')
             self._refuse_dynamic(fields)
             if self._is_counted(fields):
                 yield self._preset(body, fields)
 
-    def _is_counted(self, fields: _Fields) -> bool:
+    def _is_counted(self, fields: Fields) -> bool:
         if "for_each" in fields:
             self._error(fields["for_each"][0], "for_each cannot be worked out here; write each preset out")
         count = self._given(fields, "count", _number)
@@ -418,7 +285,7 @@ class _Module:
             )
         return count.value != 0
 
-    def _preset(self, body: _Node, fields: _Fields) -> GivenPreset:
+    def _preset(self, body: Node, fields: Fields) -> GivenPreset:
         pool = self._block(fields, "prebuilds")
         policy = self._block(pool[1], "expiration_policy") if pool else None
         scheduling = self._block(pool[1], "scheduling") if pool else None
@@ -435,7 +302,7 @@ class _Module:
             schedules=tuple(self._schedules(scheduling[1])) if scheduling else (),
         )
 
-    def _ttl_us(self, policy: tuple[_Node, _Fields] | None) -> Given | None:
+    def _ttl_us(self, policy: tuple[Node, Fields] | None) -> Given | None:
         ttl = self._required(policy, "ttl", _number)
         if ttl is None or ttl.value is REPORTED:
             return ttl
@@ -445,9 +312,9 @@ class _Module:
         self.findings.error(ttl.where, f"ttl {seen}; write ttl = 86400")
         return Given(REPORTED, ttl.where)
 
-    def _schedules(self, scheduling: _Fields) -> Iterator[GivenSchedule]:
+    def _schedules(self, scheduling: Fields) -> Iterator[GivenSchedule]:
         for node in scheduling.get("schedule", []):
-            elements: list[_Node] = [node]
+            elements: list[Node] = [node]
             if not node.is_block:
                 value = self._value(node, "schedule")
                 elements = value if isinstance(value, list) else [] if value is None else [node]
@@ -460,7 +327,7 @@ class _Module:
                         where=element.where,
                     )
 
-    def _parameters(self, fields: _Fields) -> Given | None:
+    def _parameters(self, fields: Fields) -> Given | None:
         node = self._single(fields, "parameters")
         if node is None:
             return None
@@ -472,7 +339,7 @@ class _Module:
             return Given(value, node.where)
         return Given({name: self._text_or_source(one) for name, one in value.items()}, node.where)
 
-    def _text(self, fields: _Fields, name: str, longest: int) -> Given | None:
+    def _text(self, fields: Fields, name: str, longest: int) -> Given | None:
         """A text that simkit only shows: its source, cut to what Coder takes, where the value cannot be worked out."""
         node = self._single(fields, name)
         if node is None:
@@ -480,7 +347,7 @@ class _Module:
         text = self._text_or_source(node)
         return Given(text[:longest] if text == node.source else text, node.where)
 
-    def _text_or_source(self, node: _Node) -> str:
+    def _text_or_source(self, node: Node) -> str:
         try:
             text = text_of(self.evaluate(node))
         except _Unresolved:
@@ -489,65 +356,63 @@ class _Module:
 
     # Fields and blocks.
 
-    def _error(self, node: _Node, text: str) -> None:
+    def _error(self, node: Node, text: str) -> None:
         self.findings.error(node.where, text)
 
-    def _refuse_dynamic(self, fields: _Fields) -> None:
+    def _refuse_dynamic(self, fields: Fields) -> None:
         for node in fields.get("dynamic", []):
             self._error(node, "a dynamic block cannot be worked out here; write out each block that it makes")
 
-    def _single(self, fields: _Fields, name: str) -> _Node | None:
+    def _single(self, fields: Fields, name: str) -> Node | None:
         nodes = fields.get(name, [])
         for again in nodes[1:]:
             self._error(again, f'a second "{name}", the first is at {nodes[0].where}; Terraform takes one')
         return nodes[0] if nodes else None
 
-    def _block(self, fields: _Fields, name: str) -> tuple[_Node, _Fields] | None:
+    def _block(self, fields: Fields, name: str) -> tuple[Node, Fields] | None:
         """A nested block, or the object that stands for it; None if it is absent."""
         node = self._single(fields, name)
         inside = None if node is None else self._inside(node, name)
         return None if node is None or inside is None else (node, inside)
 
-    def _inside(self, node: _Node, name: str) -> _Fields | None:
+    def _inside(self, node: Node, name: str) -> Fields | None:
         if node.is_block:
-            fields = _fields(node)
+            fields = fields_of(node)
         else:
             value = self._value(node, name)
             if value is None or value is REPORTED:
                 return None
             if not isinstance(value, dict):
-                self._error(
-                    node, f"{name} must be a block, got {_short(node.source)}; write it like this:{_BLOCK_FORM}"
-                )
+                self._error(node, f"{name} must be a block, got {short(node.source)}; write it like this:{BLOCK_FORM}")
                 return None
             fields = {key: [element] for key, element in value.items()}
         self._refuse_dynamic(fields)
         for key, nodes in fields.items():
-            if key not in _NAMES[name] and key != "dynamic":
-                known = did_you_mean(key, _NAMES[name])
+            if key not in NAMES[name] and key != "dynamic":
+                known = did_you_mean(key, NAMES[name])
                 self._error(nodes[0], f'"{key}" is unknown in {name}, and Terraform refuses it; {known}')
         return fields
 
-    def _given(self, fields: _Fields, name: str, convert: Callable[[object], object]) -> Given | None:
+    def _given(self, fields: Fields, name: str, convert: Callable[[object], object]) -> Given | None:
         """One value, converted as Terraform does where it can be; None if it is absent or null."""
         node = self._single(fields, name)
         if node is None:
             return None
         value = self._value(node, name)
         if isinstance(value, dict | list):
-            self._error(node, f"{name} must be one value, got {_short(node.source)}")
+            self._error(node, f"{name} must be one value, got {short(node.source)}")
             value = REPORTED
         return None if value is None else Given(convert(value), node.where)
 
     def _required(
-        self, block: tuple[_Node, _Fields] | None, name: str, convert: Callable[[object], object]
+        self, block: tuple[Node, Fields] | None, name: str, convert: Callable[[object], object]
     ) -> Given | None:
         """As `_given`, but a block without it gives a missing value at the block's place."""
         if block is None:
             return None
         return self._given(block[1], name, convert) or Given(None, block[0].where)
 
-    def _value(self, node: _Node, name: str) -> object:
+    def _value(self, node: Node, name: str) -> object:
         """The value of an attribute, REPORTED if there is something wrong with it."""
         if node.is_block:
             self._error(node, f"{name} is written as a block; write {name} = ...")
@@ -559,7 +424,7 @@ class _Module:
                 "give the value itself, or name it in locals as x and give it with --var local.x=value"
             )
             if error.reason != _TOLD:
-                self._error(node, f"{name} = {_short(node.source)}: {error.reason}; {remedy}")
+                self._error(node, f"{name} = {short(node.source)}: {error.reason}; {remedy}")
             return REPORTED
 
 
@@ -571,21 +436,6 @@ _ONLY_TERRAFORM = {
     "conditional": "cannot be worked out here (conditions are Terraform's)",
     "": "cannot be worked out here (only Terraform knows it)",
 }
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _heredoc(tree: Tree[Token]) -> str:
-    from hcl2.transformer import RuleTransformer
-    from hcl2.utils import SerializationOptions
-
-    if re.search(r"[$%]\{", str(tree.children[0])):
-        raise _Unresolved("cannot be worked out here (template directives are Terraform's)")
-    options = SerializationOptions(preserve_heredocs=False, strip_string_quotes=True)
-    return str(RuleTransformer().transform(tree).serialize(options))
 
 
 def _number(value: object) -> object:

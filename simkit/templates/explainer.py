@@ -70,7 +70,7 @@ class Explanation:
     """What there is to know about a cron range at the instant `at`. `text` says it to people.
 
     `week` has a label and 24 truths (does it hold in that hour?) for each of seven days; without a date in the labels
-    it is every week. `hours_per_week` is exact if `is_weekly`, else the mean of the year from `at` on.
+    it is every week. `hours_per_week` is exact if `repeats_weekly`, else the mean of the year from `at` on.
     `readers`: who reads the cron (other Coder versions, standard cron, ...) and how.
     """
 
@@ -81,7 +81,7 @@ class Explanation:
     words: str
     holds: bool
     hours_per_week: float
-    is_weekly: bool
+    repeats_weekly: bool
     week: tuple[tuple[str, tuple[bool, ...]], ...]
     changes: tuple[Change, ...]
     clock_changes: tuple[ClockChange, ...]
@@ -105,7 +105,7 @@ class Explanation:
         return "\n\n".join([title, *sections, readers])
 
     def _when(self) -> str:
-        mean = "" if self.is_weekly else ", the mean of the coming year"
+        mean = "" if self.repeats_weekly else ", the mean of the coming year"
         early = ", but one minute early" if self.behaviour.range_early_us else ""
         said = f"Holds {self.words}{early}: {hours_text(self.hours_per_week)} a week{mean}."
         if not self.cron.both_days and every_day(self.cron):
@@ -114,7 +114,7 @@ class Explanation:
 
     def _grid(self) -> str:
         label = max(len(day) for day, _ in self.week)
-        head = "Every week" if self.is_weekly else f"Seven days from {self.week[0][0]}, as the date counts"
+        head = "Every week" if self.repeats_weekly else f"Seven days from {self.week[0][0]}, as the date counts"
         lines = [
             f'{head} ("#" holds, "." does not):',
             " " * label + "".join(f"  {hour:02d}" for hour in range(0, 24, 2)),
@@ -187,7 +187,7 @@ def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explan
     }
     steps = by_early[behaviour.range_early_us]
     changes = _changes(steps)[:_CHANGES]
-    weekly = is_weekly(cron)
+    weekly = repeats_weekly(cron)
     next_at = changes[0].at if changes and not steps.value[0] else at
     return Explanation(
         cron=cron,
@@ -197,7 +197,7 @@ def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explan
         words=describe(cron),
         holds=bool(steps.value[0]),
         hours_per_week=hours_per_week([cron], in_zone, at, at + YEAR_US),
-        is_weekly=weekly,
+        repeats_weekly=weekly,
         week=_week(cron, None if weekly else in_zone.local(next_at + behaviour.range_early_us).date()),
         changes=changes,
         clock_changes=_clock_changes(cron, in_zone, at),
@@ -222,7 +222,7 @@ def describe(cron: Cron) -> str:
     return f"{when}, {_hour_words(cron.hours, through_midnight=when == 'every day')}"
 
 
-def is_weekly(cron: Cron) -> bool:
+def repeats_weekly(cron: Cron) -> bool:
     """Does the range hold in the same hours every week? (Its day of month and month exclude nothing.)"""
     return cron.months == _ALL_MONTHS and (cron.days == _ALL_DAYS or every_day(cron))
 
@@ -236,7 +236,7 @@ def every_day(cron: Cron) -> bool:
 def hours_per_week(crons: Sequence[Cron], in_zone: Zone, start_at: int, end_at: int) -> float:
     """Hours a week in which at least one of the ranges holds: by the wall clock if all are weekly, else the mean of
     [start_at, end_at)."""
-    if all(is_weekly(cron) for cron in crons):
+    if all(repeats_weekly(cron) for cron in crons):
         in_zone, start_at, end_at = UTC_ZONE, 0, WEEK_US
     spans = matching_steps(crons, in_zone, start_at, end_at).spans()
     held_us = sum(until - since for since, until, i in spans if i != BASE)

@@ -11,7 +11,7 @@ from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, format_dura
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
 from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
-from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, is_weekly, runs
+from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly, runs
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant
 from simkit.workspace.rules import next_starts
@@ -270,13 +270,13 @@ def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime])
     schedule = preset.schedules_in_force[i]
     minute, _, *days = cron.text.split()
     hours = {begin.hour for begin in begins}
-    if hours == {0} and is_weekly(cron) and not every_day(cron):
+    if hours == {0} and repeats_weekly(cron) and not every_day(cron):
         # The evening before Monday, which is 0 to Python, is Sunday, which is 0 to cron.
         evenings = sum(1 << day for day in {begin.weekday() for begin in begins})
         text = f"{minute} 23 * * {_field(evenings)}"
         schedules = (*preset.schedules, replace(schedule, cron=text))
         advice = f'write another schedule "{text}" with {schedule.instances} instances'
-    elif len(hours) <= 2 and (0 not in hours or (is_weekly(cron) and every_day(cron))):
+    elif len(hours) <= 2 and (0 not in hours or (repeats_weekly(cron) and every_day(cron))):
         earlier = sum(1 << hour for hour in {(hour - 1) % 24 for hour in hours})
         text = " ".join([minute, _field(cron.hours | earlier), *days])
         schedules = tuple(replace(s, cron=text) if s is schedule else s for s in preset.schedules)

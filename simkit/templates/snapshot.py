@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from difflib import SequenceMatcher
 from itertools import groupby, pairwise
@@ -12,10 +14,14 @@ from pathlib import Path
 
 from simkit.clock import Zone, to_datetime
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
-from simkit.inputs.preset import read_presets
-from simkit.inputs.terraform import PRESET, read_terraform
+from simkit.inputs.hcl import PRESET, TERRAFORM
+from simkit.inputs.preset import Given
+from simkit.inputs.templates import Contents, Templates
+from simkit.inputs.terraform import from_outside
+from simkit.inputs.text import read_text
 from simkit.model import DEFAULT_BEHAVIOUR, Preset
 from simkit.shown import visible
+from simkit.templates.find import Found, find
 from simkit.timeline import BASE, schedule_steps
 from simkit.times import utc_offset, weekday_date
 
@@ -25,6 +31,8 @@ _MOST_WEEKS = 520
 _TITLE = "# What the schedules of {name} ask for. After a change that is meant: simkit snapshot --update {name}"
 _MOST_SHOWN = 40
 _HEADER = re.compile(r"(from|weeks|var) +(\S.*)")
+_VARIABLE = re.compile(r"([^=:]+)([=:])(.*)")
+"""A variable's name, and its value as it is after "=", as JSON text after ":"."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class Window:
 
     monday: date
     weeks: int = WEEKS
-    variables: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, Given], ...] = ()
+    """By name, each with the place where it is given."""
 
     def __post_init__(self) -> None:
         assert self.monday.weekday() == 0, "weeks begin on Monday"
@@ -52,22 +61,24 @@ def snapshot_path(template: Path) -> Path:
     return template.with_name(template.stem + SUFFIX)
 
 
-def render(template: Path, window: Window) -> str:
-    """A snapshot's text. Raises InputError with every problem of the template."""
-    findings = Findings()
-    given = read_terraform(template, dict(window.variables), findings)
-    presets = read_presets(given, findings)
-    findings.raise_errors()
+def render(template: Path, presets: Iterable[Preset], window: Window) -> str:
+    """The text of a snapshot of the presets of a Terraform file."""
     until = window.monday + timedelta(weeks=window.weeks)
     lines = [
-        _TITLE.format(name=template.name),
+        _TITLE.format(name=visible(template.name)),
         f"from   {window.monday.isoformat()}",
         f"weeks  {window.weeks}, until {until.isoformat()}",
-        *(f"var    {name}={value}" for name, value in window.variables),
+        *(f"var    {variable_line(name, str(given.value))}" for name, given in window.variables),
     ]
     for preset in presets:
         lines += ["", *map(visible, _preset(preset, window))]
     return "\n".join(lines) + "\n"
+
+
+def variable_line(name: str, value: str) -> str:
+    """A variable in one line, whatever is in its value."""
+    is_plain = value.isprintable() and value == value.strip()
+    return f"{name}={value}" if is_plain else f"{name}:{json.dumps(value)}"
 
 
 def write(
@@ -78,78 +89,126 @@ def write(
     They show the weeks from `at` on. A value of a variable goes to the templates that declare it. Nothing is written
     if a template is wrong: InputError with every problem.
     """
-    return _write({template: (window_at(at, weeks), variables or {}) for template in templates(paths)})
+    found = _found(paths)
+    window = window_at(at, weeks)
+    return _write(found, dict.fromkeys(found.files, window), variables or {})
 
 
-def update(paths: Iterable[str | Path], variables: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """Write the snapshots of Terraform files again, for the weeks (and with the variables) that they already show.
+def update(found: Found, variables: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Write snapshots again, for the weeks (and with the variables) that they already show.
 
-    Raises InputError, also if there is no snapshot yet; then nothing is written.
+    Raises InputError; then nothing is written.
     """
-    windows = {}
-    for template in (_template_of(Path(path)) for path in paths):
-        windows[template] = _window(snapshot_path(template)), variables or {}
-    return _write(windows)
+    findings = Findings()
+    windows = {file: window_of(snapshot_path(file), findings)[0] for file in found.files}
+    findings.raise_errors()
+    return _write(found, {file: window for file, window in windows.items() if window is not None}, variables or {})
 
 
-def with_snapshots(paths: Iterable[str | Path]) -> tuple[Path, ...]:
-    """The Terraform files at or below `paths` that have a snapshot, and those that are named. Raises InputError."""
-    paths = [_template_of(Path(path)) for path in paths]
-    found = tuple(template for template in templates(paths) if template in paths or snapshot_path(template).exists())
-    if not found:
+def with_snapshots(paths: Iterable[str | Path]) -> Found:
+    """The Terraform files at or below `paths` that have a snapshot.
+
+    Raises InputError if there is none, and for each file that is named and has none.
+    """
+    asked = [_template_of(Path(path)) for path in paths]
+    found = _found(asked)
+    have = _that_have_one(found)
+    named = {Path(os.path.normpath(path)) for path in asked} & set(found.files)
+    text = "there is no snapshot; write one with: simkit snapshot {}"
+    missing = [Finding("error", Where(str(snapshot_path(f))), text.format(f)) for f in sorted(named - set(have.files))]
+    if not have.files and not missing:
         text = "there is no snapshot here or below; write some with: simkit snapshot"
-        raise InputError([Finding("error", Where(str(path)), text) for path in paths])
-    return found
+        missing = [Finding("error", Where(str(path)), text) for path in asked]
+    if missing:
+        raise InputError(missing)
+    return have
 
 
-def called(paths: Iterable[str | Path], name: str) -> tuple[Path, ...]:
+def called(paths: Iterable[str | Path], name: str) -> Found:
     """The Terraform files at or below `paths` that have a snapshot and `name` in their path, or a preset of this name.
 
     Raises InputError if there is none.
     """
-    found = [path for path in templates(paths) if snapshot_path(path).exists()]
-    chosen = tuple(path for path in found if name in str(path) or _has_preset(path, name))
+    have = _that_have_one(_found(paths))
+    templates = Templates()
+    chosen = {
+        file: root
+        for file, root in have.files.items()
+        if name in str(file) or name in templates.read(root).part(file).names
+    }
     if not chosen:
         text = "no snapshot has this in its path, and none is of a preset of this name; "
-        text += did_you_mean(name, map(str, found))
-        if not found:
+        text += did_you_mean(name, map(str, have.files))
+        if not have.files:
             text = "there is no snapshot to update; write some with: simkit snapshot"
         raise InputError([Finding("error", Where(f"--update {name}"), text)])
-    return chosen
+    return replace(have, files=chosen)
 
 
-def _has_preset(template: Path, name: str) -> bool:
-    return any(one.name is not None and one.name.value == name for one in read_terraform(template, {}, Findings()))
+def differences(found: Found) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """(what is wrong with snapshots or with the templates beside them, what differs between the two).
+
+    Only what differs is shown, a finding a preset: "-" the snapshot, "+" what the schedules ask for now. A template
+    without a snapshot is passed over.
+    """
+    wrong: dict[Finding, None] = {}
+    differing: list[Finding] = []
+    reader = _Reader()
+    for file, root in _that_have_one(found).files.items():
+        own = Findings()
+        window, lines = window_of(snapshot_path(file), own)
+        if window is not None:
+            contents = reader.read(root, window)
+            own.extend([*contents.errors, *contents.undeclared])
+            if not own.errors:
+                wanted = render(file, contents.part(file).presets, window).splitlines()
+                differing += _differences(file, lines, wanted)
+        wrong.update(dict.fromkeys(own.errors))
+    return tuple(wrong), tuple(differing)
 
 
-def is_undeclared(finding: Finding) -> bool:
-    """Does it say that a template does not declare a variable for which there is a value?"""
-    return finding.where.path.startswith("--var ") and finding.text.startswith("the template declares no ")
-
-
-def _declared(template: Path, variables: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
-    """(the variables that a template declares, what there is to say of the others)."""
+def _found(paths: Iterable[str | Path]) -> Found:
+    """The Terraform files with presets. Raises InputError, also for a path without one."""
     findings = Findings()
-    if variables:
-        read_terraform(template, variables, findings)
-    unknown = [finding for finding in findings if is_undeclared(finding)]
-    missing = {finding.where for finding in unknown}
-    return {k: v for k, v in variables.items() if Where(f"--var {k}={v}") not in missing}, unknown
+    asked = [Path(os.path.normpath(path)) for path in paths]
+    found = find(asked, findings)
+    if not findings.errors:
+        for path in asked:
+            if not any(path == file or path in file.parents for file in found.files):
+                findings.error(Where(str(path)), f'no data "{PRESET}" here{" or below" if path.is_dir() else ""}')
+    findings.raise_errors()
+    return replace(found, tests=())
 
 
-def _write(windows: Mapping[Path, tuple[Window, Mapping[str, str]]]) -> tuple[Path, ...]:
-    """Each template's window, and values of variables for those that declare them."""
+def _that_have_one(found: Found) -> Found:
+    return replace(found, files={file: root for file, root in found.files.items() if snapshot_path(file).exists()})
+
+
+@dataclass
+class _Reader:
+    """Reads templates with the variables of a snapshot's window, in place of those of a command."""
+
+    known: dict[tuple[tuple[str, Given], ...], Templates] = field(default_factory=dict)
+
+    def read(self, root: Path, window: Window) -> Contents:
+        return self.known.setdefault(window.variables, Templates(dict(window.variables))).read(root)
+
+
+def _write(found: Found, windows: Mapping[Path, Window], variables: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write the snapshots of files, each with the values of those variables that its template declares."""
     texts: dict[Path, str] = {}
-    declared = {template: _declared(template, variables) for template, (_, variables) in windows.items()}
-    every = [unknown for _, unknown in declared.values()]
-    problems = [f for f in (every or [[]])[0] if all(f.where in [g.where for g in unknown] for unknown in every)]
-    for template, (window, _) in windows.items():
-        merged = {**dict(window.variables), **declared[template][0]}
-        window = replace(window, variables=tuple(sorted(merged.items())))
-        try:
-            texts[snapshot_path(template)] = render(template, window)
-        except InputError as error:
-            problems += error.problems
+    problems: dict[Finding, None] = {}
+    outside = Templates(from_outside(variables))
+    reader = _Reader()
+    for file, root in found.files.items():
+        undeclared = {finding.where for finding in outside.read(root).undeclared}
+        declared = {name: given for name, given in outside.variables.items() if given.where not in undeclared}
+        merged = {**dict(windows[file].variables), **declared}
+        window = replace(windows[file], variables=tuple(sorted(merged.items(), key=lambda one: one[0])))
+        contents = reader.read(root, window)
+        problems.update(dict.fromkeys([*contents.errors, *contents.undeclared]))
+        texts[snapshot_path(file)] = render(file, contents.part(file).presets, window)
+    problems.update(dict.fromkeys(outside.undeclared))
     if problems:
         raise InputError(problems)
     for path, text in texts.items():
@@ -160,18 +219,11 @@ def _write(windows: Mapping[Path, tuple[Window, Mapping[str, str]]]) -> tuple[Pa
     return tuple(texts)
 
 
-def compare(path: str | Path) -> tuple[Finding, ...]:
-    """What differs between a Terraform file and the snapshot beside it (either may be named): one finding a preset.
-
-    Only what differs is shown: "-" the snapshot, "+" what the schedules ask for now. Raises InputError if either
-    cannot be read.
-    """
-    template = _template_of(Path(path))
-    snapshot = snapshot_path(template)
-    found = _lines(snapshot)
-    wanted = render(template, _window(snapshot)).splitlines()
+def _differences(template: Path, found: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
+    """What differs between the lines of a snapshot and those that the template asks for."""
     if found == wanted:
-        return ()
+        return []
+    snapshot = snapshot_path(template)
     cure = f"if that is meant, run: simkit snapshot --update {template}"
     old, new = _sections(found), _sections(wanted)
     findings = []
@@ -192,81 +244,35 @@ def compare(path: str | Path) -> tuple[Finding, ...]:
         findings.append(Finding("error", Where(str(snapshot), line), text, details=(*shown, cure)))
     if not findings:  # the same sections in another order
         findings.append(Finding("error", Where(str(snapshot)), f"its presets are in another order; {cure}"))
-    return tuple(findings)
-
-
-def differences(templates: Iterable[Path]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(what is wrong with the snapshots beside these Terraform files, what differs between the two).
-
-    Neither for a template without a snapshot, nor for one that cannot be read itself, of which whoever reads it for its
-    own sake tells.
-    """
-    broken: list[Finding] = []
-    differing: list[Finding] = []
-    for template in templates:
-        if not snapshot_path(template).exists():
-            continue
-        try:
-            differing += compare(template)
-        except InputError as error:
-            broken += [problem for problem in error.problems if problem.where.path == str(snapshot_path(template))]
-    return tuple(broken), tuple(differing)
-
-
-def templates(paths: Iterable[str | Path]) -> tuple[Path, ...]:
-    """The Terraform files with presets at or below `paths`, hidden folders left out. Raises InputError."""
-    found: dict[Path, None] = {}
-    problems = []
-    for path in map(Path, paths):
-        inside: Iterable[Path] = [path]
-        if path.is_dir():
-            every = sorted(path.rglob("*.tf"))
-            inside = [f for f in every if not any(part.startswith(".") for part in f.relative_to(path).parts)]
-            inside = [f for f in inside if f.is_file() and PRESET in f.read_text(encoding="utf-8", errors="replace")]
-            if not inside:
-                problems.append(Finding("error", Where(str(path)), f'no data "{PRESET}" here or below'))
-        elif not path.is_file():
-            problems.append(Finding("error", Where(str(path)), "there is no such file or folder"))
-        elif path.suffix != ".tf":
-            problems.append(Finding("error", Where(str(path)), "is not a Terraform file; name a .tf file or a folder"))
-        found.update(dict.fromkeys(inside))
-    if problems:
-        raise InputError(problems)
-    return tuple(found)
+    return findings
 
 
 def _template_of(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX) + ".tf") if path.name.endswith(SUFFIX) else path
+    return path.with_name(path.name.removesuffix(SUFFIX) + TERRAFORM) if path.name.endswith(SUFFIX) else path
 
 
-def _lines(snapshot: Path) -> list[str]:
-    try:
-        return snapshot.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        text = f"there is no snapshot; write one with: simkit snapshot {_template_of(snapshot)}"
-    except OSError as error:
-        text = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        text = f"is not UTF-8 text (byte {error.start}); write it again with: simkit snapshot {_template_of(snapshot)}"
-    raise InputError([Finding("error", Where(str(snapshot)), text)])
-
-
-def _window(snapshot: Path) -> Window:
-    """What the first lines of a snapshot say. Raises InputError."""
+def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[str]]:
+    """(what the first lines of a snapshot say, all its lines); None, with findings, if they say no weeks."""
+    again = f"write it again with: simkit snapshot {_template_of(snapshot)}"
+    content = read_text(snapshot, findings, cure=again)
+    if content is None:
+        return None, []
+    lines = content.splitlines()
     said: dict[str, tuple[int, str]] = {}
-    variables = {}
-    for number, line in enumerate(_lines(snapshot), start=1):
+    variables: dict[str, Given] = {}
+    problems = len(findings.errors)
+    for number, line in enumerate(lines, start=1):
         if not line:
             break
         if match := _HEADER.fullmatch(line):
             key, value = match[1], match[2].strip()
             if key == "var":
-                name, _, text = value.partition("=")
-                variables[name] = text
+                name, text = read_variable(value)
+                if text is None:
+                    findings.error(Where(str(snapshot), number), f'"{value}" is not NAME=VALUE; {again}')
+                variables[name] = Given(text, Where(str(snapshot), number))
             else:
                 said[key] = number, value
-    findings = Findings()
-    again = f"write it again with: simkit snapshot {_template_of(snapshot)}"
     for key in ("from", "weeks"):
         if key not in said:
             findings.error(Where(str(snapshot)), f'has no line "{key}" at its top; {again}')
@@ -286,8 +292,21 @@ def _window(snapshot: Path) -> Window:
         weeks = int(count) if count.isdecimal() else 0
         if not 0 < weeks <= _MOST_WEEKS:
             findings.error(Where(str(snapshot), number), f'"{count}" is not 1 to {_MOST_WEEKS} weeks; {again}')
-    findings.raise_errors()
-    return Window(monday, weeks, tuple(sorted(variables.items())))
+    if len(findings.errors) > problems:
+        return None, lines
+    return Window(monday, weeks, tuple(sorted(variables.items(), key=lambda one: one[0]))), lines
+
+
+def read_variable(text: str) -> tuple[str, str | None]:
+    """(name, value) of `variable_line`; None for a value that is none."""
+    match = _VARIABLE.fullmatch(text)
+    if match is None or match[2] == "=":
+        return (match[1], match[3]) if match else (text, None)
+    try:
+        value = json.loads(match[3])
+    except ValueError:
+        value = None
+    return match[1], value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True)

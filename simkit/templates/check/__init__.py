@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from simkit.templates.check.file import read_test_file
 from simkit.templates.check.formats import FORMATS
-from simkit.templates.check.run import check, find, run_test
-from simkit.templates.check.templates import Templates
-from simkit.templates.check.types import Checked, Failure, Measured, Outcome, Test, TestFile
+from simkit.templates.check.run import check, run_test
+from simkit.templates.check.types import Checked, Failure, Measured, Test, TestFile, TestOutcome
 
 __all__ = [
     "FORMATS",
     "Checked",
     "Failure",
     "Measured",
-    "Outcome",
-    "Templates",
     "Test",
     "TestFile",
+    "TestOutcome",
     "check",
-    "find",
     "read_test_file",
     "run_test",
 ]

@@ -13,8 +13,10 @@ import numpy as np
 from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone
 from simkit.errors import Findings, did_you_mean
 from simkit.inputs.document import Value, read_document
+from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
 from simkit.inputs.scenario import ScenarioReader
+from simkit.inputs.templates import Templates
 from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.model import (
     BEHAVIOURS,
@@ -30,7 +32,6 @@ from simkit.model import (
 )
 from simkit.templates.check.days import FIRST_YEAR, LAST_YEAR, parse_every, parse_over
 from simkit.templates.check.metrics import METRICS
-from simkit.templates.check.templates import Templates
 from simkit.templates.check.types import (
     Bound,
     DesiredExpectation,
@@ -41,10 +42,10 @@ from simkit.templates.check.types import (
     Test,
     TestFile,
 )
+from simkit.templates.find import TESTS
 from simkit.templates.linter import NAMES
 from simkit.times import weekday_date
 
-SUFFIX = ".simkit.yaml"
 _FILE = ("template", "coder", "tests")
 _TEST = ("name", "preset", "timezone", "expect", "never", "simulate")
 _BOUND = ("at_least", "at_most")
@@ -66,9 +67,7 @@ def read_test_file(path: str | Path, findings: Findings, templates: Templates | 
     mine = Findings()
     document = read_document(path, mine)
     read = None if document is None else _Reader(path, mine, templates or Templates()).file(document)
-    for finding in mine:
-        if finding not in findings.items:
-            findings.items.append(finding)
+    findings.extend(mine)
     return None if mine.errors else read
 
 
@@ -96,7 +95,7 @@ class _Reader:
                 )
             elif test is not None:
                 tests[test.name] = test
-        variables = tuple(self.templates.variables.items())
+        variables = tuple((name, str(given.value)) for name, given in self.templates.variables.items())
         return TestFile(str(self.path), template, behaviour, presets, tuple(tests.values()), variables)
 
     def template(self, value: Value | None) -> tuple[str, tuple[Preset, ...], tuple[str, ...]]:
@@ -109,9 +108,9 @@ class _Reader:
             value.error(f"{path} does not exist")
             return str(path), (), ()
         read = self.templates.read(path)
-        self.findings.items.extend(f for f in read.findings if f not in self.findings.items)
-        if not read.names and not any(f.level == "error" for f in read.findings):
-            value.error(f'{path} has no data "coder_workspace_preset" block')
+        self.findings.extend(read.findings)
+        if not read.written and not read.errors:
+            value.error(f'{path} has no data "{PRESET}" block')
         return str(path), read.presets, read.names
 
     def test(
@@ -296,7 +295,7 @@ class _Reader:
         zone: Zone,
     ) -> Simulation | None:
         given = value.mapping(_SIMULATE, required=("demand",))
-        reader = ScenarioReader(self.path.parent, {}, self.findings)
+        reader = ScenarioReader(self.path.parent, self.findings)
         errors = len(self.findings.errors)
         seed, replications = 0, _REPLICATIONS
         if "seed" in given:
@@ -314,7 +313,7 @@ class _Reader:
         if len(self.findings.errors) > errors or window is None or preset is None or not presets:
             return None
         scenario = Scenario(
-            name=self.path.name.removesuffix(SUFFIX),
+            name=self.path.name.removesuffix(TESTS),
             start_at=window[0],
             end_at=window[1],
             versions=(TemplateVersion(template, "v1", presets, value.where),),

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from simkit.errors import Finding
 from simkit.shown import visible, visible_lines
-from simkit.templates.check.types import Checked, Outcome
+from simkit.templates.check.types import Checked, TestOutcome
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -18,7 +18,7 @@ def render(checked: Checked) -> str:
     if checked.findings:
         cases = [_finding(finding, checked.strict) for finding in checked.findings]
         suites.append(_suite("templates and test files", cases))
-    files: dict[str, list[Outcome]] = {}
+    files: dict[str, list[TestOutcome]] = {}
     for outcome in checked.outcomes:
         files.setdefault(outcome.test.where.path, []).append(outcome)
     for path, outcomes in files.items():
@@ -66,7 +66,7 @@ def _difference(difference: Finding) -> ElementTree.Element:
     return case
 
 
-def _outcome(path: str, outcome: Outcome) -> ElementTree.Element:
+def _outcome(path: str, outcome: TestOutcome) -> ElementTree.Element:
     case = _case(path, outcome.test.where.line, outcome.test.name)
     if outcome.failures:
         # Viewers show one failure of a case.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,15 @@ import numpy as np
 
 from simkit.clock import DAY_US, parse_instant, to_datetime, zone_database_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
-from simkit.inputs.terraform import PRESET
+from simkit.inputs.hcl import PRESET
+from simkit.inputs.templates import Templates
+from simkit.inputs.terraform import from_outside
 from simkit.model import Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined
 from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure
-from simkit.templates.check.file import SUFFIX, read_test_file
+from simkit.templates.check.file import read_test_file
 from simkit.templates.check.metrics import METRICS, Verdict, judge
-from simkit.templates.check.templates import Templates, has_preset
 from simkit.templates.check.types import (
     BadSpan,
     Checked,
@@ -29,60 +29,21 @@ from simkit.templates.check.types import (
     Measured,
     MetricExpectation,
     NeverExpectation,
-    Outcome,
     Simulation,
     Status,
     Test,
     TestFile,
+    TestOutcome,
 )
 from simkit.templates.explainer import YEAR_US
+from simkit.templates.find import TESTS, find
 from simkit.templates.linter import lint_preset
 from simkit.timeline import Steps, schedule_steps
 
 if TYPE_CHECKING:
     from simkit.runs.measures import Measures
 
-_TERRAFORM = ".tf"
 _LEVELS = ("error", "warning", "note")
-
-
-def find(paths: Iterable[str | Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """(Terraform files, test files) at and below the paths, each once and in order; for a Terraform file also the tests
-    in its folder.
-
-    Folders whose name begins with a dot (.terraform, .git) are passed over. Raises InputError with every path that does
-    not exist or is something else.
-    """
-    problems = Findings()
-    terraform: set[Path] = set()
-    tests: set[Path] = set()
-    for path in (Path(os.path.normpath(path)) for path in paths):
-        if path.is_dir():
-            for file in _below(path, problems):
-                (terraform if file.suffix == _TERRAFORM else tests).add(file)
-        elif not path.exists():
-            problems.error(Where(str(path)), "there is no such file or folder")
-        elif path.suffix == _TERRAFORM:
-            terraform.add(path)
-            tests.update(path.parent.glob(f"*{SUFFIX}"))
-        elif path.name.endswith(SUFFIX):
-            tests.add(path)
-        else:
-            problems.error(Where(str(path)), f"is neither a folder nor a .tf file nor a *{SUFFIX} file; name one")
-    problems.raise_errors()
-    return tuple(sorted(terraform)), tuple(sorted(tests))
-
-
-def _below(top: Path, problems: Findings) -> list[Path]:
-    found = []
-
-    def refused(error: OSError) -> None:
-        problems.error(Where(str(error.filename)), f"cannot be looked into: {error.strerror}")
-
-    for folder, folders, names in os.walk(top, onerror=refused):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(folder, name) for name in names if name.endswith((_TERRAFORM, SUFFIX))]
-    return found
 
 
 def check(
@@ -96,25 +57,25 @@ def check(
     among the findings.
     """
     paths = tuple(paths)
+    problems = Findings()
+    found = find(paths, problems)
+    if problems.errors:
+        return Checked(InputError(problems).problems, (), 2, 0, strict)
     findings: dict[Finding, None] = {}
     presets: dict[Preset, None] = {}
     files: list[TestFile] = []
-    templates = Templates(variables or {})
-    try:
-        terraform, test_files = find(paths)
-    except InputError as error:
-        return Checked(error.problems, (), 2, 0, strict)
-    for path in _grouped(terraform):
-        template = templates.read(path)
-        findings.update(dict.fromkeys(template.findings))
-        presets.update(dict.fromkeys(template.presets))
-    broken, differences = snapshot.differences(terraform)
+    templates = Templates(from_outside(variables or {}))
+    for path in found.templates:
+        contents = templates.read(path)
+        findings.update(dict.fromkeys(contents.findings))
+        presets.update(dict.fromkeys(contents.presets))
+    broken, differences = snapshot.differences(found)
     findings.update(dict.fromkeys(broken))
-    if not templates.known and not test_files:
+    if not found.files and not found.tests:
         shown = " ".join(str(path) for path in paths)
-        text = f'there is neither a data "{PRESET}" in a .tf file here nor a *{SUFFIX} file; name a folder that has one'
+        text = f'there is neither a data "{PRESET}" in a .tf file here nor a *{TESTS} file; name a folder that has one'
         findings[Finding("error", Where(shown), text)] = None
-    for path in test_files:
+    for path in found.tests:
         of_file = Findings()
         read = read_test_file(path, of_file, templates)
         findings.update(dict.fromkeys(of_file))
@@ -138,7 +99,7 @@ def check(
     return Checked(tuple(told), outcomes, status, templates.count, strict, differences)
 
 
-def run_test(test_file: TestFile, test: Test) -> Outcome:
+def run_test(test_file: TestFile, test: Test) -> TestOutcome:
     """What holds of what the test expects. Raises RunError if its simulation cannot go on."""
     failures: list[Failure | None] = []
     measured: list[Measured] = []
@@ -158,7 +119,7 @@ def run_test(test_file: TestFile, test: Test) -> Outcome:
                 if estimate is not None:
                     text = measured_text(test, expected, estimate)
                     measured.append(Measured(expected.where, expected.metric, estimate, verdict == "holds", text))
-    return Outcome(test, tuple(failure for failure in failures if failure is not None), tuple(measured))
+    return TestOutcome(test, tuple(failure for failure in failures if failure is not None), tuple(measured))
 
 
 def _desired(file: TestFile, test: Test, expected: DesiredExpectation) -> Failure | None:
@@ -214,19 +175,6 @@ def _simulated(simulation: Simulation) -> list[Measures]:
 
 def _judged(test: Test, expected: MetricExpectation, runs: list[Measures]) -> tuple[Verdict, Estimate | None]:
     return judge(expected.bound, METRICS[expected.metric].values(runs, test.preset))
-
-
-def _grouped(terraform: Sequence[Path]) -> list[Path]:
-    """The folders whose every file is to be looked at, and single files; none without a preset in it."""
-    folders: dict[Path, list[Path]] = {}
-    for file in terraform:
-        folders.setdefault(file.parent, []).append(file)
-    found = []
-    for folder, files in folders.items():
-        having = [file for file in files if has_preset(file)]
-        if having:
-            found += [folder] if len(files) == len(list(folder.glob(f"*{_TERRAFORM}"))) else having
-    return found
 
 
 def _chosen(tests: list[tuple[TestFile, Test]], keyword: str) -> tuple[list[tuple[TestFile, Test]], Finding | None]:

@@ -159,7 +159,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TestOutcome:
     """What became of a test."""
 
     test: Test
@@ -180,7 +180,7 @@ class Checked:
     """
 
     findings: tuple[Finding, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[TestOutcome, ...]
     status: Status
     presets: int
     strict: bool = False

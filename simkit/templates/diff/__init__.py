@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simkit.errors import Finding, Findings, InputError, Where
-from simkit.inputs.terraform import PRESET
+from simkit.inputs.hcl import PRESET
+from simkit.inputs.templates import Templates
+from simkit.inputs.terraform import from_outside
 from simkit.model import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.templates.diff import markdown, text
 from simkit.templates.diff.desired import preset_change
 from simkit.templates.diff.effect import effect_of
-from simkit.templates.diff.sides import Undeclared, read_side
+from simkit.templates.diff.sides import read_side
 from simkit.templates.diff.types import WEEKS, Difference, Effect, Paired, Period, PresetChange, Trial
 
 __all__ = ["FORMATS", "WEEKS", "Difference", "Effect", "Paired", "Period", "PresetChange", "Trial", "compare"]
@@ -40,10 +42,10 @@ def compare(
     """
     assert weeks > 0, "there is something to look at"
     findings = Findings()
-    undeclared: Undeclared = []
-    before, after = (read_side(side, dict(variables or {}), findings, undeclared) for side in (old, new))
+    templates = Templates(from_outside(variables or {}))
+    before, after = (read_side(side, templates, findings) for side in (old, new))
     # A variable that a change adds, or that one of many templates has, is declared somewhere, and that is enough.
-    findings.items += [f for f in (undeclared or [[]])[0] if all(f.where in [g.where for g in e] for e in undeclared)]
+    findings.extend(templates.undeclared)
     findings.raise_errors()
     if not before and not after:
         raise InputError([Finding("error", Where(new), f'no data "{PRESET}" here, nor in {old}')])

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import posixpath
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from simkit.errors import Finding, Findings, Where
-from simkit.inputs.preset import GivenPreset, read_presets
-from simkit.inputs.terraform import PRESET, read_terraform
+from simkit.errors import Findings, Where
+from simkit.inputs.hcl import NOT_TERRAFORM, TERRAFORM
+from simkit.inputs.preset import GivenPreset
+from simkit.inputs.templates import Templates
 from simkit.model import Preset
-from simkit.templates.snapshot import is_undeclared
+from simkit.templates.find import find
 
 
 class Key(NamedTuple):
@@ -38,21 +39,16 @@ class Written:
 
 Side = dict[Key, Written]
 
-_TERRAFORM = ".tf"
 _LINK, _SUBMODULE = "120000", "160000"  # modes of entries of a git tree
 _MOST_FILES, _MOST_BYTES = 20_000, 64_000_000  # Terraform files of one side that is a revision
 
 
-Undeclared = list[list[Finding]]
-"""For each template, what it has to say about variables that it does not declare."""
-
-
-def read_side(text: str, variables: Mapping[str, str], findings: Findings, undeclared: Undeclared) -> Side:
+def read_side(text: str, templates: Templates, findings: Findings) -> Side:
     """Every preset of one side; what is wrong with it becomes findings, under the names that a person wrote."""
     own = Findings()
     with _opened(text, own) as (path, shown):
-        found = {} if path is None else _read(path, variables, own, undeclared)
-    findings.items += [replace(f, where=shown.where(f.where), text=shown.text(f.text)) for f in own]
+        found = {} if path is None else _read(path, templates, own)
+    findings.extend(replace(f, where=shown.where(f.where), text=shown.text(f.text)) for f in own)
     return {key: Written(shown.preset(w.preset), shown.given(w.given)) for key, w in found.items()}
 
 
@@ -139,8 +135,8 @@ def _checked_out(text: str, revision: str, inside: str, into: Path, findings: Fi
     if kind == "tree":
         path.mkdir(parents=True, exist_ok=True)
     elif not path.is_file() and not own.errors:
-        own.error(Where(text), "is not a Terraform file; name a .tf file or a folder with some")
-    findings.items += own.items
+        own.error(Where(text), NOT_TERRAFORM)
+    findings.extend(own)
     return None if own.errors else path
 
 
@@ -164,7 +160,7 @@ def _write_terraform(commit: str, folder: str, deep: bool, revision: str, into: 
     files = size = 0
     for entry in _entries(commit, folder, deep):
         where = Where(f"{revision}:{entry.name}")
-        is_terraform = entry.name.endswith(_TERRAFORM)
+        is_terraform = entry.name.endswith(TERRAFORM)
         if not entry.is_inside:
             findings.error(where, "leads out of its folder, so this revision is not read; take the entry out of it")
             return
@@ -232,32 +228,13 @@ def _said(error: subprocess.CalledProcessError) -> str:
     return (error.stderr.strip().splitlines() or [f"status {error.returncode}"])[-1].removeprefix("fatal: ")
 
 
-def _read(path: Path, variables: Mapping[str, str], findings: Findings, undeclared: Undeclared) -> Side:
+def _read(path: Path, templates: Templates, findings: Findings) -> Side:
     """Every preset of a file, or of each folder below `path` that has some."""
-    if path.is_file() and path.suffix != _TERRAFORM:
-        findings.error(Where(str(path)), "is not a Terraform file; name a .tf file or a folder with some")
-        return {}
     found: Side = {}
-    for template in [path] if path.is_file() else _templates(path):
-        own = Findings()
-        given = read_terraform(template, variables, own)
-        undeclared.append([finding for finding in own if is_undeclared(finding)])
-        own.items = [finding for finding in own if not is_undeclared(finding)]
-        presets = read_presets(given, own)
-        findings.items += own.items
-        if not own.errors:
-            name = "" if template == path else template.relative_to(path).as_posix()
-            found |= {Key(name, p.name): Written(p, g) for p, g in zip(presets, given, strict=True)}
+    for template in [path] if path.is_file() else find([path], findings).templates:
+        contents = templates.read(template)
+        findings.extend(contents.findings)
+        if not contents.errors:
+            name = "" if path.is_file() or template == path else template.relative_to(path).as_posix()
+            found |= {Key(name, p.name): Written(p, given) for given, p in contents.written if p is not None}
     return found
-
-
-def _templates(folder: Path) -> list[Path]:
-    """The folders at and below `folder` with a preset in a Terraform file, hidden ones left out."""
-    found = set()
-    for file in folder.rglob(f"*{_TERRAFORM}"):
-        inside = file.relative_to(folder).parts
-        if any(part.startswith(".") for part in inside) or not file.is_file():
-            continue
-        if PRESET in file.read_text(encoding="utf-8", errors="replace"):
-            found.add(file.parent)
-    return sorted(found)
