@@ -235,11 +235,13 @@ def short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def unescaped(text: str) -> str:
+def unescaped(text: Token) -> str:
     """What the characters of a quoted string stand for."""
     from hcl2.utils import process_escape_sequences
 
-    return str(process_escape_sequences(text))
+    # A token is a str, but for its repr, which is part of the digests by which runs files know their runs.
+    plain: str = process_escape_sequences(text)
+    return plain
 
 
 def heredoc(tree: Tree[Token]) -> str:

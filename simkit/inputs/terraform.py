@@ -185,7 +185,7 @@ class _Module:
         parts: list[object] = []
         for (part,) in (part.children for part in subtrees(tree)):
             if isinstance(part, str):  # "$${" and "%%{" stand for "${" and "%{"
-                parts.append(unescaped(str(part)) if part.type == "STRING_CHARS" else str(part[1:]))
+                parts.append(unescaped(part) if part.type == "STRING_CHARS" else str(part[1:]))
             elif part.data == "interpolation":
                 parts.append(self.evaluate(node.part(subtrees(part)[0])))
             else:
