@@ -35,12 +35,15 @@ NOWHERE = Where("(given in Python)")
 UNDECLARED_VARIABLE = "undeclared_variable"
 """Name of the finding that a template does not declare a variable for which there is a value."""
 
+VERSION_NOTE = "coder_version"
+"""Name of the note that another version's rules are used for a version of Coder; it is told once, not at each place."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
     knowing. What a program tells apart has a `name`: what the linter says about a preset (`templates.linter.NAMES`), by
-    which a test forbids it, and UNDECLARED_VARIABLE. `details` are lines below the text."""
+    which a test forbids it, UNDECLARED_VARIABLE and VERSION_NOTE. `details` are lines below the text."""
 
     level: Level
     where: Where
@@ -79,7 +82,8 @@ class Findings:
             self._add(finding)
 
     def _add(self, finding: Finding) -> None:
-        if finding not in self.items:
+        said = [f.text for f in self.items if f.name == VERSION_NOTE] if finding.name == VERSION_NOTE else []
+        if finding not in self.items and finding.text not in said:
             self.items.append(finding)
 
     def __iter__(self) -> Iterator[Finding]:

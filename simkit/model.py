@@ -5,6 +5,7 @@ Instants end `_at` (int64 microseconds UTC), durations `_us`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +28,7 @@ from simkit.clock import (
     zone,
 )
 from simkit.cron import CronError, first_detected_overlap, time_range
-from simkit.errors import NOWHERE, Where
+from simkit.errors import NOWHERE, Finding, Where
 
 PREBUILDS_USER_ID = "c42fdf75-3097-471c-8c33-fb52454d81c0"
 """The system user that owns every prebuild until it is claimed."""
@@ -60,12 +61,71 @@ class Behaviour:
 BEHAVIOURS: Mapping[str, Behaviour] = {
     b.version: b
     for b in (
-        Behaviour("v2.24", MINUTE_US, 15 * SECOND_US, True, False, False),
-        Behaviour("v2.26", 0, MINUTE_US, True, False, False),
-        Behaviour("v2.35", 0, MINUTE_US, False, True, True),
+        Behaviour(
+            version="v2.24",
+            range_early_us=MINUTE_US,
+            reconciliation_interval_us=15 * SECOND_US,
+            claims_by_prebuilds=True,
+            cancels_pending=False,
+            invalidates=False,
+        ),
+        Behaviour(
+            version="v2.26",
+            range_early_us=0,
+            reconciliation_interval_us=MINUTE_US,
+            claims_by_prebuilds=True,
+            cancels_pending=False,
+            invalidates=False,
+        ),
+        Behaviour(
+            version="v2.35",
+            range_early_us=0,
+            reconciliation_interval_us=MINUTE_US,
+            claims_by_prebuilds=False,
+            cancels_pending=True,
+            invalidates=True,
+        ),
     )
 }
+"""By version, the oldest first; each stands for the versions up to the next one."""
 DEFAULT_BEHAVIOUR = BEHAVIOURS["v2.35"]
+_NUMBER = "(0|[1-9][0-9]{0,8})"
+_VERSION = re.compile(rf"[vV]?{_NUMBER}\.{_NUMBER}(\.{_NUMBER}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?")
+
+
+def behaviour_of(text: str) -> Behaviour:
+    """How a version of Coder behaves, written as `v2.35`, `2.35`, `v2.35.1`, `2.35.0-rc.1` or `v2.35.1+0a1b2c3`.
+
+    A patch release, or one before a release, is its minor. A minor without rules of its own has those of the newest
+    one below it; see `behaviour_note`. Raises ValueError for one older than all, and for what is no version.
+    """
+    number = _minor(text)
+    below = [behaviour for behaviour in BEHAVIOURS.values() if _minor(behaviour.version) <= number]
+    if not below:
+        raise ValueError(f'"{text}" is older than any modelled version; there are {", ".join(BEHAVIOURS)}')
+    return below[-1]
+
+
+def behaviour_note(text: str) -> str:
+    """Which version's rules `behaviour_of` gives for another version, and why; "" for a version that has rules."""
+    used, minor = behaviour_of(text), minor_version(text)
+    if minor in BEHAVIOURS:
+        return ""
+    if used is [*BEHAVIOURS.values()][-1]:
+        return f"Coder {minor} is newer than any modelled version; the rules of {used.version}, the newest, are used"
+    return f"Coder {minor} is not modelled by itself; the rules of {used.version}, the newest below it, are used"
+
+
+def minor_version(text: str) -> str:
+    """A version of Coder without its patch: "v2.35" for "2.35.1". Raises ValueError for what is no version."""
+    return "v{}.{}".format(*_minor(text))
+
+
+def _minor(text: str) -> tuple[int, int]:
+    match = _VERSION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'"{text}" is not a version of Coder; write one such as {DEFAULT_BEHAVIOUR.version}')
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True)
@@ -385,6 +445,8 @@ class Scenario:
     people: tuple[People, ...] = ()
     currency: str = "USD"
     where: Where = NOWHERE
+    notes: tuple[Finding, ...] = ()
+    """What there was to say when it was read, which decides nothing."""
 
     def __post_init__(self) -> None:
         assert self.start_at < self.end_at, "a scenario's window has a length"

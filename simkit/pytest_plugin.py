@@ -7,7 +7,7 @@ is collected without either. Loading the plugin imports pytest alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,13 +16,15 @@ import pytest
 from simkit.shown import visible
 
 if TYPE_CHECKING:
+    from simkit.errors import Finding, Findings
     from simkit.inputs.templates import Templates
-    from simkit.model import Preset, Scenario
+    from simkit.model import Behaviour, Preset, Scenario
     from simkit.runs.result import Result
     from simkit.templates.check import Test, TestFile, TestOutcome
 
 _SUFFIX = ".simkit.yaml"
 _TEMPLATES: pytest.StashKey[Templates] = pytest.StashKey()
+_NOTES: pytest.StashKey[Findings] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,11 +34,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "values of Terraform variables for them, NAME=VALUE"
     parser.getgroup("simkit").addoption("--simkit-var", action="append", default=[], metavar="NAME=VALUE", help=text)
     parser.addini("simkit_variables", f"{text} a line", type="linelist", default=[])
+    text = "Coder's version, such as v2.26, for test files and scenarios that name none"
+    parser.getgroup("simkit").addoption("--simkit-coder", metavar="VERSION", help=text)
+    parser.addini("simkit_coder", text, default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if wrong := [text for text in _variables(config) if not text.partition("=")[1]]:
         raise pytest.UsageError(f'--simkit-var: "{wrong[0]}" is not NAME=VALUE')
+    if coder := _coder(config):
+        from simkit.model import behaviour_of
+
+        try:
+            behaviour_of(coder)
+        except ValueError as error:
+            raise pytest.UsageError(f"simkit_coder: {error}") from None
+
+
+def _coder(config: pytest.Config) -> str | None:
+    """Coder's version, the command line before the ini file; None where neither names one."""
+    return str(config.getoption("simkit_coder") or config.getini("simkit_coder")) or None
+
+
+def _behaviour(config: pytest.Config) -> Behaviour:
+    from simkit.errors import Findings
+    from simkit.inputs.coder import named_version
+
+    return named_version(_coder(config), Findings())
+
+
+def _note(config: pytest.Config, findings: Iterable[Finding]) -> None:
+    """Keep what is told once, at the end of the session."""
+    from simkit.errors import VERSION_NOTE, Findings
+
+    notes = config.stash.setdefault(_NOTES, Findings())
+    notes.extend(finding for finding in findings if finding.name == VERSION_NOTE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if coder := _coder(config):
+        from simkit.errors import Findings
+        from simkit.inputs.coder import named_version
+
+        findings = Findings()
+        named_version(coder, findings)
+        _note(config, findings)
+    for note in config.stash.get(_NOTES, ()):
+        terminalreporter.write_line(f"simkit: {note}")
 
 
 def _variables(config: pytest.Config) -> list[str]:
@@ -61,7 +105,8 @@ class SimkitFile(pytest.File):
         from simkit.templates.check import read_test_file
 
         findings = Findings()
-        test_file = read_test_file(_shown(self.path), findings, _templates(self.config))
+        test_file = read_test_file(_shown(self.path), findings, _templates(self.config), _behaviour(self.config))
+        _note(self.config, findings)
         if test_file is None:
             raise self.CollectError("\n".join(str(problem) for problem in findings.errors))
         for test in test_file.tests:
@@ -162,16 +207,18 @@ def simkit_presets(request: pytest.FixtureRequest) -> PresetsOf:
 
 
 @pytest.fixture
-def simkit_desired() -> DesiredAt:
-    """simkit_desired(preset, "2026-03-09 08:30") is how many prebuilds its schedules ask for then."""
+def simkit_desired(request: pytest.FixtureRequest) -> DesiredAt:
+    """simkit_desired(preset, "2026-03-09 08:30") is how many prebuilds its schedules ask for then.
+
+    As the session's version of Coder (`simkit_coder`) reads them.
+    """
 
     def desired_at(preset: Preset, at: str) -> int:
         from simkit.clock import parse_instant
-        from simkit.model import DEFAULT_BEHAVIOUR
         from simkit.timeline import desired
 
         instant = parse_instant(at, preset.zone)
-        return max(int(desired(preset, DEFAULT_BEHAVIOUR, instant, instant + 1).value[0]), 0)
+        return max(int(desired(preset, _behaviour(request.config), instant, instant + 1).value[0]), 0)
 
     return desired_at
 
@@ -193,7 +240,9 @@ def simkit_run(request: pytest.FixtureRequest, _simkit_results: dict[tuple[Path,
         path = request.path.parent / scenario
         key = (path, seed, replication)
         if key not in _simkit_results:
-            _simkit_results[key] = simkit.run(simkit.load(path), seed, replication)
+            loaded = simkit.load(path, coder=_coder(request.config))
+            _note(request.config, loaded.notes)
+            _simkit_results[key] = simkit.run(loaded, seed, replication)
         return _simkit_results[key]
 
     return result

@@ -154,7 +154,7 @@ def snapshot(folder: Path) -> Path:
 def test_a_snapshot_that_differs_fails_and_shows_only_what_differs(snapshot):
     done = invoke()
     assert done.exit_code == 1
-    assert f'{snapshot}:6: preset "large" is not as main.tf has it\n    - Mon' in done.stdout
+    assert f'{snapshot}:7: preset "large" is not as main.tf has it\n    - Mon' in done.stdout
     assert "    + Mon 2026-03-02 18:00 -05:00  2  base" in done.stdout
     assert '5  "* 8-17' not in done.stdout
     assert done.stdout.splitlines()[-1] == "1 preset, 2 tests, all passed; 1 note, 1 snapshot differs"
@@ -164,7 +164,7 @@ def test_every_form_tells_of_a_snapshot_that_differs(snapshot):
     said = 'preset "large" is not as main.tf has it'
     (differing,) = json.loads(invoke("--format", "json").stdout)["snapshots"]
     assert (differing["path"], differing["text"].splitlines()[0]) == (str(snapshot), said)
-    assert f"::error file={snapshot},line=6,title=simkit%3A snapshot::{said}" in invoke("--format", "github").stdout
+    assert f"::error file={snapshot},line=7,title=simkit%3A snapshot::{said}" in invoke("--format", "github").stdout
     suites = ElementTree.fromstring(invoke("--format", "junit").stdout.split("\n", 1)[1])
     assert suites.get("failures") == "1"
     assert [failure.get("message") for failure in suites.iter("failure")] == [said]

@@ -145,7 +145,7 @@ def test_time_goes_forward_only():
 def test_a_new_control_plane_wants_to_know_the_time_and_a_version_that_is_modelled():
     with pytest.raises(RefusedError, match="give now"):
         ControlPlane()
-    with pytest.raises(RefusedError, match=r'"v1.0" is not a modelled version; there are v2.24, v2.26, v2.35'):
+    with pytest.raises(RefusedError, match=r'"v1.0" is older than any modelled version; there are v2.24, v2.26, v2.35'):
         ControlPlane(now=MONDAY, coder="v1.0")
 
 

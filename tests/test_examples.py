@@ -114,7 +114,7 @@ def test_the_workflow_marks_the_lines_of_a_snapshot_that_was_forgotten(checkout:
     (check,) = (step["run"] for step in steps() if step["name"] == "Check the templates and run their tests")
     done = run(check, checkout, tools, TEMPLATES="templates")
     assert done.returncode == 1
-    assert "::error file=templates/main.simkit.snapshot,line=7," in done.stdout
+    assert "::error file=templates/main.simkit.snapshot,line=8," in done.stdout
     assert "+ Mon 2026-03-02 06:00 +01:00" in done.stdout
 
 

@@ -12,11 +12,13 @@ import simkit.inputs.terraform
 import simkit.runs.simulate
 import simkit.store
 import simkit.templates.check
+from simkit.cron import weekly
 
 pytest_plugins = ["pytester"]
 
 # A session within this one forgets what it imported, and numpy cannot be imported twice: all is here beforehand.
 _ = simkit.templates.check, simkit.inputs.terraform, simkit.runs.simulate, simkit.store
+weekly("0 9 * * *").next_after(0)  # numba imports more of itself at the first call of what is compiled
 
 TEMPLATE = """\
 data "coder_workspace_preset" "large" {
@@ -189,3 +191,29 @@ def test_fixtures_serve_tests_in_python(project: pytest.Pytester):
         """
     )
     run(project).assert_outcomes(passed=3)
+
+
+def test_a_version_of_coder_comes_from_the_test_file_the_command_line_or_the_ini_file(project: pytest.Pytester):
+    early = 'tests:\n  - {name: a, expect: [{desired: 6, from: "2026-03-02 07:59", until: "2026-03-02 08:00"}]}\n'
+    tests = project.path / "main.simkit.yaml"
+    tests.write_text(f"template: main.tf\n{early}")
+    project.makepyfile(
+        """
+        def test_an_early_minute(simkit_presets, simkit_desired):
+            assert simkit_desired(simkit_presets("main.tf")["large"], "2026-03-02 07:59") == 6
+        """
+    )
+    run(project, "--simkit").assert_outcomes(failed=2)
+    run(project, "--simkit", "--simkit-coder", "v2.24.2").assert_outcomes(passed=2)
+    project.makeini("[pytest]\nsimkit = true\nsimkit_coder = v2.25\n")
+    done = run(project)
+    done.assert_outcomes(passed=2)
+    assert [line for line in done.outlines if line.startswith("simkit: ")] == [
+        "simkit: coder: note: Coder v2.25 is not modelled by itself; the rules of v2.24, the newest below it, are used"
+    ]
+    run(project, "--simkit-coder", "2.35").assert_outcomes(failed=2)
+    tests.write_text(f"template: main.tf\ncoder: 2.26.1\n{early}")
+    run(project).assert_outcomes(passed=1, failed=1)
+    done = run(project, "--simkit-coder", "v2.x")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(['*simkit_coder: "v2.x" is not a version of Coder; write one such as v2.35'])

@@ -165,7 +165,7 @@ def test_what_cannot_be_read_is_told():
         readings.week([], "america/new_york", "2026-06-01", {}, 7, 1)
     with pytest.raises(InputError, match="monday"):
         readings.week([], NEW_YORK, "June", {}, 7, 1)
-    with pytest.raises(InputError, match="is not a modelled version"):
+    with pytest.raises(InputError, match="is older than any modelled version"):
         readings.reading("old", {}, NEW_YORK, 1, coder="v1.0")
 
 

@@ -217,11 +217,11 @@ def test_hours_of_several_ranges_count_once():
 
 def test_what_the_provider_refuses_is_told_at_once():
     with pytest.raises(InputError) as caught:
-        explain("30 8-18 * * 1-5", timezone="Amerika/New York", at="soon", coder="v2.34")
+        explain("30 8-18 * * 1-5", timezone="Amerika/New York", at="soon", coder="v2.x")
     assert [p.where.path for p in caught.value.problems] == ["at", "coder", "cron", "timezone"]
     at, coder, cron, timezone = (p.text for p in caught.value.problems)
     assert at.startswith('"soon" is not an instant; write')
-    assert coder == '"v2.34" is not a modelled version; write "v2.35"'
+    assert coder == '"v2.x" is not a version of Coder; write one such as v2.35'
     assert cron.startswith('minutes must be "*", got "30"')
     assert timezone == '"Amerika/New York" is not a time zone; write an IANA name such as "America/New_York"'
 

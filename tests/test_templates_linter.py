@@ -9,6 +9,8 @@ from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
 from simkit.core.policy import Pool, reconcile
 from simkit.errors import Where
 from simkit.model import (
+    BEHAVIOURS,
+    DEFAULT_BEHAVIOUR,
     Activate,
     People,
     Preset,
@@ -34,8 +36,8 @@ def preset(instances, *schedules, **fields):
     return Preset("large", instances, **given)
 
 
-def said(of, workload=WORKLOAD):
-    return [str(finding) for finding in lint_preset(of, workload, START_AT, START_AT + YEAR_US)]
+def said(of, workload=WORKLOAD, behaviour=DEFAULT_BEHAVIOUR):
+    return [str(finding) for finding in lint_preset(of, workload, START_AT, START_AT + YEAR_US, behaviour)]
 
 
 def only(of, word, workload=WORKLOAD):
@@ -61,7 +63,7 @@ NAMED = {
 def test_each_name_stands_for_something_and_all_that_is_said_of_a_preset_has_one():
     assert NAMED.keys() == NAMES.keys()
     for name, of in NAMED.items():
-        names = {finding.name for finding in lint_preset(of, WORKLOAD, START_AT, START_AT + YEAR_US)}
+        names = {finding.name for finding in lint_preset(of, WORKLOAD, START_AT, START_AT + YEAR_US, DEFAULT_BEHAVIOUR)}
         assert name in names
         assert names <= NAMES.keys()
 
@@ -252,3 +254,9 @@ def test_template_rules_that_lead_to_nothing_are_told():
         "week.yaml:1: warning: template_schedule.time_til_dormant_autodelete deletes nothing: nothing goes dormant",
         "week.yaml:1: warning: template_schedule.autostop_requirement.weeks stops nothing without days_of_week",
     ]
+
+
+def test_a_cold_beginning_is_when_the_version_of_coder_has_it():
+    given = preset(0, ("* 9-17 * * *", 5))
+    assert any("goes from 0 to 5 prebuilds at 09:00" in text for text in said(given))
+    assert any("goes from 0 to 5 prebuilds at 08:59" in text for text in said(given, behaviour=BEHAVIOURS["v2.24"]))

@@ -44,6 +44,7 @@ EXPECTED = """\
 # What the schedules of main.tf ask for. After a change that is meant: simkit snapshot --update main.tf
 from   2026-02-23
 weeks  4, until 2026-03-23
+coder  v2.35
 
 preset "large"  America/New_York
   Mon 2026-02-23 00:00 -05:00  2  base
@@ -85,8 +86,8 @@ def differing(template: Path) -> tuple[Finding, ...]:
     return found
 
 
-def update(template: Path, variables: dict[str, str] | None = None) -> tuple[Path, ...]:
-    return snapshot.update(with_snapshots([template]), variables)
+def update(template: Path, variables: dict[str, str] | None = None, coder: str | None = None) -> tuple[Path, ...]:
+    return snapshot.update(with_snapshots([template]), variables, coder).paths
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -94,7 +95,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def test_a_snapshot_says_each_week_once_and_shows_the_one_in_which_clocks_change(template: Path):
-    (path,) = write([template], AT, weeks=4)
+    ((path,), _) = write([template], AT, weeks=4)
     assert path == template.with_name("main.simkit.snapshot")
     assert path.read_text() == EXPECTED
 
@@ -104,7 +105,7 @@ def test_another_schedule_is_shown_by_its_lines_alone(template: Path):
     change(template, "8-17 * * 1,3", "8-17 * * 1,4")
     (finding,) = differing(template)
     assert str(finding).splitlines() == [
-        f'{snapshot_path(template)}:7: preset "large" is not as main.tf has it',
+        f'{snapshot_path(template)}:8: preset "large" is not as main.tf has it',
         '    - Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,3"',
         '    + Mon 2026-02-23 08:00 -05:00  8  "* 8-17 * * 1,4"',
         '    - Wed 2026-02-25 08:00 -05:00  8  "* 8-17 * * 1,3"',
@@ -138,7 +139,7 @@ def test_presets_that_come_and_go_are_named(template: Path):
 
 
 def test_other_presets_order_and_edited_first_lines_are_noticed(template: Path):
-    (path,) = write([template], AT)
+    ((path,), _) = write([template], AT)
     head, large, small = path.read_text().split("\n\n")
     path.write_text("\n\n".join([head, small.rstrip("\n"), large]) + "\n")
     assert "in another order" in differing(template)[0].text
@@ -147,7 +148,7 @@ def test_other_presets_order_and_edited_first_lines_are_noticed(template: Path):
 
 
 def test_an_update_keeps_the_weeks_so_that_only_the_change_shows(template: Path):
-    (path,) = write([template], AT, weeks=4)
+    ((path,), _) = write([template], AT, weeks=4)
     change(template, "instances = 8", "instances = 9")
     assert update(template) == (path,)
     assert path.read_text() == EXPECTED.replace("  8  ", "  9  ")
@@ -159,7 +160,7 @@ def test_values_of_variables_stand_in_the_snapshot(template: Path):
     template.write_text('variable "base" {\n  type = number\n}\n' + template.read_text())
     with pytest.raises(InputError):
         write([template], AT)
-    (path,) = write([template], AT, variables={"base": "3"})
+    ((path,), _) = write([template], AT, variables={"base": "3"})
     assert "var    base=3" in path.read_text()
     assert differing(template) == ()
     update(template, {"base": "4"})
@@ -198,7 +199,7 @@ def test_weeks_begin_on_monday_and_cover_their_time_whatever_the_day(template: P
     ],
 )
 def test_a_snapshot_that_says_no_weeks_is_unusable(template: Path, old: str, new: str, said: str):
-    (path,) = write([template], AT, weeks=4)
+    ((path,), _) = write([template], AT, weeks=4)
     path.write_text(path.read_text().replace(old, new))
     wrong, found = snapshot.differences(with_snapshots([template]))
     assert any(said in finding.text for finding in wrong)
@@ -218,8 +219,8 @@ def test_a_template_without_a_snapshot_has_no_problem_and_a_broken_one_is_told(t
 )
 def test_a_value_of_a_variable_is_read_back_as_it_was_whatever_is_in_it(template: Path, value: str):
     template.write_text('variable "motd" {}\n' + TEMPLATE)
-    (path,) = write([template], AT, weeks=1, variables={"motd": value})
-    assert len(path.read_text(encoding="utf-8").split("\n\n")[0].splitlines()) == 4
+    ((path,), _) = write([template], AT, weeks=1, variables={"motd": value})
+    assert len(path.read_text(encoding="utf-8").split("\n\n")[0].splitlines()) == 5
     window, _ = snapshot.window_of(path, Findings())
     assert window is not None
     assert [(name, given.value) for name, given in window.variables] == [("motd", value)]
@@ -235,7 +236,7 @@ def test_any_value_is_read_back_from_a_line(value: str, name: str):
 
 def test_a_value_written_by_hand_stays_what_it_was(template: Path):
     template.write_text('variable "motd" {}\n' + TEMPLATE)
-    (path,) = write([template], AT, weeks=1, variables={"motd": "x"})
+    ((path,), _) = write([template], AT, weeks=1, variables={"motd": "x"})
     path.write_text(path.read_text().replace("motd=x", 'motd="a:b"'))
     window, _ = snapshot.window_of(path, Findings())
     assert window is not None
@@ -248,10 +249,10 @@ def test_a_value_written_by_hand_stays_what_it_was(template: Path):
 )
 def test_a_variable_that_cannot_be_used_is_told_at_its_line(template: Path, line: str, said: str):
     template.write_text('variable "motd" {}\n' + TEMPLATE)
-    (path,) = write([template], AT, weeks=1, variables={"motd": "x"})
+    ((path,), _) = write([template], AT, weeks=1, variables={"motd": "x"})
     path.write_text(path.read_text().replace("motd=x", line))
     ((problem,), found) = snapshot.differences(with_snapshots([template]))
-    assert (problem.where, said in problem.text, found) == (Where(str(path), 4), True, ())
+    assert (problem.where, said in problem.text, found) == (Where(str(path), 5), True, ())
 
 
 def test_nothing_is_written_if_one_template_is_wrong(template: Path, tmp_path: Path):
@@ -275,3 +276,48 @@ def test_the_command_writes_checks_and_updates(template: Path):
     assert invoke("snapshot", "--update", folder).exit_code == 0
     assert invoke("snapshot", "--check", folder).exit_code == 0
     assert invoke("snapshot", folder / "nothing").exit_code == 2
+
+
+def test_a_snapshot_says_for_which_version_of_coder_it_is(template: Path):
+    ((path,), notes) = write([template], AT, weeks=1, coder="2.24.3")
+    assert path.read_text().splitlines()[3] == "coder  v2.24"
+    assert notes == ()
+    assert "Mon 2026-02-23 07:59 -05:00  8" in path.read_text()
+    assert differing(template) == ()
+    assert update(template, coder="v2.35.1") == (path,)
+    assert path.read_text().splitlines()[3] == "coder  v2.35"
+    assert "Mon 2026-02-23 08:00 -05:00  8" in path.read_text()
+
+
+def test_a_snapshot_without_a_version_is_of_v2_35_and_stays_as_it_is_until_it_is_updated(template: Path):
+    ((path,), _) = write([template], AT, weeks=1)
+    text = path.read_text()
+    path.write_text(text.replace("coder  v2.35\n", ""))
+    assert differing(template) == ()
+    update(template)
+    assert path.read_text() == text
+
+
+def test_a_version_without_rules_of_its_own_is_recorded_and_told_of_once(template: Path):
+    (template.with_name("other.tf")).write_text(TEMPLATE.replace('"large"', '"big"').replace('"small"', '"tiny"'))
+    (paths, notes) = write([template.parent], AT, weeks=1, coder="v2.28.1")
+    assert [path.read_text().splitlines()[3] for path in paths] == ["coder  v2.28"] * 2
+    assert [note.text for note in notes] == [
+        "Coder v2.28 is not modelled by itself; the rules of v2.26, the newest below it, are used"
+    ]
+    said, found = snapshot.differences(with_snapshots([template.parent]))
+    assert (len(said), found) == (1, ())
+
+
+@pytest.mark.parametrize("version", ["v2.x", "v2.23", "v2", ""])
+def test_what_is_no_version_is_refused_where_it_stands(template: Path, version: str):
+    with pytest.raises(InputError, match=r"^coder: "):
+        write([template], AT, coder=version)
+    assert list(template.parent.glob("*.snapshot")) == []
+    ((path,), _) = write([template], AT)
+    with pytest.raises(InputError, match=r"^coder: "):
+        snapshot.update(with_snapshots([template]), coder=version)
+    if version:
+        path.write_text(path.read_text().replace("v2.35", version))
+        ((problem,), _) = snapshot.differences(with_snapshots([template]))
+        assert problem.where == Where(str(path), 4)

@@ -108,6 +108,11 @@ def working(console: Console, what: str) -> Iterator[None]:
 variables_option = click.option(
     "--var", "variables", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A Terraform variable."
 )
+coder_option = click.option(
+    "--coder",
+    metavar="VERSION",
+    help="Coder's version, such as v2.26, for what names none itself; v2.35 if left out.",
+)
 seed_option = click.option(
     "--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Of all chance."
 )

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 import simkit
-from simkit.cli.door import duration, echo, echo_exactly, instant, main, print_findings, seed_option, variables_option
+from simkit.cli.door import (
+    coder_option,
+    duration,
+    echo,
+    echo_exactly,
+    instant,
+    main,
+    print_findings,
+    seed_option,
+    variables_option,
+)
 from simkit.errors import InputError
 from simkit.shown import visible
+
+if TYPE_CHECKING:
+    from simkit.templates.snapshot import Written
 
 
 @main.command()
 @click.argument("cron")
 @click.option("--timezone", default="UTC", show_default=True, help="An IANA zone, as in the preset.")
 @click.option("--at", help="The instant to look ahead from (RFC 3339); now, if not given.")
-def explain(cron: str, timezone: str, at: str | None) -> None:
+@coder_option
+def explain(cron: str, timezone: str, at: str | None, coder: str | None) -> None:
     """Say when a prebuild schedule's CRON holds, what daylight saving does to it, and who reads it differently."""
-    echo(simkit.explain(cron, timezone=timezone, at=instant(None) if at is None else at).text)
+    explained = simkit.explain(cron, timezone=timezone, at=instant(None) if at is None else at, coder=coder)
+    print_findings(explained.notes)
+    echo(explained.text)
 
 
 @main.command()
@@ -37,6 +54,7 @@ def explain(cron: str, timezone: str, at: str | None) -> None:
     "--update", metavar="NAME", help="First write again the snapshots with NAME in their path, or of preset NAME."
 )
 @variables_option
+@coder_option
 @click.pass_context
 def check(
     context: click.Context,
@@ -46,6 +64,7 @@ def check(
     strict: bool,
     update: str | None,
     variables: dict[str, str],
+    coder: str | None,
 ) -> None:
     """Look at every preset in the .tf files below PATHS (here, if none is given) and run the *.simkit.yaml tests.
 
@@ -59,9 +78,9 @@ def check(
     if update is not None:
         from simkit.templates import snapshot as snapshots
 
-        for path in snapshots.update(snapshots.called(paths or (".",), update), variables):
+        for path in snapshots.update(snapshots.called(paths or (".",), update), variables, coder).paths:
             echo(f"Wrote {visible(str(path))}", err=True)
-    checked = check_paths(paths or (".",), keyword, strict, variables)
+    checked = check_paths(paths or (".",), keyword, strict, variables, coder)
     if form == "text":
         echo(FORMATS[form](checked), nl=False)
     else:
@@ -86,6 +105,7 @@ def check(
 @click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an idle instance-hour.")
 @click.option("--currency", default="USD", show_default=True)
 @variables_option
+@coder_option
 @click.pass_context
 def diff(
     context: click.Context,
@@ -105,6 +125,7 @@ def diff(
     cost: float,
     currency: str,
     variables: dict[str, str],
+    coder: str | None,
 ) -> None:
     """Say which presets differ between OLD and NEW, when desired instances do, and what people notice of it.
 
@@ -123,7 +144,7 @@ def diff(
         built = constant(build) if build_p95 is None else lognormal(build, build_p95)
         workload = Workload(build=built, agent=constant(agent), cost_per_instance_hour=cost)
         trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
-    difference = compare(old, new, instant(at), weeks=weeks, variables=variables, trial=trial)
+    difference = compare(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
     print_findings(difference.findings)
     echo(FORMATS[form](difference))
     context.exit(1 if difference.differs else 0)
@@ -136,6 +157,7 @@ def diff(
 @click.option("--update", "how", flag_value="update", help="Write again what is there, for the weeks that it shows.")
 @click.option("--check", "how", flag_value="check", help="Write nothing, show what differs.")
 @variables_option
+@coder_option
 @click.pass_context
 def snapshot(
     context: click.Context,
@@ -144,6 +166,7 @@ def snapshot(
     weeks: int,
     how: str | None,
     variables: dict[str, str],
+    coder: str | None,
 ) -> None:
     """Write what the schedules below PATHS (here, if none is given) ask for into NAME.simkit.snapshot beside NAME.tf.
 
@@ -155,20 +178,25 @@ def snapshot(
     from simkit.templates import snapshot as snapshots
 
     if how is None:
-        for path in snapshots.write(paths or (".",), instant(at), weeks, variables):
-            echo(f"Wrote {visible(str(path))}")
+        _tell(snapshots.write(paths or (".",), instant(at), weeks, variables, coder))
         return
     found = snapshots.with_snapshots(paths or (".",))
     if how == "update":
-        for path in snapshots.update(found, variables):
-            echo(f"Wrote {visible(str(path))}")
+        _tell(snapshots.update(found, variables, coder))
         return
-    wrong, differing = snapshots.differences(found)
-    if wrong:
+    said, differing = snapshots.differences(found)
+    if wrong := [finding for finding in said if finding.level == "error"]:
         raise InputError(wrong)
+    print_findings(said)
     for difference in differing:
         echo(str(difference))
     context.exit(1 if differing else 0)
+
+
+def _tell(written: Written) -> None:
+    print_findings(written.notes)
+    for path in written.paths:
+        echo(f"Wrote {visible(str(path))}")
 
 
 @main.command("plan-check")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import simkit
-from simkit.cli.door import echo, main, variables_option
+from simkit.cli.door import echo, main, print_findings, variables_option
 
 
 @main.command()
@@ -36,4 +36,5 @@ def when(
 ) -> None:
     """Say when one workspace stops, starts, goes dormant and is deleted, and why, by SCENARIO's rules; nothing runs."""
     loaded = simkit.load(scenario, variables)
+    print_findings(loaded.notes)
     echo(simkit.when(loaded, at, people, ttl=ttl, autostart=autostart, quiet_hours=quiet_hours).text)

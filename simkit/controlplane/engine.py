@@ -35,6 +35,7 @@ from simkit.model import (
     DEFAULT_BEHAVIOUR,
     Behaviour,
     Reconciler,
+    behaviour_of,
 )
 from simkit.store.database import Database, Transaction
 from simkit.timeline import Steps, desired
@@ -96,12 +97,14 @@ class Engine:
         run_id: str = "control-plane",
         has_reaper: bool = True,
     ) -> None:
-        if coder is not None and coder not in BEHAVIOURS:
-            raise RefusedError(f'"{coder}" is not a modelled version; there are {", ".join(BEHAVIOURS)}')
+        try:
+            given = None if coder is None else behaviour_of(coder)
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
         self.database = Database(path, run_id)
         # A file goes on as the version that it was begun with, unless it is upgraded.
         found = self.database.rows("SELECT coder_version FROM runs")
-        self.behaviour: Behaviour = BEHAVIOURS[coder or (found[0][0] if found else DEFAULT_BEHAVIOUR.version)]
+        self.behaviour: Behaviour = given or (BEHAVIOURS[found[0][0]] if found else DEFAULT_BEHAVIOUR)
         self.reconciler = reconciler or Reconciler(interval_us=self.behaviour.reconciliation_interval_us)
         self.activities: dict[int, lifecycle.Activity] = {}
         self._crews: list[Crew] = []

@@ -10,6 +10,7 @@ from typing import Any
 
 from simkit.clock import HOUR_US, UTC_ZONE, Zone
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.coder import named_version, written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
@@ -20,7 +21,6 @@ from simkit.inputs.templates import Templates
 from simkit.inputs.terraform import from_outside
 from simkit.limits import MAX_DAEMONS
 from simkit.model import (
-    BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
     Activate,
     Behaviour,
@@ -62,19 +62,21 @@ _WHOLE_EVENTS = ("set_workspace_ttl", "set_template_schedule")
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
 
-def load(path: str | Path, variables: Mapping[str, str] | None = None) -> Scenario:
+def load(path: str | Path, variables: Mapping[str, str] | None = None, coder: str | None = None) -> Scenario:
     """Read a scenario file. `variables` are values of Terraform variables, by name, in place of their defaults.
+    `coder`: Coder's version, if the scenario names none.
 
     A relative path is looked for in the current folder and then in those around it, so that a notebook finds the same
     file from wherever it runs. Raises InputError with every problem, of the file and of those it names.
     """
     findings = Findings()
     file = _found(Path(path))
+    behaviour = named_version(coder, findings)
     document = read_document(file, findings)
     findings.raise_errors()
     assert document is not None, "a document that cannot be read is an error"
     templates = Templates(from_outside(variables or {}))
-    scenario = ScenarioReader(file.parent, findings, templates).scenario(document, file.stem)
+    scenario = ScenarioReader(file.parent, findings, templates, behaviour).scenario(document, file.stem)
     findings.raise_errors()
     assert scenario is not None, "a scenario without errors exists"
     return scenario
@@ -99,6 +101,8 @@ class ScenarioReader:
     findings: Findings
     templates: Templates = field(default_factory=Templates)
     """Those that were read already; they know the values of variables."""
+    behaviour: Behaviour = DEFAULT_BEHAVIOUR
+    """Of Coder's version, if the scenario names none."""
     names: dict[str, None] = field(default_factory=dict)
     """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
 
@@ -147,6 +151,7 @@ class ScenarioReader:
             people=groups,
             currency=currency,
             where=document.where,
+            notes=tuple(self.findings),
         )
 
     def beside(self, text: str) -> Path:
@@ -169,7 +174,7 @@ class ScenarioReader:
         return start_at, end_at, zone or UTC_ZONE
 
     def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int]:
-        behaviour, daemons = DEFAULT_BEHAVIOUR, 3
+        behaviour, daemons = self.behaviour, 3
         if value is None:
             return behaviour, Reconciler(interval_us=behaviour.reconciliation_interval_us), daemons
         given = value.mapping(
@@ -178,8 +183,7 @@ class ScenarioReader:
                 *("reconciliation_backoff_lookback", "failure_hard_limit", "provisioner_daemons"),
             )
         )
-        if "version" in given:
-            behaviour = BEHAVIOURS.get(given["version"].choice(BEHAVIOURS) or "", behaviour)
+        behaviour = written_version(given.get("version"), behaviour)
         settings = Reconciler(interval_us=behaviour.reconciliation_interval_us)
         for key, setting, lowest in (
             ("reconciliation_interval", "interval_us", 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -25,9 +25,10 @@ from simkit.clock import (
     zone,
 )
 from simkit.cron import Cron, CronError, first_detected_overlap, provider_cron
-from simkit.errors import Findings, Where, did_you_mean
+from simkit.errors import Finding, Findings, Where
+from simkit.inputs.coder import named_version
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
-from simkit.model import BEHAVIOURS, DEFAULT_BEHAVIOUR, Behaviour
+from simkit.model import BEHAVIOURS, Behaviour
 from simkit.timeline import BASE, Steps, local_hours, matching_steps, range_steps
 from simkit.times import hours_text, short_weekday, weekday_date, weekday_instant
 
@@ -86,6 +87,8 @@ class Explanation:
     changes: tuple[Change, ...]
     clock_changes: tuple[ClockChange, ...]
     readers: tuple[tuple[str, str], ...]
+    notes: tuple[Finding, ...] = ()
+    """That another version's rules are used in place of those of the version that was asked for."""
 
     @property
     def never_holds(self) -> bool:
@@ -150,11 +153,12 @@ class Explanation:
         return f"{how}: {hour} is skipped"
 
 
-def explain(cron: str, *, timezone: str = "UTC", at: str | int, coder: str = DEFAULT_BEHAVIOUR.version) -> Explanation:
+def explain(cron: str, *, timezone: str = "UTC", at: str | int, coder: str | None = None) -> Explanation:
     """What a prebuild schedule's cron means, seen from the instant `at` (microseconds UTC, or RFC 3339 text; text
     without an offset is read in the timezone).
 
-    Raises InputError with every problem if the Terraform provider would refuse the cron or the timezone.
+    `coder`: Coder's version, such as "v2.26"; the newest that is modelled, if not given. Raises InputError with every
+    problem if the Terraform provider would refuse the cron or the timezone.
     """
     findings = Findings()
     # The provider's rules stand in one place: ask about a preset that has this schedule and nothing else.
@@ -168,14 +172,13 @@ def explain(cron: str, *, timezone: str = "UTC", at: str | int, coder: str = DEF
     )
     read_presets((preset,), findings)
     in_zone = zone(timezone) or UTC_ZONE
-    if coder not in BEHAVIOURS:
-        findings.error(Where("coder"), f'"{coder}" is not a modelled version; {did_you_mean(coder, BEHAVIOURS)}')
+    behaviour = named_version(coder, findings)
     try:
         now_at = parse_instant(at, in_zone) if isinstance(at, str) else at
     except ValueError as error:
         findings.error(Where("at"), str(error))
     findings.raise_errors()
-    return _explain(provider_cron(cron), in_zone, BEHAVIOURS[coder], now_at)
+    return replace(_explain(provider_cron(cron), in_zone, behaviour, now_at), notes=tuple(findings))
 
 
 def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explanation:

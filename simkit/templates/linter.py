@@ -10,7 +10,8 @@ from itertools import pairwise
 from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, format_duration
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
-from simkit.model import DEFAULT_BEHAVIOUR, HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
+from simkit.inputs.coder import named_version
+from simkit.model import HOURS_PER_WEEK, Behaviour, People, Preset, Scenario, Schedule, Workload
 from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly, runs
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant
@@ -35,17 +36,23 @@ _STEEP = 3
 """A step up to this many times the instances before is worth a note, and so is any step up from none."""
 
 
-def lint(scenario: Scenario) -> tuple[Finding, ...]:
+def lint(scenario: Scenario, *, coder: str | None = None) -> tuple[Finding, ...]:
     """What there is to say about the presets of all versions of a scenario, in the order of the input's lines.
 
-    Looks at the scenario's window, and at a year at least, so that rare overlaps are found.
+    Looks at the scenario's window, and at a year at least, so that rare overlaps are found, as the scenario's version
+    of Coder does, or as `coder`. Begins with what there was to say when the scenario was read. Raises InputError for a
+    version of Coder that is none.
     """
+    said = Findings()
+    said.extend(scenario.notes)
+    behaviour = scenario.behaviour if coder is None else named_version(coder, said)
+    said.raise_errors()
     end_at = max(scenario.end_at, scenario.start_at + YEAR_US)
-    found: dict[Finding, None] = {}
+    found: dict[Finding, None] = dict.fromkeys(said)
     for version in scenario.all_versions:
         for preset in version.presets:
             workload = scenario.workload_of(preset.name)
-            found.update(dict.fromkeys(lint_preset(preset, workload, scenario.start_at, end_at)))
+            found.update(dict.fromkeys(lint_preset(preset, workload, scenario.start_at, end_at, behaviour)))
     lifecycle = Findings()
     _template_schedule(scenario, lifecycle)
     for group in scenario.people:
@@ -90,7 +97,9 @@ def _people(group: People, scenario: Scenario, findings: Findings) -> None:
         findings.warning(group.where, f"{never}: it is on none of the days that the template allows")
 
 
-def lint_preset(preset: Preset, workload: Workload | None, start_at: int, end_at: int) -> tuple[Finding, ...]:
+def lint_preset(
+    preset: Preset, workload: Workload | None, start_at: int, end_at: int, behaviour: Behaviour
+) -> tuple[Finding, ...]:
     """What there is to say about one preset, looking at [start_at, end_at): warnings, then notes.
 
     Without a workload nothing is said about how long builds take.
@@ -108,7 +117,7 @@ def lint_preset(preset: Preset, workload: Workload | None, start_at: int, end_at
         _either_day(schedule, cron, findings)
     _uncovered(preset, crons, start_at, end_at, findings)
     _no_backoff(preset, findings)
-    _cold_begins(preset, crons, workload, start_at, end_at, findings)
+    _cold_begins(preset, crons, workload, start_at, end_at, behaviour, findings)
     return tuple(sorted(findings, key=lambda f: (f.level == "note", f.where)))
 
 
@@ -233,13 +242,19 @@ def _no_backoff(preset: Preset, findings: Findings) -> None:
 
 
 def _cold_begins(
-    preset: Preset, crons: list[Cron], workload: Workload | None, start_at: int, end_at: int, findings: Findings
+    preset: Preset,
+    crons: list[Cron],
+    workload: Workload | None,
+    start_at: int,
+    end_at: int,
+    behaviour: Behaviour,
+    findings: Findings,
 ) -> None:
     """Steps up that find (almost) no prebuild: a note for each schedule that begins with one, and for the base."""
     schedules, zone = preset.schedules_in_force, preset.zone
     instances = [*(max(s.instances, 0) for s in schedules), max(preset.instances, 0)]
     begins: dict[int, list[tuple[int, int]]] = {}
-    spans = schedule_steps(preset, DEFAULT_BEHAVIOUR, start_at, end_at).spans()
+    spans = schedule_steps(preset, behaviour, start_at, end_at).spans()
     for (_, _, before), (at, _, after) in pairwise(spans):
         if instances[after] > instances[before] and instances[after] >= _STEEP * instances[before]:
             begins.setdefault(after, []).append((at, before))

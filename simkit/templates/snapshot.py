@@ -11,15 +11,17 @@ from datetime import date, datetime, time, timedelta
 from difflib import SequenceMatcher
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from simkit.clock import Zone, to_datetime
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
+from simkit.inputs.coder import named_version, note_version
 from simkit.inputs.hcl import PRESET, TERRAFORM
 from simkit.inputs.preset import Given
 from simkit.inputs.templates import Contents, Templates
 from simkit.inputs.terraform import from_outside
 from simkit.inputs.text import read_text
-from simkit.model import DEFAULT_BEHAVIOUR, Preset
+from simkit.model import DEFAULT_BEHAVIOUR, Behaviour, Preset, behaviour_of, minor_version
 from simkit.shown import visible
 from simkit.templates.find import Found, find
 from simkit.timeline import BASE, schedule_steps
@@ -30,24 +32,39 @@ SUFFIX = ".simkit.snapshot"
 _MOST_WEEKS = 520
 _TITLE = "# What the schedules of {name} ask for. After a change that is meant: simkit snapshot --update {name}"
 _MOST_SHOWN = 40
-_HEADER = re.compile(r"(from|weeks|var) +(\S.*)")
+_HEADER = re.compile(r"(from|weeks|coder|var) +(\S.*)")
+_UNSAID = "v2.35"
+"""Coder's version in a snapshot that names none: those written before versions were recorded are of this one."""
 _VARIABLE = re.compile(r"([^=:]+)([=:])(.*)")
 """A variable's name, and its value as it is after "=", as JSON text after ":"."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which weeks a snapshot shows: whole ones of each preset's own calendar from a Monday on, and Terraform's
-    variables."""
+    """What a snapshot shows: whole weeks of each preset's own calendar from a Monday on, as a version of Coder reads
+    schedules, with values of Terraform's variables."""
 
     monday: date
     weeks: int = WEEKS
     variables: tuple[tuple[str, Given], ...] = ()
     """By name, each with the place where it is given."""
+    coder: str = ""
+    """Coder's version without its patch; "" in a snapshot that names none."""
 
     def __post_init__(self) -> None:
         assert self.monday.weekday() == 0, "weeks begin on Monday"
         assert 0 < self.weeks <= _MOST_WEEKS, "a snapshot shows some weeks"
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return behaviour_of(self.coder or _UNSAID)
+
+
+class Written(NamedTuple):
+    """Where snapshots were written, and what there is to say of Coder's version."""
+
+    paths: tuple[Path, ...]
+    notes: tuple[Finding, ...]
 
 
 def window_at(at: int, weeks: int = WEEKS) -> Window:
@@ -68,6 +85,7 @@ def render(template: Path, presets: Iterable[Preset], window: Window) -> str:
         _TITLE.format(name=visible(template.name)),
         f"from   {window.monday.isoformat()}",
         f"weeks  {window.weeks}, until {until.isoformat()}",
+        *([f"coder  {window.coder}"] if window.coder else []),
         *(f"var    {variable_line(name, str(given.value))}" for name, given in window.variables),
     ]
     for preset in presets:
@@ -82,27 +100,44 @@ def variable_line(name: str, value: str) -> str:
 
 
 def write(
-    paths: Iterable[str | Path], at: int, weeks: int = WEEKS, variables: Mapping[str, str] | None = None
-) -> tuple[Path, ...]:
+    paths: Iterable[str | Path],
+    at: int,
+    weeks: int = WEEKS,
+    variables: Mapping[str, str] | None = None,
+    coder: str | None = None,
+) -> Written:
     """Write the snapshot of each Terraform file with presets at or below `paths`, and say where they are.
 
-    They show the weeks from `at` on. A value of a variable goes to the templates that declare it. Nothing is written
-    if a template is wrong: InputError with every problem.
+    They show the weeks from `at` on, as Coder's version `coder` reads schedules. A value of a variable goes to the
+    templates that declare it. Nothing is written if a template is wrong: InputError with every problem.
     """
+    findings = Findings()
+    named_version(coder, findings)
+    findings.raise_errors()
     found = _found(paths)
-    window = window_at(at, weeks)
-    return _write(found, dict.fromkeys(found.files, window), variables or {})
+    window = replace(window_at(at, weeks), coder=minor_version(coder or DEFAULT_BEHAVIOUR.version))
+    return Written(_write(found, dict.fromkeys(found.files, window), variables or {}), tuple(findings))
 
 
-def update(found: Found, variables: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """Write snapshots again, for the weeks (and with the variables) that they already show.
+def update(found: Found, variables: Mapping[str, str] | None = None, coder: str | None = None) -> Written:
+    """Write snapshots again, for the weeks, the version of Coder and the variables that they already show; `coder` and
+    `variables` come in place of theirs.
 
     Raises InputError; then nothing is written.
     """
     findings = Findings()
-    windows = {file: window_of(snapshot_path(file), findings)[0] for file in found.files}
+    named_version(coder, findings)
+    windows: dict[Path, Window] = {}
+    for file in found.files:
+        window, _ = window_of(snapshot_path(file), findings)
+        if window is not None:
+            version = window.coder or _UNSAID if coder is None or findings.errors else minor_version(coder)
+            windows[file] = replace(window, coder=version)
     findings.raise_errors()
-    return _write(found, {file: window for file, window in windows.items() if window is not None}, variables or {})
+    notes = Findings()  # of the versions that are written, which may not be those that were read
+    for window in windows.values():
+        note_version(window.coder, Where("coder"), notes)
+    return Written(_write(found, windows, variables or {}), tuple(notes))
 
 
 def with_snapshots(paths: Iterable[str | Path]) -> Found:
@@ -146,12 +181,12 @@ def called(paths: Iterable[str | Path], name: str) -> Found:
 
 
 def differences(found: Found) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(what is wrong with snapshots or with the templates beside them, what differs between the two).
+    """(what there is to say of snapshots, errors in the templates beside them too; what differs between the two).
 
     Only what differs is shown, a finding a preset: "-" the snapshot, "+" what the schedules ask for now. A template
     without a snapshot is passed over.
     """
-    wrong: dict[Finding, None] = {}
+    said = Findings()
     differing: list[Finding] = []
     reader = _Reader()
     for file, root in _that_have_one(found).files.items():
@@ -163,8 +198,8 @@ def differences(found: Found) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]
             if not own.errors:
                 wanted = render(file, contents.part(file).presets, window).splitlines()
                 differing += _differences(file, lines, wanted)
-        wrong.update(dict.fromkeys(own.errors))
-    return tuple(wrong), tuple(differing)
+        said.extend(own)
+    return tuple(said), tuple(differing)
 
 
 def _found(paths: Iterable[str | Path]) -> Found:
@@ -273,6 +308,11 @@ def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[s
                 variables[name] = Given(text, Where(str(snapshot), number))
             else:
                 said[key] = number, value
+    coder = ""
+    if "coder" in said:
+        number, value = said["coder"]
+        named_version(value, findings, Where(str(snapshot), number))
+        coder = value
     for key in ("from", "weeks"):
         if key not in said:
             findings.error(Where(str(snapshot)), f'has no line "{key}" at its top; {again}')
@@ -294,7 +334,7 @@ def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[s
             findings.error(Where(str(snapshot), number), f'"{count}" is not 1 to {_MOST_WEEKS} weeks; {again}')
     if len(findings.errors) > problems:
         return None, lines
-    return Window(monday, weeks, tuple(sorted(variables.items(), key=lambda one: one[0]))), lines
+    return Window(monday, weeks, tuple(sorted(variables.items(), key=lambda one: one[0])), coder), lines
 
 
 def read_variable(text: str) -> tuple[str, str | None]:
@@ -356,7 +396,7 @@ def _weeks(preset: Preset, zone: Zone, window: Window) -> list[list[_Step]]:
     """The steps of each week: what holds when it begins, each change, and each jump of the clocks."""
     begins = [zone.at(datetime.combine(window.monday + timedelta(weeks=i), time())) for i in range(window.weeks + 1)]
     start_at, end_at = begins[0], begins[-1]
-    steps = schedule_steps(preset, DEFAULT_BEHAVIOUR, start_at, end_at)
+    steps = schedule_steps(preset, window.behaviour, start_at, end_at)
     schedules = preset.schedules_in_force
     said = [f'{max(s.instances, 0):>3}  "{s.cron}"' for s in schedules]
     said.append(f"{max(preset.instances, 0):>3}  base")

@@ -23,10 +23,10 @@ from simkit.clock import (
     zone_names,
 )
 from simkit.cron import Cron, provider_cron
-from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
+from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.coder import named_version
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.model import (
-    BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
     Behaviour,
     Preset,
@@ -63,13 +63,13 @@ def reading(
 ) -> Reading:
     """Crons and their instances, in order, as Coder would keep them, whether or not the provider accepts them.
 
-    Raises InputError for a version of Coder that is not modelled.
+    Raises InputError for what is no version of Coder, or older than what is modelled.
     """
-    if coder not in BEHAVIOURS:
-        text = f'"{coder}" is not a modelled version; {did_you_mean(coder, BEHAVIOURS)}'
-        raise InputError([Finding("error", Where("coder"), text)])
+    findings = Findings()
+    behaviour = named_version(coder, findings)
+    findings.raise_errors()
     wanted = tuple(Schedule(cron, instances) for cron, instances in schedules.items())
-    return Reading(label, Preset(_PRESET, base, timezone=timezone, schedules=wanted), BEHAVIOURS[coder])
+    return Reading(label, Preset(_PRESET, base, timezone=timezone, schedules=wanted), behaviour)
 
 
 def a_minute_early(label: str, of: Reading) -> Reading:
@@ -164,7 +164,7 @@ def side_by_side(
     served = [_pool(r, where, start_at, end_at, rate, asked_in, seed, pools) for r in readings]
     warnings: tuple[str, ...] = ()
     if readings:
-        found = lint_preset(readings[0].preset, None, start_at, end_at)
+        found = lint_preset(readings[0].preset, None, start_at, end_at, readings[0].behaviour)
         warnings = tuple(f.text for f in found if f.level == "warning")
     return Case(
         readings=tuple(readings),

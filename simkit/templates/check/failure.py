@@ -93,7 +93,8 @@ def schedules_text(preset: Preset) -> list[str]:
 def command(file: TestFile, test: Test) -> str:
     """What to type to run a test alone."""
     variables = "".join(f" --var {shlex.quote(f'{name}={value}')}" for name, value in file.variables)
-    return f"simkit check {shlex.quote(file.path)} -k {shlex.quote(test.name)}{variables}"
+    coder = f" --coder {file.coder}" if file.coder else ""
+    return f"simkit check {shlex.quote(file.path)} -k {shlex.quote(test.name)}{variables}{coder}"
 
 
 def _failure(
@@ -187,7 +188,7 @@ def _hints(
     if file.behaviour.range_early_us and all(s.until_at - s.from_at <= file.behaviour.range_early_us for s in bad):
         later = next(b.version for b in BEHAVIOURS.values() if not b.range_early_us)
         yield f"Coder {file.behaviour.version} begins and ends each range one minute early; {later} and later do not."
-    for finding in lint_preset(preset, None, bad[0].from_at, bad[0].from_at + YEAR_US):
+    for finding in lint_preset(preset, None, bad[0].from_at, bad[0].from_at + YEAR_US, file.behaviour):
         if finding.name == "list_for_range":
             yield f"{finding.where}: {finding.text}."
     if preset.schedules_in_force:

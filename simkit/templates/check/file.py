@@ -12,6 +12,7 @@ import numpy as np
 
 from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone
 from simkit.errors import Findings, did_you_mean
+from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
@@ -19,7 +20,6 @@ from simkit.inputs.scenario import ScenarioReader
 from simkit.inputs.templates import Templates
 from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.model import (
-    BEHAVIOURS,
     DEFAULT_BEHAVIOUR,
     Behaviour,
     Demand,
@@ -57,16 +57,22 @@ _REPLICATIONS = 20
 _MAX_DAYS = 20 * 366
 
 
-def read_test_file(path: str | Path, findings: Findings, templates: Templates | None = None) -> TestFile | None:
+def read_test_file(
+    path: str | Path,
+    findings: Findings,
+    templates: Templates | None = None,
+    behaviour: Behaviour = DEFAULT_BEHAVIOUR,
+) -> TestFile | None:
     """The tests in a file and the presets that they are about; None, with findings, if something is wrong with it.
 
-    `templates` remembers those that were read already, and holds values of Terraform variables.
+    `templates` remembers those that were read already, and holds values of Terraform variables. `behaviour` is that of
+    Coder's version where the file names none.
     """
     path = Path(path)
     # Of this file and its template alone: what is wrong elsewhere does not stand in its way.
     mine = Findings()
     document = read_document(path, mine)
-    read = None if document is None else _Reader(path, mine, templates or Templates()).file(document)
+    read = None if document is None else _Reader(path, mine, templates or Templates(), behaviour).file(document)
     findings.extend(mine)
     return None if mine.errors else read
 
@@ -76,12 +82,12 @@ class _Reader:
     path: Path
     findings: Findings
     templates: Templates
+    behaviour: Behaviour
 
     def file(self, document: Value) -> TestFile | None:
         given = document.mapping(_FILE, required=("template", "tests"))
-        behaviour = DEFAULT_BEHAVIOUR
-        if "coder" in given:
-            behaviour = BEHAVIOURS.get(given["coder"].choice(BEHAVIOURS) or "", behaviour)
+        behaviour = written_version(given.get("coder"), self.behaviour)
+        coder = self.behaviour.version if behaviour is self.behaviour is not DEFAULT_BEHAVIOUR else ""
         template, presets, names = self.template(given.get("template"))
         tests: dict[str, Test] = {}
         items = given["tests"].items() if "tests" in given else []
@@ -96,7 +102,7 @@ class _Reader:
             elif test is not None:
                 tests[test.name] = test
         variables = tuple((name, str(given.value)) for name, given in self.templates.variables.items())
-        return TestFile(str(self.path), template, behaviour, presets, tuple(tests.values()), variables)
+        return TestFile(str(self.path), template, behaviour, presets, tuple(tests.values()), variables, coder)
 
     def template(self, value: Value | None) -> tuple[str, tuple[Preset, ...], tuple[str, ...]]:
         """(path, the presets without a problem, the names of all)."""

@@ -11,10 +11,11 @@ import numpy as np
 
 from simkit.clock import DAY_US, parse_instant, to_datetime, zone_database_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
+from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
 from simkit.inputs.terraform import from_outside
-from simkit.model import Preset, Workload
+from simkit.model import Behaviour, Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined
 from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure
@@ -47,21 +48,26 @@ _LEVELS = ("error", "warning", "note")
 
 
 def check(
-    paths: Iterable[str | Path], keyword: str = "", strict: bool = False, variables: Mapping[str, str] | None = None
+    paths: Iterable[str | Path],
+    keyword: str = "",
+    strict: bool = False,
+    variables: Mapping[str, str] | None = None,
+    coder: str | None = None,
 ) -> Checked:
     """Look at every preset below the paths, compare the snapshots beside them and run every test: those called
     `keyword`, or that have it in their name in any case; all if it is "". `variables` are values of Terraform
-    variables, by name, in place of their defaults.
+    variables, by name, in place of their defaults. `coder` is Coder's version for whatever names none itself.
 
     A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
     among the findings.
     """
     paths = tuple(paths)
     problems = Findings()
+    behaviour = named_version(coder, problems)
     found = find(paths, problems)
     if problems.errors:
         return Checked(InputError(problems).problems, (), 2, 0, strict)
-    findings: dict[Finding, None] = {}
+    findings: dict[Finding, None] = dict.fromkeys(problems)
     presets: dict[Preset, None] = {}
     files: list[TestFile] = []
     templates = Templates(from_outside(variables or {}))
@@ -69,22 +75,22 @@ def check(
         contents = templates.read(path)
         findings.update(dict.fromkeys(contents.findings))
         presets.update(dict.fromkeys(contents.presets))
-    broken, differences = snapshot.differences(found)
-    findings.update(dict.fromkeys(broken))
+    said, differences = snapshot.differences(found)
+    findings.update(dict.fromkeys(said))
     if not found.files and not found.tests:
         shown = " ".join(str(path) for path in paths)
         text = f'there is neither a data "{PRESET}" in a .tf file here nor a *{TESTS} file; name a folder that has one'
         findings[Finding("error", Where(shown), text)] = None
     for path in found.tests:
         of_file = Findings()
-        read = read_test_file(path, of_file, templates)
+        read = read_test_file(path, of_file, templates, behaviour)
         findings.update(dict.fromkeys(of_file))
         if read is not None:
             files.append(read)
             presets.update(dict.fromkeys(read.presets))
     start_at = _year_start()
     for preset in presets:
-        findings.update(dict.fromkeys(_linted(preset, None, start_at, start_at + YEAR_US)))
+        findings.update(dict.fromkeys(_linted(preset, None, start_at, start_at + YEAR_US, behaviour)))
     findings.update(dict.fromkeys(templates.undeclared))
     chosen = [(file, test) for file in files for test in file.tests]
     if keyword:
@@ -94,7 +100,7 @@ def check(
     outcomes = tuple(run_test(file, test) for file, test in chosen)
     warned = strict and any(finding.level == "warning" for finding in findings)
     failed = warned or bool(differences) or not all(outcome.ok for outcome in outcomes)
-    told = sorted(findings, key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
+    told = sorted(_once(findings), key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
     status: Status = 2 if _errors(findings) else 1 if failed else 0
     return Checked(tuple(told), outcomes, status, templates.count, strict, differences)
 
@@ -159,7 +165,7 @@ def _never(file: TestFile, test: Test, expected: NeverExpectation) -> Failure | 
     start_at = min((_year_start(to_datetime(s[0][0] + DAY_US).year) for s in spans), default=_year_start())
     end_at = max([start_at + YEAR_US, *(s[-1][1] for s in spans)])
     workload = test.simulation.scenario.workload_of(test.preset) if test.simulation else None
-    found = _linted(file.preset_of(test), workload, start_at, end_at)
+    found = _linted(file.preset_of(test), workload, start_at, end_at, file.behaviour)
     named = [finding for finding in found if finding.name == expected.name]
     return never_failure(file, test, expected, named) if named else None
 
@@ -177,6 +183,13 @@ def _judged(test: Test, expected: MetricExpectation, runs: list[Measures]) -> tu
     return judge(expected.bound, METRICS[expected.metric].values(runs, test.preset))
 
 
+def _once(findings: Iterable[Finding]) -> Findings:
+    """All of them, but a note that several files give rise to once."""
+    told = Findings()
+    told.extend(sorted(findings, key=lambda finding: finding.where))
+    return told
+
+
 def _chosen(tests: list[tuple[TestFile, Test]], keyword: str) -> tuple[list[tuple[TestFile, Test]], Finding | None]:
     """Those tests, and a finding if there are none."""
     exact = [one for one in tests if one[1].name == keyword]
@@ -191,15 +204,17 @@ def _errors(findings: Iterable[Finding]) -> bool:
     return any(finding.level == "error" for finding in findings)
 
 
-def _linted(preset: Preset, workload: Workload | None, start_at: int, end_at: int) -> tuple[Finding, ...]:
+def _linted(
+    preset: Preset, workload: Workload | None, start_at: int, end_at: int, behaviour: Behaviour
+) -> tuple[Finding, ...]:
     if workload is not None:
-        return lint_preset(preset, workload, start_at, end_at)
-    return _linted_alone(preset, start_at, end_at)
+        return lint_preset(preset, workload, start_at, end_at, behaviour)
+    return _linted_alone(preset, start_at, end_at, behaviour)
 
 
 @lru_cache(maxsize=4096)
-def _linted_alone(preset: Preset, start_at: int, end_at: int) -> tuple[Finding, ...]:
-    return lint_preset(preset, None, start_at, end_at)
+def _linted_alone(preset: Preset, start_at: int, end_at: int, behaviour: Behaviour) -> tuple[Finding, ...]:
+    return lint_preset(preset, None, start_at, end_at, behaviour)
 
 
 def _year_start(year: int | None = None) -> int:

@@ -103,6 +103,8 @@ class TestFile:
     tests: tuple[Test, ...]
     variables: tuple[tuple[str, str], ...] = ()
     """Values of Terraform variables that were given from outside, by name."""
+    coder: str = ""
+    """Coder's version, if it was given from outside and the file names none."""
 
     def preset_of(self, test: Test) -> Preset:
         return next(preset for preset in self.presets if preset.name == test.preset)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
 from simkit.inputs.terraform import from_outside
-from simkit.model import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.templates.diff import markdown, text
 from simkit.templates.diff.desired import preset_change
-from simkit.templates.diff.effect import effect_of
+from simkit.templates.diff.effect import effect_of, scenario_of
 from simkit.templates.diff.sides import read_side
 from simkit.templates.diff.types import WEEKS, Difference, Effect, Paired, Period, PresetChange, Trial
 
@@ -32,13 +32,13 @@ def compare(
     *,
     weeks: int = WEEKS,
     variables: Mapping[str, str] | None = None,
-    behaviour: Behaviour = DEFAULT_BEHAVIOUR,
+    coder: str | None = None,
     trial: Trial | None = None,
 ) -> Difference:
     """The difference between two templates or folders of templates, seen from the instant `at` (microseconds UTC).
 
-    Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. Raises InputError with every
-    problem of both sides.
+    Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. `coder`: Coder's version,
+    if the trial's scenario names none. Raises InputError with every problem of both sides.
     """
     assert weeks > 0, "there is something to look at"
     findings = Findings()
@@ -46,10 +46,15 @@ def compare(
     before, after = (read_side(side, templates, findings) for side in (old, new))
     # A variable that a change adds, or that one of many templates has, is declared somewhere, and that is enough.
     findings.extend(templates.undeclared)
+    named = named_version(coder, findings)
+    scenario = None if trial is None else scenario_of(trial, coder, findings)
     findings.raise_errors()
+    behaviour = scenario.behaviour if scenario else named
+    if coder is not None and behaviour is not named:
+        findings.note(Where("coder"), f"{trial and trial.scenario} is about Coder {behaviour.version}, which is used")
     if not before and not after:
         raise InputError([Finding("error", Where(new), f'no data "{PRESET}" here, nor in {old}')])
     keys = dict.fromkeys([*after, *before])
     presets = tuple(preset_change(key, before.get(key), after.get(key), at, weeks, behaviour) for key in keys)
-    effect = None if trial is None else effect_of(before, after, trial, behaviour, findings)
-    return Difference(old, new, weeks, presets, tuple(findings), effect)
+    effect = None if trial is None else effect_of(before, after, trial, scenario, behaviour, findings)
+    return Difference(old, new, weeks, presets, behaviour, tuple(findings), effect)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from simkit.clock import UTC_ZONE
-from simkit.errors import NOWHERE, Finding, Findings, InputError, Where
+from simkit.errors import NOWHERE, VERSION_NOTE, Finding, Findings, InputError, Where
 from simkit.estimates import mean_interval
 from simkit.inputs import load
 from simkit.inputs.history import read_history
@@ -22,7 +22,22 @@ from simkit.templates.diff.sides import Side, Written
 from simkit.templates.diff.types import Effect, Paired, Trial
 
 
-def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings) -> Effect:
+def scenario_of(trial: Trial, coder: str | None, findings: Findings) -> Scenario | None:
+    """The scenario that a trial names, and what there is to say of its version; its problems become findings."""
+    if not trial.scenario:
+        return None
+    try:
+        scenario = load(trial.scenario, coder=coder)
+    except InputError as error:
+        findings.extend(error.problems)
+        return None
+    findings.extend(note for note in scenario.notes if note.name == VERSION_NOTE)
+    return scenario
+
+
+def effect_of(
+    before: Side, after: Side, trial: Trial, scenario: Scenario | None, behaviour: Behaviour, findings: Findings
+) -> Effect:
     """Replication r of both sides meets the same claims and the same slow builds. Raises InputError."""
     for side in (before, after):
         seen: dict[str, Written] = {}
@@ -36,7 +51,7 @@ def effect_of(before: Side, after: Side, trial: Trial, behaviour: Behaviour, fin
                 )
     findings.raise_errors()
     names = list(dict.fromkeys(key.preset for key in (*after, *before)))
-    given, demanded = _given(before, after, trial, behaviour, findings)
+    given, demanded = _given(before, after, trial, scenario, behaviour, findings)
     names_of = [{key.preset for key in side} for side in (before, after)]
     notes = [
         f"{name} is not among the {which} templates: its people found no prebuild there"
@@ -66,13 +81,12 @@ def _has_cost(scenario: Scenario) -> bool:
 
 
 def _given(
-    before: Side, after: Side, trial: Trial, behaviour: Behaviour, findings: Findings
+    before: Side, after: Side, trial: Trial, scenario: Scenario | None, behaviour: Behaviour, findings: Findings
 ) -> tuple[Scenario, list[str]]:
     """(the scenario in which both sides play, the presets that are asked for, in the order of the new side)."""
     names = list(dict.fromkeys(key.preset for key in (*after, *before)))
     zones = {w.preset.zone for w in (*after.values(), *before.values()) if w.preset.timezone}
     in_zone = next(iter(zones)) if len(zones) == 1 else None
-    scenario = load(trial.scenario) if trial.scenario else None
     history = None
     if trial.history:
         own = scenario.zone if scenario else in_zone

@@ -17,6 +17,7 @@ from simkit.templates.diff.words import (
     places,
     row_texts,
     verdict,
+    version,
 )
 
 _COMMENT_LIMIT = 60_000  # a comment on GitHub has 65,536 characters at most
@@ -31,6 +32,7 @@ def render(difference: Difference) -> str:
     """A table of the presets that changed, the effect if there is one, and the details to unfold."""
     head = f"### simkit diff: {_code(difference.old)} → {_code(difference.new)}"
     parts = [head, f"{headline(difference)}. **{verdict(difference)}**"]
+    parts += [said] if (said := version(difference)) else []
     shown = [preset for preset in difference.presets if preset.kind != "unchanged"]
     if shown:
         rows = ["| preset | | instance-hours a week | desired instances |", "|---|---|---|---|"]

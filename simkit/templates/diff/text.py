@@ -18,12 +18,21 @@ from simkit.templates.diff.words import (
     places,
     row_texts,
     verdict,
+    version,
 )
 
 
 def render(difference: Difference) -> str:
     """A paragraph for each preset that changed, with the lines of both sides, then the effect if there is one."""
-    parts = [joined([f"{difference.old} -> {difference.new}", f"{headline(difference)}. {verdict(difference)}"])]
+    parts = [
+        joined(
+            [
+                f"{difference.old} -> {difference.new}",
+                f"{headline(difference)}. {verdict(difference)}",
+            ]
+        )
+    ]
+    parts += [said] if (said := version(difference)) else []
     for preset in difference.presets:
         if preset.kind == "unchanged":
             continue

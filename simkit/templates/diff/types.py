@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from simkit.clock import Zone
 from simkit.errors import Finding, Where
-from simkit.model import Workload
+from simkit.model import Behaviour, Workload
 
 WEEKS = 4
 Kind = Literal["added", "removed", "changed", "unchanged"]
@@ -116,6 +116,8 @@ class Difference:
     new: str
     weeks: int
     presets: tuple[PresetChange, ...]
+    behaviour: Behaviour
+    """Of Coder's version, by which both sides are read."""
     findings: tuple[Finding, ...]
     effect: Effect | None = None
 

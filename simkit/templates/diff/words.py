@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simkit.clock import DAY_US, HOUR_US, Zone, to_datetime
+from simkit.model import DEFAULT_BEHAVIOUR
 from simkit.templates.diff.types import Difference, Effect, FieldChange, Paired, Period, PresetChange
 from simkit.times import in_column, utc_offset, weekday_date
 
@@ -23,6 +24,12 @@ def _span_text(period: Period, zone: Zone) -> str:
     if begin.date() == end.date():
         until = until.split(" ", 2)[2]
     return f"{clock(period.start_at, zone)} to {until}"
+
+
+def version(difference: Difference) -> str:
+    """By which version of Coder both sides are read, where that is not the newest."""
+    used = difference.behaviour
+    return "" if used is DEFAULT_BEHAVIOUR else f"Read as Coder {used.version} does."
 
 
 def period_texts(preset: PresetChange) -> list[str]:
