@@ -68,7 +68,7 @@ def test_a_command_of_the_readme_has_the_options_that_it_shows(words: list[str])
 def test_every_option_that_the_readme_names_belongs_to_a_command(option: str):
     own = {name for verb in main.commands.values() for parameter in verb.params for name in parameter.opts}
     own |= {name for parameter in main.params for name in parameter.opts}
-    others = {"--simkit"}  # of pytest
+    others = {"--simkit", "--simkit-coder"}  # of pytest
     assert option in own | others
 
 

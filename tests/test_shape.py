@@ -70,6 +70,7 @@ MAY_READ_THE_CLOCK = {"simkit.cli.door"}
 TESTED_ELSEWHERE = {
     "simkit.core.lifecycle": "test_conformance",  # held by what Coder itself answered
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
+    "simkit.inputs.hcl": "test_inputs_terraform",
     "simkit.inputs.history": "test_inputs_scenario",
     "simkit.inputs.measures": "test_inputs_scenario",
     "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
@@ -78,7 +79,6 @@ TESTED_ELSEWHERE = {
     "simkit.templates.check.failure": "test_templates_check_verdicts",
     "simkit.templates.check.json": "test_templates_check_formats",
     "simkit.templates.check.junit": "test_templates_check_formats",
-    "simkit.templates.check.templates": "test_templates_check_run",
 }
 LONG = 40
 """Lines, from which on a module with public functions needs tests of its own."""
