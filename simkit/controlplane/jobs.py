@@ -19,6 +19,13 @@ UNTAGGED: Mapping[str, str] = {"scope": "organization", "owner": ""}
 HUNG = "Build has been detected as hung for 5.0 minutes and has been terminated by the reaper."
 PENDING_TOO_LONG = "Build has been pending for 30.0 minutes and has been terminated by the reaper."
 
+# Coder's AcquireProvisionerJob; the order is that of `core.policy.goes_first`.
+_PENDING = """
+    SELECT id, tags, type FROM provisioner_jobs
+    WHERE started_at IS NULL AND completed_at IS NULL AND organization_id = $organization
+    ORDER BY initiator_id = $prebuilds, created_at, id
+"""
+
 
 class Job(NamedTuple):
     """A job as daemons and people see it. Instants in microseconds, NEVER for one that has not come."""
@@ -98,16 +105,9 @@ def acquire(
 ) -> int | None:
     """Give the daemon the next job that it can do, of these types (without any: of all), None if there is none.
 
-    People's jobs before the prebuilds user's, then the oldest; its organization's, with tags that the daemon satisfies
-    (Coder's AcquireProvisionerJob).
+    People's jobs before the prebuilds user's, then the oldest; its organization's, with tags that the daemon satisfies.
     """
-    pending = tx.execute(
-        "SELECT id, tags, type FROM provisioner_jobs "
-        "WHERE started_at IS NULL AND completed_at IS NULL AND organization_id = $organization "
-        "ORDER BY initiator_id = $prebuilds, created_at, id",
-        organization=by.organization_id,
-        prebuilds=PREBUILDS_USER,
-    )
+    pending = tx.execute(_PENDING, organization=by.organization_id, prebuilds=PREBUILDS_USER)
     wanted = set(types)
     for job_id, tags, of in pending:
         if (not wanted or of in wanted) and satisfies(by.tags, read(tags)):

@@ -8,6 +8,19 @@ from simkit.clock import SECOND_US
 from simkit.model import Preset
 from simkit.store.database import Transaction
 
+_MATCH = """
+    WITH provided AS (SELECT unnest($names) AS name, unnest($values) AS value)
+    SELECT p.id
+    FROM template_version_presets AS p
+    LEFT JOIN template_version_preset_parameters AS mine ON mine.template_version_preset_id = p.id
+    LEFT JOIN provided AS theirs ON theirs.name = mine.name AND theirs.value = mine.value
+    WHERE p.template_version_id = $version
+    GROUP BY p.id
+    HAVING count(mine.name) = count(theirs.name)
+    ORDER BY count(mine.name) DESC, p.id
+    LIMIT 1
+"""
+
 
 def insert(
     tx: Transaction, version_id: int, preset: Preset, zone_name: str, cost_per_instance_hour: float = 0.0
@@ -47,18 +60,7 @@ def match(tx: Transaction, version_id: int, parameters: Mapping[str, str]) -> in
     Of equally large ones the first (Coder's FindMatchingPresetID leaves that open).
     """
     found = tx.one(
-        """
-        WITH provided AS (SELECT unnest($names) AS name, unnest($values) AS value)
-        SELECT p.id
-        FROM template_version_presets AS p
-        LEFT JOIN template_version_preset_parameters AS mine ON mine.template_version_preset_id = p.id
-        LEFT JOIN provided AS theirs ON theirs.name = mine.name AND theirs.value = mine.value
-        WHERE p.template_version_id = $version
-        GROUP BY p.id
-        HAVING count(mine.name) = count(theirs.name)
-        ORDER BY count(mine.name) DESC, p.id
-        LIMIT 1
-        """,
+        _MATCH,
         names=list(parameters),
         values=list(parameters.values()),
         version=version_id,
