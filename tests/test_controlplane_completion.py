@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_controlplane_plane import (
+from controlplane_office import (
     EU,
     NONE,
     RICH_BUILD,
@@ -20,7 +18,9 @@ from test_controlplane_plane import (
     import_version,
     office,
 )
-from test_store_database import broken_promises
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from promises import broken_promises
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US
 from simkit.controlplane import ControlPlane, completion

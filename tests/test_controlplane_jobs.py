@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import cmp_to_key
 
 import pytest
+from controlplane_office import NONE, T0, builds, office
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_controlplane_plane import NONE, T0, builds, office
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, jobs

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_controlplane_plane import EU, MONDAY, NONE, T0, builds, dump, office
-from test_store_database import broken_promises
+from controlplane_office import EU, MONDAY, NONE, T0, builds, dump, office
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from promises import broken_promises
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
-from simkit.controlplane import ControlPlane, Outcome, prebuilds, templates
+from simkit.controlplane import ControlPlane, Outcome, jobs, prebuilds, presets, templates, workspaces
 from simkit.controlplane.completion import INSUFFICIENT_QUOTA
 from simkit.controlplane.prebuilds import MEMBERSHIP_GROUP, Prebuild
-from simkit.controlplane.types import Agent, BuildResult, ImportResult, Resource
+from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, ImportResult, Resource
+from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.model import BEHAVIOURS, Preset, Reconciler, Schedule, TemplateSchedule
+from simkit.store.database import Database, Transaction
 
 TWO_AGENTS = BuildResult((Resource(agents=(Agent("one"), Agent("two"))),))
 
@@ -73,6 +78,56 @@ def test_a_start_that_was_being_cancelled_and_failed_is_a_failure():
     assert plane.database.rows("SELECT job_status FROM provisioner_jobs WHERE id = $id", id=job_id) == [("failed",)]
     seen = seen_by(plane)
     assert (seen.failures, seen.backoff) == ({1: (T0,)}, {1: prebuilds.Backoff(1, T0)})
+
+
+STARTS = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from(("failed", "failed", "succeeded", "pending"))), max_size=8
+)
+"""(minutes ago, status) of prebuilds' starts."""
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Database]:
+    with Database(":memory:", "test") as opened:
+        yield opened
+
+
+@settings(max_examples=40)
+@given(starts=STARTS, instances=st.integers(0, 4), lookback=st.integers(0, 9), limit=st.integers(0, 4))
+def test_what_the_queries_say_of_failures_is_what_the_policy_says_of_them(tables, starts, instances, lookback, limit):
+    settings_ = Reconciler(backoff_lookback_us=lookback * MINUTE_US, failure_hard_limit=limit)
+    with tables.transaction() as tx:
+        for table in ("templates", "template_versions", "template_version_presets", *BUILDS):
+            tx.execute(f"DELETE FROM {table}")
+        tx.insert("templates", id=1, name="t", active_version_id=1, **templates.columns(TemplateSchedule()))
+        tx.insert("template_versions", id=1, template_id=1, name="v", created_at=0)
+        preset_id = presets.insert(tx, 1, Preset("p", instances), "UTC")
+        for ago, status in sorted(starts, reverse=True):
+            insert_start(tx, T0 - ago * MINUTE_US, preset_id, status)
+        seen = prebuilds.snapshot(tx, T0, prebuilds.presets(tx), settings_)
+    # The newest first; of one instant the one that was created last, as the rows above are sorted.
+    newest = [(T0 - ago * MINUTE_US, status == "failed") for ago, status in sorted(starts)]
+    failed = [i for i, (_, is_failed) in enumerate(newest) if is_failed]
+    since_at = T0 - settings_.backoff_lookback_us
+    held = limited = None
+    if failed and policy.starts_backoff(newest[failed[0]][0], failed[0], instances, since_at):
+        held = prebuilds.Backoff(sum(newest[i][0] >= since_at for i in failed), newest[failed[0]][0])
+    if 0 < limit <= len(failed):
+        limited = policy.is_hard_limited(len(failed), failed[limit - 1] - (limit - 1), limit)
+    assert seen.backoff.get(preset_id) == held
+    assert (preset_id in seen.hard_limited) == bool(limited)
+
+
+BUILDS = ("workspaces", "workspace_builds", "provisioner_jobs")
+
+
+def insert_start(tx: Transaction, at: int, preset_id: int, status: str) -> None:
+    """A prebuild, created at an instant, whose start has a status."""
+    workspace_id, _ = workspaces.insert(tx, at, PREBUILDS_USER, 1, 1, preset_id, 1)
+    job_id = workspaces.latest_build(tx, workspace_id).job_id
+    if status != "pending":
+        tx.update("provisioner_jobs", job_id, started_at=at, worker_id=1)
+        jobs.finish(tx, at, job_id, "boom" if status == "failed" else "")
 
 
 def test_the_pool_follows_its_schedules():

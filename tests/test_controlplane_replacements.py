@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_controlplane_notifications import NOW_AT, insert_build, populate
+from controlplane_rows import NOW_AT, insert_build, populate
 
 from simkit.controlplane import replacements
 from simkit.controlplane.types import Replacement

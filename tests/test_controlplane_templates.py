@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from controlplane_office import EU, NONE, builds, import_version, office
 from hypothesis import given
 from scenarios import template_schedules
-from test_controlplane_plane import EU, NONE, builds, import_version, office
 
 from simkit.clock import HOUR_US
 from simkit.controlplane import ControlPlane, templates

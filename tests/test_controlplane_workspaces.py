@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from test_controlplane_plane import EU, NONE, T0, builds, dump, office
-from test_store_database import broken_promises
+from controlplane_office import EU, NONE, T0, builds, dump, office
+from promises import broken_promises
 
 from simkit.clock import DAY_US, MINUTE_US, NEVER
 from simkit.controlplane import ControlPlane, workspaces

@@ -235,3 +235,21 @@ def test_importing_simkit_or_its_command_line_loads_nothing_heavy(module: str):
     code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)
     assert done.stdout.strip() == "[]"
+
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in TESTS.glob("*.py")))
+def test_no_test_imports_another_test(file):
+    text = (TESTS / file).read_text(encoding="utf-8")
+    # A program that a test hands to another process is a text in it.
+    texts = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    programs = [text, *(each for each in texts if isinstance(each, str) and "import" in each)]
+    imported = {
+        name.split(".")[0]
+        for program in programs
+        for name in re.findall(r"^\s*(?:from|import) ([\w.]+)", program, re.MULTILINE)
+    }
+    others = {name for name in imported if name.startswith("test_")} - {file.removesuffix(".py")}
+    assert others == set(), "what tests share has a module of its own"

@@ -21,17 +21,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from scenarios import inhabited, inhabited_fortnight
+from weekend import END_AT, START_AT, scenario, short_runs
 
 import simkit
-from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, parse_instant, zone
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, parse_instant
 from simkit.model import (
     Activate,
     History,
     Invalidate,
     Preset,
-    Profile,
     Scenario,
-    Schedule,
     TemplateVersion,
     Workload,
     constant,
@@ -39,27 +38,6 @@ from simkit.model import (
 from simkit.runs.result import Result
 from simkit.store import ask, questions, refused, save, writing
 from simkit.store.connection import constraints, opened, schema
-
-NEW_YORK = zone("America/New_York")
-START_AT = parse_instant("2026-03-06T00:00:00-05:00")
-END_AT = parse_instant("2026-03-10T00:00:00-04:00")
-
-
-def scenario(**changes: Any) -> Scenario:
-    """Two presets over the weekend on which New York's clocks go forward."""
-    assert NEW_YORK is not None
-    large = Preset("large", 2, 8 * HOUR_US, NEW_YORK.name, (Schedule("* 9-17 * * 1-5", 4),), parameters=(("cpu", "8"),))
-    day = [0.0] * 8 + [4.0] * 10 + [0.0] * 6
-    given = Scenario(
-        name="weekend",
-        start_at=START_AT,
-        end_at=END_AT,
-        versions=(TemplateVersion("ide", "v1", (large, Preset("small", 1))),),
-        demand=(Profile("large", NEW_YORK, tuple(day * 7)), Profile("small", NEW_YORK, tuple([0.5] * 168))),
-        zone=NEW_YORK,
-        workload=Workload(failure_probability=0.05, cost_per_instance_hour=0.5),
-    )
-    return replace(given, **changes)
 
 
 def asked(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -471,10 +449,6 @@ def test_drafts_of_killed_processes_are_removed_and_no_others(result: Result, pa
     assert (tmp_path / "another.duckdb").read_bytes() == path.read_bytes()
 
 
-def short_runs() -> list[Result]:
-    return list(simkit.replicate(scenario(end_at=START_AT + 12 * HOUR_US), 100, 3))
-
-
 WRITERS = """
 # For each line of input a child saves the runs and is killed: before so many insertions of tables, or when a file of
 # its has so many bytes (0: not at all). Answers with the signal that ended it.
@@ -482,7 +456,7 @@ import os, resource, signal, sys
 sys.path.insert(0, "tests")
 import simkit
 from simkit.store import writing
-from test_store import short_runs
+from weekend import short_runs
 
 runs = short_runs()
 writing._ROWS_AT_ONCE = 1  # each run in a transaction of its own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from test_studies_control_plane_sentences import a_day
+from control_plane_day import a_day
 
 from simkit.clock import DAY_US, from_datetime
 from simkit.studies.control_plane import pictures

@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 import pandas as pd
+from control_plane_day import a_day, at
 
 from simkit.studies.control_plane import sentences
 from simkit.studies.control_plane.interruption import Interruption
 
 
-def at(text: str) -> pd.Timestamp:
-    return pd.Timestamp(text, tz="UTC")
-
-
 def text(sentence: sentences.Sentence) -> str:
     return sentence.text.format(**sentence.numbers)
-
-
-def a_day() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """As `answers` gives them: a prebuild that is claimed and fails, and one that is deleted."""
-    states = pd.DataFrame(
-        [
-            (1, "ben/api", "waiting", at("2026-11-10T13:00"), at("2026-11-10T14:00")),
-            (1, "ben/api", "claimed", at("2026-11-10T14:00"), at("2026-11-10T14:00")),
-            (1, "ben/api", "failed", at("2026-11-10T14:00"), at("2026-11-10T14:30")),
-            (2, "prebuild-2", "waiting", at("2026-11-10T13:00"), at("2026-11-10T14:00")),
-            (2, "prebuild-2", "deleted", at("2026-11-10T14:00"), at("2026-11-10T14:00")),
-        ],
-        columns=["workspace_id", "workspace", "state", "from_at", "until_at"],
-    )
-    queue = pd.DataFrame(
-        {
-            "changed_at": [at("2026-11-10T13:00"), at("2026-11-10T13:10"), at("2026-11-10T14:00")],
-            "people": [0, 1, 2],
-            "prebuilds": [2, 3, 0],
-        }
-    )
-    volume = pd.DataFrame(
-        {
-            "from_at": [at("2026-11-10T13:00"), at("2026-11-10T13:15"), at("2026-11-10T13:30")],
-            "jobs": [1000, 4000, 0],
-            "agents": [500, 2500, 0],
-        }
-    )
-    return states, queue, volume
 
 
 def test_a_day_is_told_with_its_zone_and_the_numbers_of_its_tables():
