@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simkit.clock import NEVER
-from simkit.controlplane.clockwork import Agenda, Order, Ticks
+from simkit.controlplane.clockwork import Agenda, Ticks
+from simkit.core import kernel
+from simkit.core.numbers import Order
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(Order)), max_size=30))
@@ -19,6 +24,33 @@ def test_an_agenda_goes_by_time_then_by_order_then_by_being_written_down(entries
         agenda.pop()(at)
     assert [i for _, i in done] == sorted(range(len(entries)), key=lambda i: (*entries[i], i))
     assert [at for at, _ in done] == sorted(at for at, _ in entries)
+
+
+BRANCHES = {
+    "event_at": Order.EVENT,
+    "change_at": Order.EVENT,
+    "job_at": Order.JOB,
+    "claim_at": Order.CLAIM,
+    "look_at": Order.EXECUTOR,
+    "": Order.RECONCILER,
+}
+"""What each branch of the kernel's chain is: it asks for the instant of that name, the last one for none."""
+
+
+def test_the_kernel_does_what_comes_at_one_instant_in_the_order_of_the_agenda():
+    advance = inspect.getsource(getattr(kernel._advance, "py_func", kernel._advance))
+    loop = next(node for node in ast.walk(ast.parse(advance)) if isinstance(node, ast.While))
+    chain = next(
+        node for node in loop.body if isinstance(node, ast.If) and ast.unparse(node.test) == "event_at == now_at"
+    )
+    asked = ["event_at"]
+    while len(chain.orelse) == 1 and isinstance(chain.orelse[0], ast.If):
+        chain = chain.orelse[0]
+        name, is_now = ast.unparse(chain.test).split(" == ")
+        assert is_now == "now_at"
+        asked.append(name)
+    assert {*asked, ""} == set(BRANCHES)
+    assert [BRANCHES[name] for name in (*asked, "")] == sorted(BRANCHES.values())
 
 
 def test_an_empty_agenda_never_comes():

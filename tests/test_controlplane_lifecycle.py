@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_controlplane_plane import EU, NONE, T0, builds, office
-from test_store_database import broken_promises
+from controlplane_office import EU, NONE, T0, builds, office
+from hypothesis import given
+from hypothesis import strategies as st
+from promises import broken_promises
 
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, parse_instant
-from simkit.controlplane import ControlPlane
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, parse_instant
+from simkit.controlplane import ControlPlane, lifecycle
+from simkit.core import lifecycle as core
 from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
+from simkit.workspace.rules import template
 
 DONE_AT = T0 + MINUTE_US
 
@@ -171,3 +175,34 @@ def test_a_claim_is_a_start_like_any_other():
     plane.advance(minutes=65)
     last = plane.database.rows("SELECT transition, reason FROM workspace_builds WHERE workspace_id = 1 ORDER BY id")
     assert last == [("start", "initiator"), ("start", "initiator"), ("stop", "autostop")]
+
+
+INSTANTS = st.sampled_from((-3 * DAY_US, -25 * HOUR_US, -HOUR_US, -MINUTE_US, -1, 0, 1, MINUTE_US, HOUR_US))
+MAYBE = st.one_of(st.just(NEVER), INSTANTS.map(lambda us: T0 + us))
+DURATIONS = st.sampled_from((0, 1, MINUTE_US, HOUR_US, 2 * DAY_US))
+
+
+@given(
+    life=st.fixed_dictionaries(
+        {
+            "transition": st.sampled_from(("start", "stop", "delete")),
+            "job_status": st.sampled_from(("succeeded", "failed", "canceled")),
+            "user_status": st.sampled_from(("active", "dormant", "suspended")),
+            "autostart": st.sampled_from(("", "CRON_TZ=UTC 0 9 * * *")),
+            "completed_at": INSTANTS.map(lambda us: T0 + us),
+            **dict.fromkeys(("deadline", "next_start_at", "last_used_at"), MAYBE),
+            **dict.fromkeys(("dormant_at", "deleting_at", "suspended_at"), MAYBE),
+        }
+    ),
+    schedule=st.builds(
+        TemplateSchedule,
+        failure_ttl_us=DURATIONS,
+        time_til_dormant_us=DURATIONS,
+        time_til_dormant_autodelete_us=DURATIONS,
+        allow_user_autostart=st.booleans(),
+    ),
+)
+def test_no_rule_applies_before_the_instant_at_which_one_is_due(life, schedule):
+    mine = lifecycle.Life(**dict.fromkeys(lifecycle.Life._fields, 1) | life)
+    if core.transition(lifecycle.facts(mine, T0), template(schedule), T0) != core.NOTHING:
+        assert lifecycle.due_at(mine, schedule) <= T0

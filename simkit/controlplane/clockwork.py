@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from enum import IntEnum
 
 from simkit.clock import NEVER
-
-
-class Order(IntEnum):
-    """What comes first at one instant."""
-
-    EVENT = 0
-    JOB = 1
-    AGENT = 2
-    CLAIM = 3
-    EXECUTOR = 4
-    RECONCILER = 5
-    REAPER = 6
+from simkit.core.numbers import Order
 
 
 class Agenda:

@@ -111,11 +111,12 @@ def complete(
     return _complete_build(tx, now_at, job, job.build, result, activity_of)
 
 
-def fail(tx: Transaction, now_at: int, job: Assignment, error: str, error_code: str = "") -> None:
+def fail(tx: Transaction, now_at: int, job: Assignment, error: str, error_code: str = "") -> Completed:
     """A job has failed of an error, and who should know is told."""
     jobs.finish(tx, now_at, job.job_id, error, error_code)
     if job.build is not None and job.build.user_id is not None:
         notifications.build_failed(tx, now_at, job.build.id)
+    return Completed(error)
 
 
 def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportResult) -> Completed:
@@ -175,13 +176,11 @@ def _complete_build(
     job_id = job.job_id
     daily_cost = sum(resource.daily_cost for resource in result.resources)
     if build.transition == "start" and workspaces.is_above_quota(tx, build.id, daily_cost):
-        fail(tx, now_at, job, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
-        return Completed(INSUFFICIENT_QUOTA)
+        return fail(tx, now_at, job, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
     if build.transition == "start" and build.user_id is not None:
         life = lifecycle.get(tx, build.workspace_id)
         if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(build.workspace_id))):
-            fail(tx, now_at, job, error)
-            return Completed(error)
+            return fail(tx, now_at, job, error)
     jobs.finish(tx, now_at, job_id)
     agent_ids: tuple[int, ...] = ()
     if build.transition == "start":

@@ -30,7 +30,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Attempt:
     """What became of a devcontainer: started from a config, or what is missing and what to do about it."""
 
     name: str
@@ -116,7 +116,7 @@ def config_paths(devcontainer: Devcontainer) -> tuple[str, ...]:
     return (path if isabs(path) or path.startswith("~") else join(devcontainer.workspace_folder, path),)
 
 
-def autostart(tx: Transaction, now_at: int, agent_id: int, config_exists: Callable[[str], bool]) -> tuple[Outcome, ...]:
+def autostart(tx: Transaction, now_at: int, agent_id: int, config_exists: Callable[[str], bool]) -> tuple[Attempt, ...]:
     """Start the agent's devcontainers, and write an agent log line about each; call it once startup scripts are done.
 
     A script may install the CLI or clone the project, so that nothing is looked for before. `config_exists`: is there
@@ -131,15 +131,15 @@ def autostart(tx: Transaction, now_at: int, agent_id: int, config_exists: Callab
         raise RefusedError(
             f'agent "{name}" is {state}; start its devcontainers when its startup scripts are done and it still runs'
         )
-    outcomes = tuple(_start(each, has_cli, config_exists) for each in manifest(tx, agent_id).devcontainers)
-    if outcomes:
-        _write(tx, now_at, agent_id, outcomes)
-    return outcomes
+    attempts = tuple(_start(each, has_cli, config_exists) for each in manifest(tx, agent_id).devcontainers)
+    if attempts:
+        _write(tx, now_at, agent_id, attempts)
+    return attempts
 
 
-def _start(devcontainer: Devcontainer, has_cli: bool, config_exists: Callable[[str], bool]) -> Outcome:
+def _start(devcontainer: Devcontainer, has_cli: bool, config_exists: Callable[[str], bool]) -> Attempt:
     if not has_cli:
-        return Outcome(
+        return Attempt(
             devcontainer.name,
             "",
             "the devcontainer CLI is not installed; install @devcontainers/cli in the image or in a startup script "
@@ -148,13 +148,13 @@ def _start(devcontainer: Devcontainer, has_cli: bool, config_exists: Callable[[s
     paths = config_paths(devcontainer)
     for path in paths:
         if config_exists(path):
-            return Outcome(devcontainer.name, path, "")
+            return Attempt(devcontainer.name, path, "")
     missing = f"there is no {' or '.join(paths)}"
     instead = "correct config_path in the template" if devcontainer.config_path else "set config_path in the template"
-    return Outcome(devcontainer.name, "", f"{missing}; add the file to the project, or {instead}")
+    return Attempt(devcontainer.name, "", f"{missing}; add the file to the project, or {instead}")
 
 
-def _write(tx: Transaction, now_at: int, agent_id: int, outcomes: Iterable[Outcome]) -> None:
+def _write(tx: Transaction, now_at: int, agent_id: int, attempts: Iterable[Attempt]) -> None:
     lines = [
         AgentLine(
             f'Dev container "{each.name}" starts from {each.config_path}.', "info", f"Dev Container ({each.name})"
@@ -163,6 +163,6 @@ def _write(tx: Transaction, now_at: int, agent_id: int, outcomes: Iterable[Outco
         else AgentLine(
             f'Dev container "{each.name}" was not started: {each.problem}.', "error", f"Dev Container ({each.name})"
         )
-        for each in outcomes
+        for each in attempts
     ]
     write_agent_logs(tx, now_at, agent_id, lines)

@@ -27,8 +27,9 @@ from simkit.controlplane import (
     prebuilds,
     templates,
 )
-from simkit.controlplane.clockwork import Agenda, Order, Ticks
+from simkit.controlplane.clockwork import Agenda, Ticks
 from simkit.controlplane.types import PREBUILDS_USER, BuildResult, ImportResult, JobType
+from simkit.core.numbers import Order
 from simkit.errors import RefusedError
 from simkit.model import (
     BEHAVIOURS,
@@ -223,27 +224,36 @@ class Engine:
         return self.activities.setdefault(workspace_id, lifecycle.Activity())
 
     def complete(self, job_id: int, result: BuildResult | ImportResult, daemon_id: int | None) -> completion.Completed:
-        """A job is done, in one transaction. Raises RefusedError if it is not in the daemon's hands."""
-        with self.database.transaction() as tx:
+        """A job is done. Raises RefusedError if it is not in the daemon's hands."""
+
+        def end(tx: Transaction) -> tuple[completion.Assignment, completion.Completed]:
             jobs.working_on(tx, job_id, daemon_id)
             job = completion.assignment(tx, job_id)
-            done = completion.complete(tx, self.now_at, job, result, self.activity)
-            if job.build is not None:
-                self.on_build_done(tx, self.now_at, job.build)
-        self._working.pop(job_id, None)
-        self._job_done(job, done)
-        return done
+            return job, completion.complete(tx, self.now_at, job, result, self.activity)
+
+        return self._end(end)
 
     def fail(self, job_id: int, error: str, daemon_id: int | None) -> None:
         """A job has failed. Raises RefusedError if it is not in the daemon's hands."""
-        with self.database.transaction() as tx:
+
+        def end(tx: Transaction) -> tuple[completion.Assignment, completion.Completed]:
             jobs.working_on(tx, job_id, daemon_id)
             job = completion.assignment(tx, job_id)
-            completion.fail(tx, self.now_at, job, error)
+            return job, completion.fail(tx, self.now_at, job, error)
+
+        self._end(end)
+
+    def _end(
+        self, end: Callable[[Transaction], tuple[completion.Assignment, completion.Completed]]
+    ) -> completion.Completed:
+        """A job ends, all in one transaction, and who waits for it goes on."""
+        with self.database.transaction() as tx:
+            job, done = end(tx)
             if job.build is not None:
                 self.on_build_done(tx, self.now_at, job.build)
-        self._working.pop(job_id, None)
-        self._job_done(job, completion.Completed(error))
+        self._working.pop(job.job_id, None)
+        self._job_done(job, done)
+        return done
 
     def _job_done(self, job: completion.Assignment, done: completion.Completed) -> None:
         """Who looks again, now that a job is done?"""
@@ -448,24 +458,20 @@ class Engine:
         crew.idle.append(daemon)
         if self._working.pop(job.job_id, None) is None:
             return
-        canceled = job.job_id in self._canceled
-        with self.database.transaction() as tx:
-            if canceled:
-                jobs.finish(tx, self.now_at, job.job_id)
-                done = completion.Completed("canceled")
-            elif outcome.error:
-                completion.fail(tx, self.now_at, job, outcome.error)
-                done = completion.Completed(outcome.error)
-            else:
-                result = outcome.result or BuildResult()
-                done = completion.complete(tx, self.now_at, job, result, self.activity)
-            if job.build is not None:
-                self.on_build_done(tx, self.now_at, job.build)
-        self._job_done(job, done)
+        done = self._end(lambda tx: (job, self._as(tx, job, outcome)))
         if done.agent_ids and outcome.agent_us is not None and job.build is not None:
             build = job.build
             ready_at = self.now_at + outcome.agent_us
             self.at(ready_at, Order.AGENT, lambda at: self._become_ready(at, build, done.agent_ids))
+
+    def _as(self, tx: Transaction, job: completion.Assignment, outcome: Outcome) -> completion.Completed:
+        """A job ends as its simulated daemon made it end; a cancelled one as that."""
+        if job.job_id in self._canceled:
+            jobs.finish(tx, self.now_at, job.job_id)
+            return completion.Completed("canceled")
+        if outcome.error:
+            return completion.fail(tx, self.now_at, job, outcome.error)
+        return completion.complete(tx, self.now_at, job, outcome.result or BuildResult(), self.activity)
 
     def _become_ready(self, now_at: int, build: completion.Build, agent_ids: tuple[int, ...]) -> None:
         with self.database.transaction() as tx:

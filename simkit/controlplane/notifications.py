@@ -200,7 +200,7 @@ def build_failed(tx: Transaction, now_at: int, build_id: int) -> list[int]:
     ]
 
 
-class _Build(NamedTuple):
+class _Told(NamedTuple):
     workspace_id: int
     workspace: str
     owner_id: int
@@ -214,7 +214,7 @@ class _Build(NamedTuple):
     """Of the workspace's first build: that of the prebuild, if it was one. "" without."""
 
 
-def _build(tx: Transaction, build_id: int) -> _Build:
+def _build(tx: Transaction, build_id: int) -> _Told:
     row = tx.one(
         "SELECT w.id, w.name, w.owner_id, coalesce(o.username, 'prebuilds'), b.initiator_id, "
         "coalesce(i.username, 'prebuilds'), b.reason, t.name, v.name, coalesce(p.name, '') "
@@ -231,7 +231,7 @@ def _build(tx: Transaction, build_id: int) -> _Build:
     )
     if row is None:
         raise RefusedError(f"there is no workspace build {build_id}; name one that was created")
-    return _Build._make(row)
+    return _Told._make(row)
 
 
 def _workspace(tx: Transaction, workspace_id: int) -> tuple[int, str, int | None]:

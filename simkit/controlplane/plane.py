@@ -385,7 +385,7 @@ class ControlPlane(Engine):
 
     def start_devcontainers(
         self, agent_id: int, config_exists: Callable[[str], bool]
-    ) -> tuple[devcontainers.Outcome, ...]:
+    ) -> tuple[devcontainers.Attempt, ...]:
         """An agent whose startup scripts are done starts its devcontainers, or says in its log why it cannot."""
         with self.transaction() as tx:
             return devcontainers.autostart(tx, self.now_at, agent_id, config_exists)

@@ -25,7 +25,7 @@ LATEST = """
 """
 
 
-class Build(NamedTuple):
+class LatestBuild(NamedTuple):
     """A workspace's latest build. Instants in microseconds, NEVER for what has not come or is unset."""
 
     id: int
@@ -72,13 +72,13 @@ def get(tx: Transaction, workspace_id: int) -> Workspace:
     return Workspace._make([*known, instant(dormant_at)])
 
 
-def latest_build(tx: Transaction, workspace_id: int) -> Build:
+def latest_build(tx: Transaction, workspace_id: int) -> LatestBuild:
     """The build with the highest number. Every workspace has one."""
     row = tx.one(LATEST, workspace=workspace_id)
     assert row is not None, "a workspace is created with its first build"
     *known, created_at, completed_at, version_id, preset_id, deadline, max_deadline = row
     ends = (instant(deadline), instant(max_deadline))
-    return Build._make([*known, created_at, instant(completed_at), version_id, preset_id, *ends])
+    return LatestBuild._make([*known, created_at, instant(completed_at), version_id, preset_id, *ends])
 
 
 def insert(

@@ -1,7 +1,7 @@
 """The event loop: a whole run in arrays. It jumps from event to event and lets `pools` and `lives` do what is due.
 
-At one instant things happen in the order of `_advance`; after each of them free daemons take jobs. An agent needs no
-event: it is ready from an instant on.
+At one instant things happen in the order of `numbers.Order`; after each of them free daemons take jobs. An agent needs
+no event: it is ready from an instant on.
 
 `lives` is None in a run without people: the compiler then leaves everything out that concerns them.
 """
@@ -135,7 +135,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
         if lives is not None and not _has_room_for_lives(world, lives, look_at == now_at):
             return False
 
-        # What happens at one instant happens in the order of these branches.
+        # What happens at one instant happens in the order of these branches, which is that of `numbers.Order`.
         if event_at == now_at:
             _happen(inputs, world, counters[NEXT_EVENT])
             counters[NEXT_EVENT] += 1

@@ -5,6 +5,8 @@ Instants and durations are int64 microseconds. This module imports nothing of si
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,3 +27,15 @@ NONE = -1
 # What a workspace's build is for, and how its job stands.
 START, STOP, DELETE = 0, 1, 2
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED = 0, 1, 2, 3, 4
+
+
+class Order(IntEnum):
+    """What comes first at one instant, in both engines. The kernel has no events for agents, and no reaper."""
+
+    EVENT = 0  # of the scenario, and changes of TTLs and schedules
+    JOB = 1  # is done; of several the one that was taken first
+    AGENT = 2  # is ready
+    CLAIM = 3  # or somebody comes back to a workspace
+    EXECUTOR = 4
+    RECONCILER = 5
+    REAPER = 6

@@ -15,11 +15,10 @@ import numpy as np
 
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
-from simkit.controlplane.clockwork import Order
 from simkit.controlplane.completion import Assignment, Build
 from simkit.core import kernel, pools
 from simkit.core.chance import happens, luck_of, mix, pick
-from simkit.core.numbers import NONE
+from simkit.core.numbers import NONE, Order
 from simkit.model import Activate, Invalidate, Pause, People, Resume, Scenario, SetSchedule, SetTTL
 from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult, Result, sessions

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from simkit.clock import MINUTE_US, SECOND_US, Zone, parse_instant, unknown_zone, zone
 from simkit.controlplane import ControlPlane, Outcome, logs
-from simkit.controlplane.clockwork import Order
 from simkit.controlplane.completion import Assignment, Build
 from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, ImportResult, Replacement, Resource, Timing
+from simkit.core.numbers import Order
 from simkit.errors import RefusedError
 from simkit.model import Preset, Schedule
 from simkit.store.database import Transaction
