@@ -188,7 +188,7 @@ def lives_of(
     crons, from_at, offset, columns = [], [], [], {}
     for name, text in (("H_AUTOSTART", autostart), ("H_QUIET_HOURS", quiet_hours)):
         columns[name] = NONE
-        if text and cron.is_weekly(text):
+        if text and cron.is_autostart(text):
             zoned = rules.zoned(cron.weekly(text), at)
             begin = sum(len(one) for one in from_at)
             crons.append([*(int(field) for field in zoned.cron), begin, begin + len(zoned.from_at)])

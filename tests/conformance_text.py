@@ -106,7 +106,7 @@ def name(given: Given) -> Any:
 
 def autostop(given: Given) -> Any:
     ttl_us = None if given["ttl"] is None else given["ttl"] * SECOND_US
-    found = rules.deadlines(
+    found = rules.start_deadlines(
         schedule_of(given), given["completed_at"] * SECOND_US, ttl_us, given["autostart"], given["quiet_hours"]
     )
     if found.is_refused:
@@ -115,7 +115,7 @@ def autostop(given: Given) -> Any:
 
 
 def next_autostart(given: Given) -> Any:
-    at, allowed, allowed_at = rules.next_start(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
+    at, allowed, allowed_at = rules.next_starts(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
     return {"next": seconds(at), "allowed": allowed, "next_allowed": seconds(allowed_at)}
 
 
@@ -148,9 +148,9 @@ def facts_of(given: Given, created_at: int, finished_at: int, next_start_at: int
 def transition(given: Given) -> Any:
     created_at, schedule = given["build_created_at"] * SECOND_US, schedule_of(given)
     next_start_at = NEVER
-    if cron.is_weekly(given["autostart"]):
-        _, _, next_start_at = rules.next_start(given["autostart"], schedule, created_at)
-    has_autostart = cron.is_weekly(given["autostart"])
+    if cron.is_autostart(given["autostart"]):
+        _, _, next_start_at = rules.next_starts(given["autostart"], schedule, created_at)
+    has_autostart = cron.is_autostart(given["autostart"])
     facts = facts_of(given, created_at, us(given, "job_completed_at"), next_start_at, has_autostart)
     rule = life.transition(facts, rules.template(schedule), given["now"] // 60 * 60 * SECOND_US)
     only_mark = "stop" if given["transition"] == "start" else ""

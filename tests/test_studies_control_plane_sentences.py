@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from control_plane_day import a_day, at
+from control_plane_day import a_day
 
 from simkit.studies.control_plane import sentences
 from simkit.studies.control_plane.interruption import Interruption

@@ -21,7 +21,7 @@ from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
 from simkit.store.database import Row, Transaction
 from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
-from simkit.workspace.rules import next_starts, template, zoned
+from simkit.workspace.rules import next_starts, start_deadlines, template, zoned
 
 _TRANSITIONS = {"start": START, "stop": STOP, "delete": DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}
@@ -151,25 +151,14 @@ def next_allowed(schedule: TemplateSchedule, autostart: str, after_at: int) -> i
 def complete_start(tx: Transaction, now_at: int, life: Life, activity: Activity) -> str:
     """Give a start build that is done its deadlines. The error with which Coder fails it if it cannot, or ""."""
     schedule = templates.schedule(tx, life.template_id)
-    found = _deadlines(schedule, life, now_at)
-    if found is None:
+    ttl_us = None if life.ttl_us == NEVER else life.ttl_us
+    deadline, max_deadline, is_refused = start_deadlines(schedule, now_at, ttl_us, life.autostart, life.quiet_hours)
+    if is_refused:
         tell(tx, now_at, life, activity, lives.NO_STOP_DAY)
         return NO_STOP_DAY_ERROR
-    deadline, max_deadline = found
     tx.update("workspace_builds", life.build_id, deadline=deadline, max_deadline=max_deadline)
     tell(tx, now_at, life._replace(deadline=deadline, max_deadline=max_deadline), activity, lives.STARTED_UP)
     return ""
-
-
-def _deadlines(schedule: TemplateSchedule, life: Life, completed_at: int) -> tuple[int, int] | None:
-    rules = template(schedule)
-    max_at, refused = _max_deadline(schedule, life.quiet_hours, completed_at)
-    if refused:
-        return None
-    start_at = _start_crossed(schedule, life.autostart, completed_at)
-    ttl_us = core.ttl_in_force(life.ttl_us, rules)
-    deadline, max_at = core.deadlines(ttl_us, start_at, max_at, completed_at)
-    return int(deadline), int(max_at)
 
 
 def _max_deadline(schedule: TemplateSchedule, quiet_hours: str, completed_at: int) -> tuple[int, bool]:
