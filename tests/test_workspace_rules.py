@@ -74,3 +74,24 @@ def test_people_are_found_by_name_and_the_first_are_those_without_one():
     assert rules.people_named(scenario()) is None
     with pytest.raises(InputError, match='there are no people "yu"; write "you"'):
         rules.people_named(both, "yu")
+
+
+def test_a_report_moves_a_deadline_once_5_percent_of_its_extension_are_over_and_to_no_later_than_the_max():
+    schedule = TemplateSchedule(activity_bump_us=HOUR_US)
+    begin = at("2026-03-02T10:00")
+    minute = HOUR_US // 60
+    first = [next(each) for each in [rules.reports(schedule, "", 8 * HOUR_US, begin + HOUR_US, NEVER, begin)] * 5]
+    assert [(each.at - begin) // minute for each in first] == [0, 1, 2, 3, 4]
+    assert [(each.after - each.before) // minute for each in first] == [0, 0, 0, 0, 4]
+    capped = rules.reports(schedule, "", 8 * HOUR_US, begin + HOUR_US, begin + HOUR_US + minute, begin + 30 * minute)
+    assert next(capped).after == begin + HOUR_US + minute
+
+
+def test_a_report_that_crosses_an_autostart_extends_by_the_whole_ttl_from_it():
+    schedule = TemplateSchedule(activity_bump_us=HOUR_US)
+    begin = at("2026-03-02T08:00")
+    report = next(rules.reports(schedule, AUTOSTART, 10 * HOUR_US, begin + HOUR_US, NEVER, begin))
+    assert local(report.next_start_at) == "2026-03-02T08:30"
+    assert local(report.after) == "2026-03-02T18:30"
+    elsewhere = rules.reports(replace(schedule, autostart_days=SATURDAY), AUTOSTART, NEVER, begin, NEVER, begin)
+    assert next(elsewhere).next_start_at == NEVER, "the template does not allow that weekday"

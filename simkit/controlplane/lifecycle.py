@@ -21,7 +21,7 @@ from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
 from simkit.store.database import Row, Transaction
 from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
-from simkit.workspace.rules import next_starts, start_deadlines, template, zoned
+from simkit.workspace.rules import next_starts, reports, start_deadlines, template, zoned
 
 _TRANSITIONS = {"start": START, "stop": STOP, "delete": DELETE}
 _USERS = {"active": core.ACTIVE, "dormant": core.DORMANT_USER, "suspended": core.SUSPENDED}
@@ -168,17 +168,6 @@ def _max_deadline(schedule: TemplateSchedule, quiet_hours: str, completed_at: in
     return int(at), bool(refused)
 
 
-def _start_crossed(schedule: TemplateSchedule, autostart: str, at: int) -> int:
-    """The next start after an instant, NEVER if there is none or its weekday is not allowed."""
-    if not autostart:
-        return NEVER
-    try:
-        start_at, allowed, _ = next_starts(autostart, schedule, at)
-    except CronError:
-        return NEVER  # Coder cannot read it and goes on without
-    return start_at if allowed else NEVER
-
-
 def report(
     tx: Transaction, now_at: int, life: Life, activity: Activity, schedule: TemplateSchedule | None = None
 ) -> Life:
@@ -191,24 +180,17 @@ def report(
         return life
     if schedule is None:
         schedule = templates.schedule(tx, life.template_id)
-    ttl_us = core.ttl_in_force(life.ttl_us, template(schedule))
-    deadline, last_at = life.deadline, at
-    start_at, known_until_at = NEVER, -NEVER
-    while at <= until_at:
-        if deadline not in (NEVER, life.max_deadline) and schedule.activity_bump_us > 0:
-            if at >= known_until_at:
-                start_at = _start_crossed(schedule, life.autostart, at)
-                # The same start is next until it is over; where none is known it is looked for again.
-                known_until_at = start_at if start_at != NEVER else at + MINUTE_US if life.autostart else NEVER
-            extension_us = core.bump_interval(at, schedule.activity_bump_us, ttl_us, start_at)
-            after = int(core.bumped_deadline(at, deadline, life.max_deadline, schedule.activity_bump_us, extension_us))
-            if after != deadline:
-                activity.bumped_at, activity.bumped_from = at, deadline
+    last_at = at + (until_at - at) // lives.REPORT_US * lives.REPORT_US
+    deadline = life.deadline
+    if deadline != NEVER and schedule.activity_bump_us > 0:
+        for each in reports(schedule, life.autostart, life.ttl_us, deadline, life.max_deadline, at):
+            if each.at > last_at or each.before == life.max_deadline:
+                break  # they end, or nothing moves it any more
+            if each.after != each.before:
+                activity.bumped_at, activity.bumped_from = each.at, each.before
                 activity.bumps += 1
-                deadline = after
-        last_at = at
-        at += lives.REPORT_US
-    activity.report_at = at
+            deadline = each.after
+    activity.report_at = last_at + lives.REPORT_US
     last_used_at = max(life.last_used_at, last_at) if life.last_used_at != NEVER else last_at
     tx.update("workspaces", life.id, last_used_at=last_used_at)
     if deadline != life.deadline:

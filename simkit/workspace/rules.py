@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from simkit.clock import NEVER
 from simkit.core import lifecycle as core
 from simkit.core.calendar import CronBits
+from simkit.core.lives import REPORT_US
 from simkit.cron import Cron, CronError, daily, weekly
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.model import People, Scenario, SetTTL, TemplateSchedule
@@ -36,17 +38,54 @@ def next_starts(autostart: str, schedule: TemplateSchedule, after_at: int) -> tu
     return int(at), bool(allowed), int(core.next_allowed_autostart(found, after_at, schedule.autostart_days))
 
 
+def start_crossed(autostart: str, schedule: TemplateSchedule, at: int) -> tuple[int, int]:
+    """(the next start after an instant, the one that activity may cross: the same, or NEVER if the template does not
+    allow its weekday); NEVER, NEVER without an autostart that Coder can read."""
+    try:
+        start_at, allowed, _ = next_starts(autostart, schedule, at) if autostart else (NEVER, False, NEVER)
+    except CronError:
+        return NEVER, NEVER
+    return start_at, start_at if allowed else NEVER
+
+
+class Report(NamedTuple):
+    """A minute's report of activity at `at`: the deadline before and after it. NEVER: unset.
+
+    `next_start_at`: the autostart that it may cross; `extension_us`: from now, if it moves the deadline.
+    """
+
+    at: int
+    before: int
+    after: int
+    next_start_at: int
+    extension_us: int
+
+
+def reports(
+    schedule: TemplateSchedule, autostart: str, ttl_us: int, deadline: int, max_at: int, first_at: int
+) -> Iterator[Report]:
+    """What each minute's report does to a start's deadline, from an instant on and without end. `ttl_us`: the
+    workspace's, NEVER for none.
+
+    The kernel's `lives.report` does the same and skips the reports that change nothing.
+    """
+    ttl_us = core.ttl_in_force(ttl_us, template(schedule))
+    at, known_until_at, start_at = first_at, -NEVER, NEVER
+    while True:
+        if known_until_at <= at:
+            known_until_at, start_at = start_crossed(autostart, schedule, at)
+        extension_us = int(core.bump_interval(at, schedule.activity_bump_us, ttl_us, start_at))
+        after = int(core.bumped_deadline(at, deadline, max_at, schedule.activity_bump_us, extension_us))
+        yield Report(at, deadline, after, start_at, extension_us)
+        deadline = after
+        at += REPORT_US
+
+
 def start_deadlines(
     schedule: TemplateSchedule, completed_at: int, ttl_us: int | None, autostart: str, quiet_hours: str
 ) -> core.Deadlines:
     """The deadlines of a start build that is done. `ttl_us` None: the workspace has no TTL. NEVER: unset."""
-    start_at = NEVER
-    if autostart:
-        try:
-            at, allowed, _ = next_starts(autostart, schedule, completed_at)
-            start_at = at if allowed else NEVER
-        except CronError:
-            pass  # Coder cannot read it and goes on without
+    _, start_at = start_crossed(autostart, schedule, completed_at)
     max_at, refused = NEVER, False
     if quiet_hours:
         max_at, refused = core.max_deadline(zoned(daily(quiet_hours), completed_at), completed_at, template(schedule))

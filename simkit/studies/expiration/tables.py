@@ -14,10 +14,10 @@ import numpy as np
 from simkit.clock import MINUTE_US, NEVER, Int64Array, Zone, parse_duration, parse_instant
 from simkit.core import lifecycle as core
 from simkit.core import lives
-from simkit.cron import CronError, daily
+from simkit.cron import daily
 from simkit.errors import Finding, InputError, Where
-from simkit.model import People, Scenario, TemplateSchedule
-from simkit.workspace.rules import next_starts, people_named, start_deadlines_of, template, ttl_at
+from simkit.model import People, Scenario
+from simkit.workspace.rules import people_named, reports, start_deadlines_of, ttl_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,29 +127,14 @@ def _reports(
     """(reported_at, deadline after it, max deadline, next start, extension, what, is_over) minute by minute."""
     schedule = scenario.schedule_at(completed_at)
     ttl_us = ttl_at(scenario, group, completed_at)
-    ttl = core.ttl_in_force(NEVER if ttl_us is None else ttl_us, template(schedule))
     found = start_deadlines_of(scenario, group, completed_at)
-    deadline, max_at, bump_us = found.deadline, found.max_deadline, schedule.activity_bump_us
-    at, crossed_at, start_at = completed_at, -NEVER, NEVER
-    while at <= until_at and at < deadline:
-        if crossed_at <= at:
-            crossed_at, start_at = _start_crossed(group.autostart, schedule, at)
-        extension_us = int(core.bump_interval(at, bump_us, ttl, start_at))
-        after = int(core.bumped_deadline(at, deadline, max_at, bump_us, extension_us))
-        what = _what(at, deadline, after, max_at, bump_us, extension_us)
-        deadline = after
-        is_over = deadline <= at + REPORT_US
-        yield at, deadline, max_at, start_at, extension_us, what, is_over
-        at += REPORT_US
-
-
-def _start_crossed(autostart: str, schedule: TemplateSchedule, at: int) -> tuple[int, int]:
-    """(the next start after an instant, the same or NEVER if the template does not allow its weekday)."""
-    try:
-        start_at, allowed, _ = next_starts(autostart, schedule, at) if autostart else (NEVER, False, NEVER)
-    except CronError:
-        return NEVER, NEVER
-    return start_at, start_at if allowed else NEVER
+    max_at, bump_us = found.max_deadline, schedule.activity_bump_us
+    given = (schedule, group.autostart, NEVER if ttl_us is None else ttl_us, found.deadline, max_at)
+    for at, before, after, start_at, extension_us in reports(*given, completed_at):
+        if at > until_at or at >= before:
+            return
+        what = _what(at, before, after, max_at, bump_us, extension_us)
+        yield at, after, max_at, start_at, extension_us, what, after <= at + REPORT_US
 
 
 def _what(at: int, before: int, after: int, max_at: int, bump_us: int, extension_us: int) -> str:
