@@ -7,17 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, format_instant, parse_instant, zone
-from simkit.model import (
-    BEHAVIOURS,
-    History,
-    Preset,
-    Reconciler,
-    Scenario,
-    Schedule,
-    TemplateVersion,
-    Workload,
-    constant,
-)
+from simkit.coder_versions import BEHAVIOURS
+from simkit.model import History, Preset, Reconciler, Scenario, Schedule, TemplateVersion, Workload, constant
 
 CLAIMS = 100_000
 ZONE = "America/New_York"

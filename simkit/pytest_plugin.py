@@ -16,9 +16,10 @@ import pytest
 from simkit.shown import visible
 
 if TYPE_CHECKING:
+    from simkit.coder_versions import Behaviour
     from simkit.errors import Finding, Findings
     from simkit.inputs.templates import Templates
-    from simkit.model import Behaviour, Preset, Scenario
+    from simkit.model import Preset, Scenario
     from simkit.runs.result import Result
     from simkit.templates.check import Test, TestFile, TestOutcome
 
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if wrong := [text for text in _variables(config) if not text.partition("=")[1]]:
         raise pytest.UsageError(f'--simkit-var: "{wrong[0]}" is not NAME=VALUE')
     if coder := _coder(config):
-        from simkit.model import behaviour_of
+        from simkit.coder_versions import behaviour_of
 
         try:
             behaviour_of(coder)

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, SECOND_US, Int64Array, Zone
+from simkit.coder_versions import Behaviour
 from simkit.cron import Cron, provider_cron
-from simkit.model import Behaviour, Preset
+from simkit.model import Preset
 
 BASE = -1
 """In place of a schedule's position: no schedule holds, the preset's base number is used."""

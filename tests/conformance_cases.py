@@ -19,9 +19,9 @@ import numpy as np
 
 from simkit import cron
 from simkit.clock import NEVER, SECOND_US
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core.numbers import CANCELED, DELETE, FAILED, PENDING, RUNNING, START, STOP, SUCCEEDED
 from simkit.model import (
-    BEHAVIOURS,
     Activate,
     History,
     Invalidate,

@@ -28,10 +28,11 @@ from conformance_cases import (
 
 from simkit import cron
 from simkit.clock import DAY_US, NEVER, SECOND_US
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import kernel
 from simkit.core.numbers import DELETE, FAILED, NONE, PENDING, RUNNING, START, STOP, SUCCEEDED
 from simkit.core.pools import B_COMPLETED, B_STATUS, B_TRANSITION, B_WORKSPACE
-from simkit.model import BEHAVIOURS, TemplateSchedule
+from simkit.model import TemplateSchedule
 from simkit.runs.simulate import run
 from simkit.store.words import REASONS
 from simkit.timeline import desired

@@ -27,11 +27,12 @@ from conformance_cases import (
 )
 
 from simkit.clock import NEVER, SECOND_US
+from simkit.coder_versions import BEHAVIOURS
 from simkit.controlplane import jobs, lifecycle, prebuilds, presets, templates, uploads, workspaces
 from simkit.controlplane.types import PREBUILDS_USER
 from simkit.core import policy
 from simkit.errors import RefusedError
-from simkit.model import BEHAVIOURS, Preset, Reconciler, TemplateSchedule
+from simkit.model import Preset, Reconciler, TemplateSchedule
 from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store.database import Database, Transaction, instant

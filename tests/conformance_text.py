@@ -26,8 +26,8 @@ from conformance_cases import (
 
 from simkit import cron, names
 from simkit.clock import NEVER, SECOND_US, UTC_ZONE
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import lifecycle as life
-from simkit.model import BEHAVIOURS
 from simkit.store import refused
 from simkit.store.connection import schema
 from simkit.timeline import desired, range_steps

@@ -24,9 +24,9 @@ from simkit.clock import (
     to_datetime,
     zone,
 )
+from simkit.coder_versions import BEHAVIOURS
 from simkit.cron import Cron, parse
 from simkit.model import (
-    BEHAVIOURS,
     Activate,
     Event,
     History,

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from promises import broken_promises
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
+from simkit.coder_versions import BEHAVIOURS
 from simkit.controlplane import ControlPlane, Outcome, jobs, prebuilds, presets, templates, workspaces
 from simkit.controlplane.completion import INSUFFICIENT_QUOTA
 from simkit.controlplane.prebuilds import MEMBERSHIP_GROUP, Prebuild
 from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, ImportResult, Resource
 from simkit.core import policy
 from simkit.errors import RefusedError
-from simkit.model import BEHAVIOURS, Preset, Reconciler, Schedule, TemplateSchedule
+from simkit.model import Preset, Reconciler, Schedule, TemplateSchedule
 from simkit.store.database import Database, Transaction
 
 TWO_AGENTS = BuildResult((Resource(agents=(Agent("one"), Agent("two"))),))

@@ -8,6 +8,7 @@ from hypothesis import given
 from scenarios import busy_week, history, scenario, scenarios
 
 from simkit.clock import HOUR_US, NEVER
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import kernel
 from simkit.core.pools import (
     B_COMPLETED,
@@ -17,7 +18,7 @@ from simkit.core.pools import (
     W_CREATED,
     W_DELETED,
 )
-from simkit.model import BEHAVIOURS, Preset, TemplateVersion
+from simkit.model import Preset, TemplateVersion
 from simkit.runs.simulate import run
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from scenarios import MONDAY_AT, scenario, scenarios
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import pools
 from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
 from simkit.core.pools import (
@@ -37,7 +38,7 @@ from simkit.core.pools import (
     W_ORDINAL,
     W_OWNER,
 )
-from simkit.model import BEHAVIOURS, Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
+from simkit.model import Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
 from simkit.runs.result import Result
 from simkit.runs.simulate import run
 

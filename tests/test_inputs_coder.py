@@ -11,33 +11,12 @@ from hypothesis import strategies as st
 
 import simkit
 from simkit.cli import main
+from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR, minor_version
 from simkit.errors import Findings, InputError
 from simkit.inputs import load
 from simkit.inputs.coder import named_version
-from simkit.model import BEHAVIOURS, DEFAULT_BEHAVIOUR, behaviour_note, behaviour_of, minor_version
 from simkit.templates.check import check
 from simkit.templates.diff import Trial, compare
-
-MODELLED = sorted((tuple(map(int, version.removeprefix("v").split("."))), version) for version in BEHAVIOURS)
-NUMBERS = st.integers(0, 99)
-
-
-@given(
-    prefix=st.sampled_from(["", "v", "V"]),
-    major=st.integers(0, 4),
-    minor=NUMBERS,
-    rest=st.sampled_from(["", ".0", ".1", ".17", ".0-rc.1", ".1-devel+0a1b2c3", ".1+0a1b2c3"]),
-)
-def test_every_way_to_write_a_version_means_the_newest_modelled_one_not_above_its_minor(prefix, major, minor, rest):
-    text = f"{prefix}{major}.{minor}{rest}"
-    below = [version for number, version in MODELLED if number <= (major, minor)]
-    if not below:
-        with pytest.raises(ValueError, match=rf"older than any modelled version; there are {', '.join(BEHAVIOURS)}"):
-            behaviour_of(text)
-        return
-    assert behaviour_of(text) is BEHAVIOURS[below[-1]]
-    assert minor_version(text) == f"v{major}.{minor}"
-    assert (behaviour_note(text) == "") == (f"v{major}.{minor}" in BEHAVIOURS)
 
 
 @given(st.text() | st.text("v2.35x-+ ", max_size=8))
@@ -73,17 +52,6 @@ def test_nothing_else_is_a_version(text: str):
     findings = Findings()
     assert named_version(text, findings) is DEFAULT_BEHAVIOUR
     assert [str(f) for f in findings] == [f'coder: "{text}" is not a version of Coder; write one such as v2.35']
-
-
-def test_a_note_says_which_rules_are_used_and_why():
-    assert behaviour_note("v2.35.1") == behaviour_note("2.24.0-rc.1") == ""
-    assert behaviour_note("v2.30.1") == (
-        "Coder v2.30 is not modelled by itself; the rules of v2.26, the newest below it, are used"
-    )
-    assert (
-        behaviour_note("v3.1")
-        == "Coder v3.1 is newer than any modelled version; the rules of v2.35, the newest, are used"
-    )
 
 
 def test_a_note_is_told_once_however_many_places_give_rise_to_it():

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from scenarios import MONDAY_AT, scenario
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, UTC_ZONE, Zone
+from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR
 from simkit.model import (
-    BEHAVIOURS,
-    DEFAULT_BEHAVIOUR,
     HOURS_PER_WEEK,
     Activate,
     Distribution,

@@ -8,8 +8,9 @@ from hypothesis import given as drawn
 from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import pools
-from simkit.model import BEHAVIOURS, Preset, Scenario, TemplateVersion, Workload, constant
+from simkit.model import Preset, Scenario, TemplateVersion, Workload, constant
 from simkit.runs.measures import measures, measures_by_hour
 from simkit.runs.simulate import run
 

@@ -11,7 +11,8 @@ from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortni
 
 import simkit
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER
-from simkit.model import BEHAVIOURS, Preset, Scenario, Workload, constant
+from simkit.coder_versions import BEHAVIOURS
+from simkit.model import Preset, Scenario, Workload, constant
 from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save

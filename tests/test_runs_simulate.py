@@ -10,11 +10,11 @@ from hypothesis import given
 from scenarios import MONDAY_AT, busy_week, history, scenario, scenarios, tables_digest
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, Zone
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import pools
 from simkit.errors import RunError
 from simkit.limits import MAX_SEED
 from simkit.model import (
-    BEHAVIOURS,
     HOURS_PER_WEEK,
     Activate,
     Invalidate,

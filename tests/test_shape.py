@@ -32,6 +32,7 @@ LAYERS = (
     ("simkit.demand", "simkit.store"),
     ("simkit.timeline",),
     ("simkit.model",),
+    ("simkit.coder_versions",),
     ("simkit.cron", "simkit.times"),
     ("simkit.clock",),
     ("simkit.core",),
@@ -72,7 +73,7 @@ TESTED_ELSEWHERE = {
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.hcl": "test_inputs_terraform",
     "simkit.inputs.history": "test_inputs_scenario",
-    "simkit.inputs.measures": "test_inputs_scenario",
+    "simkit.inputs.quantities": "test_inputs_scenario",
     "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
     "simkit.runs.result": "test_runs_simulate",
     "simkit.runs.static": "test_store",  # the tables that a run did not move, as they are stored

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simkit.clock import MINUTE_US, UTC_ZONE, Zone, format_instant, parse_instant, zone
+from simkit.coder_versions import BEHAVIOURS
 from simkit.cron import provider_cron
 from simkit.errors import NOWHERE
-from simkit.model import BEHAVIOURS, Preset, Schedule
+from simkit.model import Preset, Schedule
 from simkit.templates.check.days import parse_every, parse_over
 from simkit.templates.check.run import bad_spans
 from simkit.templates.check.types import Bound, DesiredExpectation

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simkit.clock import SECOND_US, format_instant, zone
+from simkit.coder_versions import BEHAVIOURS
 from simkit.errors import Findings, Where
-from simkit.model import BEHAVIOURS
 from simkit.templates.check import read_test_file
 from simkit.templates.check.types import Bound, DesiredExpectation, MetricExpectation, NeverExpectation
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from simkit.cli import main
 from simkit.clock import HOUR_US, MINUTE_US, parse_instant, zone
+from simkit.coder_versions import DEFAULT_BEHAVIOUR
 from simkit.errors import InputError
-from simkit.model import DEFAULT_BEHAVIOUR, Preset, Schedule, Workload, constant
+from simkit.model import Preset, Schedule, Workload, constant
 from simkit.shown import visible_lines
 from simkit.templates.diff import FORMATS, Difference, Trial, compare
 from simkit.templates.diff import sides as sides_module

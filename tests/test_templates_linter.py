@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
+from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR
 from simkit.core.policy import Pool, reconcile
 from simkit.errors import Where
 from simkit.model import (
-    BEHAVIOURS,
-    DEFAULT_BEHAVIOUR,
     Activate,
     People,
     Preset,

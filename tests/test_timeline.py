@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scenarios import MONDAY_AT, Range, Span, ranges, spans
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, parse_instant
+from simkit.coder_versions import BEHAVIOURS
 from simkit.cron import parse
-from simkit.model import BEHAVIOURS, Preset, Schedule
+from simkit.model import Preset, Schedule
 from simkit.timeline import (
     BASE,
     Overlap,

@@ -17,6 +17,7 @@ from simkit.clock import (
     parse_instant,
     zone_database_version,
 )
+from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR, Behaviour, behaviour_of
 from simkit.controlplane import (
     agents,
     completion,
@@ -31,13 +32,7 @@ from simkit.controlplane.clockwork import Agenda, Ticks
 from simkit.controlplane.types import PREBUILDS_USER, BuildResult, ImportResult, JobType
 from simkit.core.numbers import Order
 from simkit.errors import RefusedError
-from simkit.model import (
-    BEHAVIOURS,
-    DEFAULT_BEHAVIOUR,
-    Behaviour,
-    Reconciler,
-    behaviour_of,
-)
+from simkit.model import Reconciler
 from simkit.store.database import Database, Transaction
 from simkit.timeline import Steps, desired
 from simkit.version import __version__

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from simkit.clock import NEVER, SECOND_US, from_datetime
+from simkit.coder_versions import Behaviour
 from simkit.controlplane import jobs, workspaces
 from simkit.controlplane.types import PREBUILDS_USER
 from simkit.core import policy
 from simkit.errors import RefusedError
-from simkit.model import Behaviour, Reconciler
+from simkit.model import Reconciler
 from simkit.store.database import Row, Transaction
 
 MEMBERSHIP_GROUP = "coderprebuiltworkspaces"

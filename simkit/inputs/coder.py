@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_note, behaviour_of
 from simkit.errors import VERSION_NOTE, Findings, Where
 from simkit.inputs.document import Value
-from simkit.model import DEFAULT_BEHAVIOUR, Behaviour, behaviour_note, behaviour_of
 
 
 def named_version(text: str | None, findings: Findings, where: Where | None = None) -> Behaviour:

@@ -11,7 +11,7 @@ from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_duration
 from simkit.cron import daily
 from simkit.inputs.document import Value
 from simkit.inputs.history import read_sessions
-from simkit.inputs.measures import HOURS_KEYS, distribution, hours_of_week, preset_of
+from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
     MAX_WORKSPACE_TTL_US,

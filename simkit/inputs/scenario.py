@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from simkit.clock import HOUR_US, UTC_ZONE, Zone
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version, written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
-from simkit.inputs.measures import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
+from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
 from simkit.inputs.terraform import from_outside
 from simkit.limits import MAX_DAEMONS
 from simkit.model import (
-    DEFAULT_BEHAVIOUR,
     Activate,
-    Behaviour,
     ClaimOrder,
     Demand,
     Event,

@@ -24,11 +24,11 @@ from simkit.clock import (
     to_datetime,
     zone,
 )
+from simkit.coder_versions import BEHAVIOURS, Behaviour
 from simkit.cron import Cron, CronError, first_detected_overlap, provider_cron
 from simkit.errors import Finding, Findings, Where
 from simkit.inputs.coder import named_version
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
-from simkit.model import BEHAVIOURS, Behaviour
 from simkit.timeline import BASE, Steps, local_hours, matching_steps, range_steps
 from simkit.times import hours_text, short_weekday, weekday_date, weekday_instant
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import pairwise
 
 from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, format_duration
+from simkit.coder_versions import Behaviour
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
 from simkit.inputs.coder import named_version
-from simkit.model import HOURS_PER_WEEK, Behaviour, People, Preset, Scenario, Schedule, Workload
+from simkit.model import HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
 from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly, runs
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant

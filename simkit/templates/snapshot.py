@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simkit.clock import Zone, to_datetime
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of, minor_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version, note_version
 from simkit.inputs.hcl import PRESET, TERRAFORM
@@ -21,7 +22,7 @@ from simkit.inputs.preset import Given
 from simkit.inputs.templates import Contents, Templates
 from simkit.inputs.terraform import from_outside
 from simkit.inputs.text import read_text
-from simkit.model import DEFAULT_BEHAVIOUR, Behaviour, Preset, behaviour_of, minor_version
+from simkit.model import Preset
 from simkit.shown import visible
 from simkit.templates.find import Found, find
 from simkit.timeline import BASE, schedule_steps

@@ -22,20 +22,12 @@ from simkit.clock import (
     zone,
     zone_names,
 )
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.cron import Cron, provider_cron
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
-from simkit.model import (
-    DEFAULT_BEHAVIOUR,
-    Behaviour,
-    Preset,
-    Profile,
-    Reconciler,
-    Scenario,
-    Schedule,
-    TemplateVersion,
-)
+from simkit.model import Preset, Profile, Reconciler, Scenario, Schedule, TemplateVersion
 from simkit.runs.simulate import run
 from simkit.store import ask
 from simkit.templates.explainer import ClockChange, explain

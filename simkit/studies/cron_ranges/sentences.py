@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simkit.clock import SECOND_US, format_duration, to_datetime
+from simkit.coder_versions import DEFAULT_BEHAVIOUR
 from simkit.cron import provider_cron
-from simkit.model import DEFAULT_BEHAVIOUR, Workload
+from simkit.model import Workload
 from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days
 from simkit.studies.cron_ranges.readings import overlaps as overlaps_of
 from simkit.studies.tables import Table

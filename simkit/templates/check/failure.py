@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from simkit.clock import DAY_US, HOUR_US, Zone, format_duration, to_datetime
+from simkit.coder_versions import BEHAVIOURS, Behaviour
 from simkit.cron import Cron, provider_cron
 from simkit.errors import NOWHERE, Finding
 from simkit.estimates import CONFIDENCE
-from simkit.model import BEHAVIOURS, Behaviour, Preset
+from simkit.model import Preset
 from simkit.shown import joined, visible
 from simkit.templates.check.metrics import METRICS, Metric, Verdict
 from simkit.templates.check.types import (

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import Findings, did_you_mean
 from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
@@ -19,17 +20,7 @@ from simkit.inputs.history import read_history
 from simkit.inputs.scenario import ScenarioReader
 from simkit.inputs.templates import Templates
 from simkit.limits import MAX_DAEMONS, MAX_SEED
-from simkit.model import (
-    DEFAULT_BEHAVIOUR,
-    Behaviour,
-    Demand,
-    History,
-    Preset,
-    Reconciler,
-    Scenario,
-    TemplateVersion,
-    Workload,
-)
+from simkit.model import Demand, History, Preset, Reconciler, Scenario, TemplateVersion, Workload
 from simkit.templates.check.days import FIRST_YEAR, LAST_YEAR, parse_every, parse_over
 from simkit.templates.check.metrics import METRICS
 from simkit.templates.check.types import (

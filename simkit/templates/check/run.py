@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simkit.clock import DAY_US, parse_instant, to_datetime, zone_database_version
+from simkit.coder_versions import Behaviour
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
 from simkit.inputs.terraform import from_outside
-from simkit.model import Behaviour, Preset, Workload
+from simkit.model import Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined
 from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure

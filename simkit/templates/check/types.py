@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from simkit.clock import Zone
+from simkit.coder_versions import Behaviour
 from simkit.errors import Finding, Where
-from simkit.model import Behaviour, Preset, Scenario
+from simkit.model import Preset, Scenario
 
 Status = Literal[0, 1, 2]
 """0: all is well. 1: a test failed. 2: an input cannot be used."""

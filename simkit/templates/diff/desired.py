@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from simkit.clock import HOUR_US, WEEK_US, WEEKDAYS, Zone, format_duration
+from simkit.coder_versions import Behaviour
 from simkit.errors import Where
-from simkit.model import Behaviour
 from simkit.templates.diff.sides import Key, Written
 from simkit.templates.diff.types import ClockDay, FieldChange, Kind, Period, PresetChange
 from simkit.templates.explainer import YEAR_US

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from simkit.clock import UTC_ZONE
+from simkit.coder_versions import Behaviour
 from simkit.errors import NOWHERE, VERSION_NOTE, Finding, Findings, InputError, Where
 from simkit.estimates import mean_interval
 from simkit.inputs import load
 from simkit.inputs.history import read_history
-from simkit.model import Activate, Behaviour, History, Preset, Scenario, TemplateVersion
+from simkit.model import Activate, History, Preset, Scenario, TemplateVersion
 from simkit.runs.measures import Measures, measures
 from simkit.runs.simulate import replicate
 from simkit.templates.diff.desired import midnight

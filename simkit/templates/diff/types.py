@@ -7,8 +7,9 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from simkit.clock import Zone
+from simkit.coder_versions import Behaviour
 from simkit.errors import Finding, Where
-from simkit.model import Behaviour, Workload
+from simkit.model import Workload
 
 WEEKS = 4
 Kind = Literal["added", "removed", "changed", "unchanged"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simkit.clock import DAY_US, HOUR_US, Zone, to_datetime
-from simkit.model import DEFAULT_BEHAVIOUR
+from simkit.coder_versions import DEFAULT_BEHAVIOUR
 from simkit.templates.diff.types import Difference, Effect, FieldChange, Paired, Period, PresetChange
 from simkit.times import in_column, utc_offset, weekday_date
 
