@@ -42,7 +42,9 @@ EVERY_DAY = {
     ("transition", "control plane"): range(0, 4500, 15),
     ("autostop", "control plane"): range(0, 3500, 10),
 }
-"""The cases that the usual suite puts, where all of them take long; the slow test puts all."""
+"""The cases that the usual suite puts, where all of them take long."""
+PLAYED_WHOLE = [known for known in KINDS if (known.kind, known.who) in EVERY_DAY and known.file != "lifecycle"]
+"""Of those the slow test puts all; every case of a lifecycle is put to the kernel and to the rule itself each time."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +73,7 @@ def test_the_answer_is_coders(file, kind, who, record_property):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("file", "kind", "who"), [known for known in KINDS if (known.kind, known.who) in EVERY_DAY])
+@pytest.mark.parametrize(("file", "kind", "who"), PLAYED_WHOLE)
 def test_every_answer_is_coders(file, kind, who, record_property):
     assert_equal(f"{file} {kind}, {who}, all", kind, cases(file)[kind], WHO[who][kind], record_property)
 
