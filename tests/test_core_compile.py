@@ -189,3 +189,15 @@ def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path):
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].split()[0] for process in both] == ["6", "6"]
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "6 1\n"
+
+
+def test_what_was_compiled_is_remembered_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiling, "_DIRECTORY", tmp_path)
+    monkeypatch.setattr(compiling.numba.config, "DISABLE_JIT", 0)
+    assert compiling.will_compile("pools")
+    compiling.compiled("pools")
+    assert not compiling.will_compile("pools")
+    assert compiling.will_compile("people")
+    monkeypatch.setattr(compiling, "_DIRECTORY", None)
+    assert compiling.will_compile("pools"), "nothing is kept"
+    compiling.compiled("pools")

@@ -16,6 +16,7 @@ from simkit.shown import visible
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simkit.model import Scenario
     from simkit.store import Storable
 
 
@@ -47,12 +48,22 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
         if engine == "kernel"
         else (simkit.run_reference(loaded, seed, replication) for replication in range(replications))
     )
+    if engine == "kernel":
+        _say_if_it_compiles(loaded)
     results = _simulated(runs, replications)
     if out is not None:
         simkit.save(out, results)
     console_for().print(_summary(simkit.ask(results, "summary"), loaded.name, seed, replications))
     if out is not None:
         echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
+
+
+def _say_if_it_compiles(scenario: Scenario) -> None:
+    """A person who watches is told why nothing happens for a while."""
+    from simkit.runs.simulate import will_compile
+
+    if console_for(stderr=True).is_terminal and will_compile(scenario):
+        echo("compiling the event loop, once, about 20 s", err=True)
 
 
 def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
@@ -73,6 +84,8 @@ def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> 
 
     many = f", {replications} replications" if replications > 1 else ""
     table = Table(title=f"{cell(title)}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
+    if console_for().width < 100:
+        table.padding = (0, 1, 0, 0)  # names and numbers need the room more
     table.add_column("\npreset", overflow="fold")  # a long name takes lines, and no room from numbers
     columns: list[tuple[str, str, Callable[[float], str]]] = [
         ("claims", "\nclaims", _count),

@@ -51,6 +51,19 @@ def _cache_directory() -> Path | None:
 _DIRECTORY = _cache_directory()
 
 
+def will_compile(kind: str) -> bool:
+    """Will the next simulation of this kind ("pools" or "people") compile first, as far as `compiled` was told?"""
+    config: Any = numba.config
+    return not config.DISABLE_JIT and (_DIRECTORY is None or not (_DIRECTORY / f"compiled-{kind}").exists())
+
+
+def compiled(kind: str) -> None:
+    """Remember that code for this kind of simulation is kept."""
+    if _DIRECTORY is not None and will_compile(kind):
+        with suppress(OSError):
+            (_DIRECTORY / f"compiled-{kind}").touch()
+
+
 class _Place(_caching.CompileResultCacheImpl):  # type: ignore[misc]
     """Keeps code in our directory or nowhere: beside the source, where numba goes next, its key would not be ours."""
 

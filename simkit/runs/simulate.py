@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from simkit.core import kernel
+from simkit.core.compile import compiled
+from simkit.core.compile import will_compile as not_compiled
 from simkit.model import Scenario
 from simkit.runs.givens import givens
 from simkit.runs.result import KernelResult
@@ -15,7 +17,19 @@ from simkit.runs.result import KernelResult
 def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult:
     """Simulate a scenario once. Raises RunError."""
     given = givens(scenario, seed, replication)
-    return KernelResult(given, kernel.simulate(given.inputs, given.people))
+    result = KernelResult(given, kernel.simulate(given.inputs, given.people))
+    compiled(kind_of(scenario))
+    return result
+
+
+def will_compile(scenario: Scenario) -> bool:
+    """Will the next run of the scenario compile the event loop first? That takes some 20 seconds, once."""
+    return not_compiled(kind_of(scenario))
+
+
+def kind_of(scenario: Scenario) -> str:
+    """Which event loop it takes: the one without people is smaller."""
+    return "people" if scenario.people else "pools"
 
 
 def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[KernelResult]:
