@@ -12,7 +12,7 @@ READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-slow test-oldest smoke bench lint lock setup clean
+.PHONY: help demo test test-slow test-longest test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ test: $(READY) ## Run the tests, but for the slow ones, two at a time
 
 test-slow: $(READY) ## Run the slow tests alone, two at a time
 	$(PY) -m pytest -n 2 -m slow
+
+test-longest: $(READY) ## Run what takes longer still: every pool of Coder's answers, row by row
+	$(PY) -m pytest -n 2 -m longest
 
 # Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.
 test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support
