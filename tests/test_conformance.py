@@ -44,8 +44,8 @@ EVERY_DAY = {
 }
 """The cases that the usual suite puts, where all of them take long."""
 PLAYED_WHOLE = [known for known in KINDS if (known.kind, known.who) in EVERY_DAY and known.file != "lifecycle"]
-"""All of those are put by a slow test, or by the longest; every case of a lifecycle is put to the kernel and to the rule
-itself each time."""
+"""A slow test, or the longest, puts all of those; every case of a lifecycle is put to the kernel and to the rule itself
+each time."""
 
 
 @pytest.fixture(autouse=True)
