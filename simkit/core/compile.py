@@ -15,16 +15,17 @@ import platform
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
 import numpy as np
 import platformdirs
-from numba.core import caching
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_caching: Any = caching  # it carries no types
+_numba: Any = numba  # it carries no types
+_core: Any = _numba.core
+_config: Any = _numba.config
 
 
 def source_digest() -> str:
@@ -53,8 +54,7 @@ _DIRECTORY = _cache_directory()
 
 def will_compile(kind: str) -> bool:
     """Will the next simulation of this kind ("pools" or "people") compile first, as far as `compiled` was told?"""
-    config: Any = numba.config
-    return not config.DISABLE_JIT and (_DIRECTORY is None or not (_DIRECTORY / f"compiled-{kind}").exists())
+    return not _config.DISABLE_JIT and (_DIRECTORY is None or not (_DIRECTORY / f"compiled-{kind}").exists())
 
 
 def compiled(kind: str) -> None:
@@ -64,13 +64,13 @@ def compiled(kind: str) -> None:
             (_DIRECTORY / f"compiled-{kind}").touch()
 
 
-class _Place(_caching.CompileResultCacheImpl):  # type: ignore[misc]
+class _Place(_core.caching.CompileResultCacheImpl):  # type: ignore[misc]
     """Keeps code in our directory or nowhere: beside the source, where numba goes next, its key would not be ours."""
 
-    _locator_classes = (_caching.UserProvidedCacheLocator,)
+    _locator_classes = (_core.caching.UserProvidedCacheLocator,)
 
 
-class _Files(_caching.IndexDataCacheFile):  # type: ignore[misc]
+class _Files(_core.caching.IndexDataCacheFile):  # type: ignore[misc]
     """An index and files of code as numba writes them; each file of code has a digest, and says what it is the code of.
 
     Damaged code can end the process, and numba lets two processes that write at once give one file to two keys.
@@ -107,7 +107,7 @@ class _Files(_caching.IndexDataCacheFile):  # type: ignore[misc]
         return hashlib.sha256(place.encode() + b"\0" + code).digest()
 
 
-class _Kept(_caching.FunctionCache):  # type: ignore[misc]
+class _Kept(_core.caching.FunctionCache):  # type: ignore[misc]
     """Code of a function that is kept from one process to the next. Nothing fails because of it."""
 
     _impl_class = _Place
@@ -127,47 +127,125 @@ def jit(function: _F) -> _F:
 
     Compiled code borrows its arrays and makes none: counting references took half of a run's time.
     """
-    return _kept(_compiled(function))
+    compiled = _kept(_compiled(function))
+    if compiled is not function:
+        _call_instead(compiled, called(function))  # compiled code has no use for what Python needs to call it
+    return compiled
 
 
 def part(function: _F) -> _F:
     """Compile a function into those that call it, and into nothing else: Python cannot call it.
 
-    Half of a cold start went into wrappers that nobody used, half of a run into handing the tables' 50 fields from
-    function to function.
+    Half of a run's time went into handing the tables' 50 fields from function to function.
     """
-    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+    return called(function, forceinline=True)
 
 
-def called(function: _F) -> _F:
-    """Like `part`, but compiled once and called: for what stands in many places and runs seldom.
+def called(function: _F, forceinline: bool = False) -> _F:
+    """Like `part`, but compiled once and called: for what is big, stands in several places and runs seldom.
 
-    With people in a run, inlining all of it took 35 s to compile in place of some.
+    With people in a run, inlining all of it took twice as long to compile.
     """
-    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _compiled(function, pipeline_class=_IntoCallers, forceinline=forceinline, **wrappers)
 
 
-def _compiled(function: _F, **options: bool) -> _F:
-    config: Any = numba.config
-    if config.DISABLE_JIT:
+def _compiled(function: _F, **options: Any) -> _F:
+    if _config.DISABLE_JIT:
         return function
     # `_nrt` is how numba switches its reference counting off; the function then cannot allocate.
-    given: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, **options}
-    compiled: _F = numba.njit(**given)(function)
-    return compiled
+    compiled = _numba.njit(nogil=True, error_model="numpy", _nrt=False, **options)(function)
+    compiled._compiler._customize_flags = _Options
+    _call_instead(compiled, compiled)
+    return cast(_F, compiled)
+
+
+def _call_instead(compiled: Any, other: Any) -> None:
+    """Compiled code that calls `compiled` calls `other`, and one code of it for all whole numbers.
+
+    Numba would compile it once more for each constant that it is given.
+    """
+    template = type(other).get_call_template
+
+    def call_template(args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        wide = {name: _core.types.unliteral(of) for name, of in named.items()}
+        return template(other, tuple(map(_core.types.unliteral, args)), wide)
+
+    compiled.get_call_template = call_template
+    compiled.get_overload = other.get_overload
+
+
+class _Options(_core.compiler.Flags):  # type: ignore[misc]
+    """A function's options as numba has them, compared faster.
+
+    Numba looks up each operator under all of them, and makes a dictionary of them each time that it compares them.
+    """
+
+    __slots__ = ()
+    _HASH = hash(tuple(sorted(_core.compiler.Flags.options)))
+
+    def __hash__(self) -> int:
+        return self._HASH
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _core.compiler.Flags) and self._values == other._values:
+            return True
+        return bool(super().__eq__(other))  # an option that is not given is as good as its default
+
+
+class _Library(_core.codegen.JITCodeLibrary):  # type: ignore[misc]
+    """Code that is linked into a function that Python calls, and is optimised and becomes machine code only there.
+
+    Numba does both for every function, and again in each that calls it: half of a cold start.
+    """
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+@_core.compiler_machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(_core.typed_passes.NativeLowering):  # type: ignore[misc]
+    """Numba's last step, which ends with such a library in place of machine code."""
+
+    _name = "lowering_into_callers"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        lowered = state.cr
+        module, name, keep = lowered.fndesc.lookup_module(), state.func_id.func_name, (state.library,)
+        # Under this object, which is a function at no address, numba finds the code that it links into others.
+        nowhere = _numba._dynfunc.make_function(module, name, "", 0, lowered.env, keep)
+        state.targetctx.insert_user_function(nowhere, lowered.fndesc, [state.library])
+        state.cr = lowered._replace(cfunc=nowhere)
+        return True
+
+
+class _IntoCallers(_core.compiler.CompilerBase):  # type: ignore[misc]
+    """Numba's steps but for the last."""
+
+    def define_pipelines(self) -> list[Any]:
+        manager = _core.compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        native = _core.typed_passes.NativeLowering
+        manager.passes = [(_Lowering if step is native else step, what) for step, what in manager.passes]
+        manager.finalize()
+        return [manager]
 
 
 def _kept(function: _F) -> _F:
     """A compiled function whose code is kept, if there is a place for it."""
-    config: Any = numba.config
-    if config.DISABLE_JIT or _DIRECTORY is None:
+    if _config.DISABLE_JIT or _DIRECTORY is None:
         return function
     compiled: Any = function
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(_DIRECTORY)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(_DIRECTORY)
     try:
         with suppress(RuntimeError, OSError):  # its directory can have become unwritable
             compiled._cache = _Kept(compiled.py_func)
     finally:
-        config.CACHE_DIR = before
+        _config.CACHE_DIR = before
     return function

@@ -252,7 +252,7 @@ def status_of(lives: Lives, person: int, now_at: int) -> int:
     return SUSPENDED if lives.people[person, H_SUSPENDED_AT] <= now_at else ACTIVE
 
 
-@called
+@part
 def start_crossed(lives: Lives, person: int, at: int) -> int:
     """The next start after an instant, NEVER if there is none or its weekday is not allowed."""
     h = lives.people[person]
@@ -267,7 +267,7 @@ def start_crossed(lives: Lives, person: int, at: int) -> int:
     return h[H_CROSSED] if h[H_ALLOWED] == 1 else NEVER
 
 
-@called
+@part
 def complete_start(lives: Lives, person: int, claim: int, build: int, now_at: int) -> bool:
     """Give a start build that is done its deadlines. False: Coder cannot complete it (no day to stop on)."""
     template = template_of(lives, person)
@@ -324,7 +324,7 @@ def report(lives: Lives, person: int, claim: int, build: int, now_at: int) -> No
         at += max(REPORT_US, -(-(due_at - at) // REPORT_US) * REPORT_US)
 
 
-@called
+@part
 def facts_of(
     lives: Lives,
     person: int,
@@ -386,7 +386,7 @@ def due_at(lives: Lives, person: int, facts: Facts, now_at: int) -> int:
     return max(at, first_at)
 
 
-@called
+@part
 def work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
     h = lives.people[person]
     if status_of(lives, person, now_at) == SUSPENDED:
@@ -474,7 +474,7 @@ def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason:
     return build
 
 
-@called
+@part
 def begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
     """An owned workspace's start build is done: it fails, or it gets its deadlines and its owner is connected."""
     claim = world.workspaces[w, W_OWNER]
@@ -499,7 +499,7 @@ def begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) 
     h[H_REPORT] = row[B_READY]
 
 
-@called
+@part
 def go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
     """A job of an owned workspace is done: who waited for it goes on, and the executor knows when to look again."""
     claim = world.workspaces[w, W_OWNER]
@@ -597,7 +597,7 @@ def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
         set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
 
 
-@called
+@part
 def change(world: World, lives: Lives, i: int) -> None:
     """A person's TTL or a template's schedule changes."""
     x = lives.changes[i]
@@ -643,7 +643,7 @@ def change(world: World, lives: Lives, i: int) -> None:
         set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
 
 
-@called
+@part
 def look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
     """The executor's tick: at everybody who is due, or at everybody, in order."""
     lives.counters[TICKED_AT] = now_at
@@ -656,7 +656,7 @@ def look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
             _execute(world, lives, first_due(lives), now_at)
 
 
-@called
+@part
 def end_lives(inputs: Inputs, world: World, lives: Lives, end_at: int) -> None:
     """What agents have reported until the window ends."""
     for person in range(lives.people.shape[0]):
