@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import people, week, year
+from benchmarks import many_presets, people, week, year
 from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
 from benchmarks.memory import peak_megabytes
@@ -174,8 +175,22 @@ def command() -> None:
     line("simkit run, start of process to stored file", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 3 s")
 
 
+def check() -> None:
+    """`simkit check` of many presets, start of process to its end, as a multiple of SimPy's year in between."""
+    peer = given(run(year.scenario()))
+    with tempfile.TemporaryDirectory() as folder:
+        simkit_check = [sys.executable, "-m", "simkit.cli", "check", *many_presets.write(Path(folder))]
+        seconds, peer_s = [], []
+        for _ in range(3):
+            peer_s += timed(lambda: Deployment(peer).run(), 1)[1]
+            seconds += timed(partial(subprocess.run, simkit_check, cwd=folder, check=True, capture_output=True), 1)[1]
+    line("simkit check, 500 presets, 500 tests of a year", f"{min(seconds):.2f} s", f"{spread(seconds)}; aim 10 s")
+    line("ratio to SimPy's year (best to best)", f"{min(seconds) / min(peer_s):.1f}")
+
+
 BENCHMARKS = {
-    benchmark.__name__: benchmark for benchmark in (compare, answers, lifecycle, reference, memory, start, command)
+    benchmark.__name__: benchmark
+    for benchmark in (compare, answers, lifecycle, reference, memory, start, command, check)
 }
 
 

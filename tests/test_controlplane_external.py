@@ -75,15 +75,10 @@ def test_a_shell_can_read_the_script(system: str, architecture: str, url: str) -
     script = external.init_script(system, architecture, url)
     assert f"/bin/coder-{system}-{architecture}" in script
     assert "@" not in script, "a placeholder is left"
-    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-@pytest.mark.parametrize("url", ["", URL])
-def test_shellcheck_has_nothing_to_say(url: str) -> None:
-    script = external.init_script("linux", "amd64", url)
-    checked = subprocess.run(["shellcheck", "-"], input=script, text=True, capture_output=True, check=False)
-    assert (checked.returncode, checked.stdout) == (0, "")
+    readers = [["sh", "-n"]] + ([["shellcheck", "-"]] if shutil.which("shellcheck") else [])
+    for reader in readers:
+        read = subprocess.run(reader, input=script, text=True, capture_output=True, check=False)
+        assert (read.returncode, read.stdout) == (0, ""), reader
 
 
 def run_script(tmp_path: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
