@@ -117,7 +117,7 @@ class SimkitFile(pytest.File):
 def _templates(config: pytest.Config) -> Templates:
     """Those that were read already, whatever the file."""
     from simkit.inputs.templates import Templates
-    from simkit.inputs.terraform import from_outside
+    from simkit.inputs.variables import from_outside
 
     if _TEMPLATES not in config.stash:
         config.stash[_TEMPLATES] = Templates(from_outside(dict(text.split("=", 1) for text in _variables(config))))
@@ -197,7 +197,7 @@ def simkit_presets(request: pytest.FixtureRequest) -> PresetsOf:
     def presets(path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]:
         from simkit.errors import InputError
         from simkit.inputs.templates import read_template
-        from simkit.inputs.terraform import from_outside
+        from simkit.inputs.variables import from_outside
 
         contents = read_template(request.path.parent / path, from_outside(variables or {}))
         if problems := (*contents.errors, *contents.undeclared):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from simkit.inputs.templates import Templates, read_template
-from simkit.inputs.terraform import from_outside
+from simkit.inputs.variables import from_outside
 
 PRESET = 'data "coder_workspace_preset" "{0}" {{\n  name = "{0}"\n  prebuilds {{\n    instances = {1}\n  }}\n}}\n'
 BASE = 'variable "base" {\n  default = 1\n}\n'

@@ -9,7 +9,8 @@ import pytest
 from simkit.clock import SECOND_US
 from simkit.errors import Findings, Where
 from simkit.inputs.preset import GivenPreset, read_presets
-from simkit.inputs.terraform import from_outside, read_terraform
+from simkit.inputs.terraform import read_terraform
+from simkit.inputs.variables import from_outside
 from simkit.model import Preset, Schedule
 
 BLOCKS = """\
@@ -238,17 +239,21 @@ def test_a_single_file_gives_its_own_presets_and_a_directory_gives_all(template)
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("max(1, 2)", "instances = max(1, 2): cannot be worked out here (functions are Terraform's); give the value"),
-        ("1 + 1", "instances = 1 + 1: cannot be worked out here (arithmetic is Terraform's)"),
-        ("true ? 1 : 0", "instances = true ? 1 : 0: cannot be worked out here (conditions are Terraform's)"),
-        ("data.x.y.z", "instances = data.x.y.z: cannot be worked out here (only Terraform knows it)"),
+        ("data.a.b.z", "data.a.b.z is known only when a workspace is built; give it with --var data.a.b.z=value, or "
+         "check the plan itself: terraform show -json PLANFILE > plan.json, simkit check plan.json"),
+        ("data.a.c.z", 'data.a.c.z is not declared; write "data.a.b"'),
+        ("max(1, data.a.b.z)", "instances = max(1, data.a.b.z): data.a.b.z is known only when a workspace is built"),
+        ("maxx(1, 2)", 'Terraform has no function maxx; write "max"'),
+        ("max(1, [])", "max(1, []) needs a number, got a list; write a number"),
+        ("1 / 0", "instances = 1 / 0: divides by zero"),
+        ("timestamp()", "timestamp() is another value each time; give the value itself, or check the plan"),
+        ("[1, 2][2]", 'there is no "2" in it; write one that is there'),
         ("var.n", "instances = var.n: var.n has no default; give it with --var n=value"),
         ("local.m", "instances = local.m: var.n has no default; give it with --var n=value"),
-        ("local.f", "local.f is min(3, 4), which cannot be worked out here (functions are Terraform's); give it with "
-         "--var local.f=value"),
-        ("local.g", "local.f is min(3, 4), which cannot"),
-        ("local.a", "instances = local.a: local.a is local.b, which refers to itself; give it with --var local.a="),
-        ("local.o.x", "instances = local.o.x: refers to itself; give the value itself"),
+        ("local.f", "local.f: timestamp() is another value each time; give it with --var local.f=value, or check"),
+        ("local.g", "local.g: timestamp() is another value each time; give it with --var local.f=value, or check"),
+        ("local.a", "instances = local.a: local.a refers to itself; give it with --var local.b="),
+        ("local.o.x", "instances = local.o.x: local.o refers to itself; give the value itself"),
         ("local.o.y", 'instances = local.o.y: there is no "y" in it'),
         ("local.ff", 'instances = local.ff: local.ff is not declared; write "local.f"'),
         ("var.nn", 'instances = var.nn: var.nn is not declared; write "var.n"'),
@@ -261,9 +266,10 @@ def test_a_single_file_gives_its_own_presets_and_a_directory_gives_all(template)
 def test_what_cannot_be_worked_out_says_how_to_give_it(template, value, problem):
     more = """\
 variable "n" {}
+data "a" "b" {}
 locals {
   m = var.n
-  f = min(3, 4)
+  f = timestamp()
   g = local.f
   a = local.b
   b = local.a
@@ -298,24 +304,17 @@ def test_a_variable_of_the_wrong_type_is_told(template):
 
 
 def test_count_0_leaves_a_preset_out_and_1_keeps_it(template):
-    text = (BLOCKS + pool("instances = 1")).replace("  default = true", "  count = var.on ? 1 : 0")
-    assert "count = var.on ? 1 : 0: cannot be worked out here" in problems(template(main=text))[0]
-    text = text.replace("var.on ? 1 : 0", "local.on") + "locals { on = false ? 1 : 0 }\n"
+    text = BLOCKS.replace("  default = true", "  count = local.on") + pool("instances = 1")
+    text += 'locals { on = data.a.b.c }\ndata "a" "b" {}\n'
+    assert "count = local.on: data.a.b.c is known only when a workspace is built" in problems(template(main=text))[0]
     assert [preset.name for preset in read(template(main=text), **{"local.on": "0"})] == ["p"]
     assert [preset.name for preset in read(template(main=text), **{"local.on": "1"})] == ["GoLand: Large", "p"]
     assert problems(template(main=text), **{"local.on": "2"}) == [
-        "main.tf:3: count must be 0 or 1, got 2; write out each preset, names are unique"
+        'main.tf:2: data.coder_workspace_preset.goland[1]: "GoLand: Large" is also the preset at main.tf:2; '
+        "names are unique"
     ]
-
-
-def test_what_makes_many_of_one_is_told(template):
-    text = pool("instances = 1", 'dynamic "scheduling" {', "for_each = []", "content {}", "}").replace(
-        '  name = "p"', '  for_each = toset(["a"])'
-    )
-    assert problems(template(main=text)) == [
-        'main.tf:1: name is missing; write name = "Large"',
-        "main.tf:2: for_each cannot be worked out here; write each preset out",
-        "main.tf:5: a dynamic block cannot be worked out here; write out each block that it makes",
+    assert problems(template(main=text), **{"local.on": "-1"}) == [
+        "main.tf:3: count = local.on: must be 0 to 1000, got -1; write another number"
     ]
 
 
@@ -468,7 +467,7 @@ locals {
 }
 data "coder_workspace_preset" "a" {
   name        = "a"
-  description = join(", ", ["%s"])
+  description = join(", ", [data.coder_workspace.me.name, "%s"])
   icon        = "${data.coder_workspace.me.access_url}/icon.svg"
   parameters  = local.common
 }
@@ -495,12 +494,12 @@ data "coder_workspace_preset" "c" {
     assert a.parameters == (("Region", "eu"), ("Disk (GB)", "30"), ("on", "true"), ("none", ""))
     assert a.icon == '"${data.coder_workspace.me.access_url}/icon.svg"'
     assert len(a.description) == 128
-    assert a.description.startswith('join(", ", ["ddd')
-    assert (b.description, b.icon, b.parameters) == ("", "/icon/é.svg", ())
-    assert c.description == 'format("%s", "%s")'
+    assert a.description.startswith('join(", ", [data.coder_workspace.me.name, "ddd')
+    assert (b.description, b.icon, b.parameters) == ("", "/icon/é.svg", (*a.parameters, ("x", "1")))
+    assert c.description == "%s"
     assert c.parameters == (
-        ("script", "echo 1\n  echo 2"),
-        ("repos", 'jsonencode(["a"])'),
+        ("script", "echo 1\n  echo 2\n"),
+        ("repos", '["a"]'),
         ("(data.coder_parameter.other.name)", "data.coder_parameter.region.default"),
     )
 

@@ -71,9 +71,13 @@ MAY_READ_THE_CLOCK = {"simkit.cli.door"}
 TESTED_ELSEWHERE = {
     "simkit.core.lifecycle": "test_conformance",  # held by what Coder itself answered
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
+    "simkit.inputs.expressions": "test_inputs_functions",
     "simkit.inputs.hcl": "test_inputs_terraform",
     "simkit.inputs.history": "test_inputs_scenario",
     "simkit.inputs.quantities": "test_inputs_scenario",
+    "simkit.inputs.terraform_json": "test_inputs_module",  # through templates in JSON
+    "simkit.inputs.values": "test_inputs_functions",
+    "simkit.inputs.variables": "test_inputs_module",  # through templates that take them
     "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
     "simkit.runs.result": "test_runs_simulate",
     "simkit.runs.static": "test_store",  # the tables that a run did not move, as they are stored

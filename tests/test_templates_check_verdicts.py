@@ -241,7 +241,7 @@ CASES = {
     "a count of -1": (
         preset(head="  count = -1\n"),
         2,
-        ["main.tf:3: count must be 0 or 1, got -1; write out each preset, names are unique", "", REFUSED],
+        ["main.tf:3: count = -1: must be 0 to 1000, got -1; write another number", "", REFUSED],
     ),
     "a base above every schedule": (
         preset(("* 8-18 * * 1-5", 3), ("* 9-12 * * 6", 3), instances=4),

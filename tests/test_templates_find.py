@@ -241,11 +241,11 @@ def test_a_file_is_read_alone_unless_all_files_of_its_folder_were_named(tmp_path
 
 def test_paths_that_are_not_there_or_something_else_are_told_all_at_once(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("x.json").write_text("{}")
+    Path("x.txt").write_text("{}")
     findings = Findings()
-    find(["nope", "x.json", "."], findings)
+    find(["nope", "x.txt", "."], findings)
     assert [str(finding) for finding in findings.errors] == [
         "nope: there is no such file or folder",
-        "x.json: is neither a folder nor a .tf file nor a *.simkit.yaml file; name one",
+        "x.txt: is neither a folder nor a .tf file nor a *.simkit.yaml file nor a plan in JSON; name one",
     ]
     assert check(["nope"]).status == 2

@@ -1,7 +1,4 @@
-"""Terraform files as trees with their lines: found, parsed once, and asked for their presets.
-
-Only what a preset needs is understood. Everything else (resources, functions, heredocs) is read past.
-"""
+"""Terraform files, also those in JSON, as trees with their lines: found, parsed once, and asked for their blocks."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simkit.errors import Findings, Where
+from simkit.inputs import terraform_json
 from simkit.inputs.text import read_text
 
 if TYPE_CHECKING:
@@ -22,8 +20,9 @@ if TYPE_CHECKING:
 
 PRESET = "coder_workspace_preset"
 TERRAFORM = ".tf"
+TERRAFORM_JSON = ".tf.json"
 NOT_TERRAFORM = f"is not a Terraform file; name a {TERRAFORM} file or a folder with some"
-_BEGINS = re.compile(rf'^\s*data\s+"?{PRESET}\b', re.MULTILINE)
+_BEGINS = re.compile(rf'^\s*data\s+"?{PRESET}\b|"{PRESET}"\s*:', re.MULTILINE)
 """A preset in a file that cannot be parsed."""
 META = {"count", "for_each", "provider", "depends_on", "lifecycle"}
 NAMES: Mapping[str, set[str]] = {
@@ -50,27 +49,63 @@ BLOCK_FORM = (
 )
 
 
+def is_terraform(name: str) -> bool:
+    """Whether Terraform reads a file of this name in a folder: not hidden ones, nor what editors leave behind."""
+    hidden = name.startswith((".", "#")) or name.endswith("~")
+    return name.endswith((TERRAFORM, TERRAFORM_JSON)) and not hidden
+
+
+def is_override(name: str) -> bool:
+    """Whether a Terraform file changes the blocks of others instead of having its own."""
+    stem = name.removesuffix(".json").removesuffix(TERRAFORM)
+    return stem == "override" or stem.endswith("_override")
+
+
 def terraform_files(folder: Path) -> list[Path]:
-    """The files of a folder that Terraform reads, in order: not hidden ones, not folders of that name."""
-    return [
-        path for path in sorted(folder.glob(f"*{TERRAFORM}")) if not path.name.startswith(".") and not path.is_dir()
-    ]
+    """The files of a folder that Terraform reads, in order; not folders of such a name."""
+    return [path for path in sorted(folder.glob("*")) if is_terraform(path.name) and not path.is_dir()]
 
 
 def has_preset(path: Path) -> bool:
-    """Is there a preset in a file? A mention in a comment or in a text is none.
+    """Is there a preset in a file? A mention in a comment or in a text is none, nor is what an override changes.
 
     True, too, for one that cannot be read, so that whoever reads it tells: nobody knows what is in it.
     """
     text = _text(path, Findings())
     if text is None:
         return True
-    if PRESET not in text:
+    if PRESET not in text or is_override(path.name):
         return False  # a repository has much other Terraform, and to parse it takes long
-    body, _ = _parsed(text)
-    return (
-        _BEGINS.search(text) is not None if body is None else any(True for _ in File(str(path), text, body).presets())
-    )
+    file = read_file(path, Findings())
+    return _BEGINS.search(text) is not None if file is None else any(True for _ in file.presets())
+
+
+def child_folder(top: Path, folder: Path, source: str) -> Path | None:
+    """The folder of a module that is called from `folder`, as a path below `top`; None for one outside of that."""
+    try:
+        whole, real = top.resolve(), (folder / source).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return top / real.relative_to(whole) if real.is_relative_to(whole) else None
+
+
+def called_folders(top: Path, path: Path) -> tuple[Path, ...]:
+    """The folders below `top` of the child modules that a file there calls by a path (`source = "./pool"`)."""
+    text = _text(path, Findings())
+    if text is None or "module" not in text or not _LOCAL_SOURCE.search(text):
+        return ()
+    file = read_file(path, Findings())
+    if file is None:
+        return ()
+    sources = [fields_of(body).get("source", []) for words, body in file.blocks() if words[:1] == ("module",)]
+    written = [nodes[0].source.strip('"') for nodes in sources if nodes]
+    found = (child_folder(top, path.parent, source) for source in written if source.startswith(LOCAL_SOURCES))
+    return tuple(folder for folder in found if folder is not None)
+
+
+LOCAL_SOURCES = ("./", "../")
+"""How the source of a module begins that is a folder beside the template, and comes from nowhere else."""
+_LOCAL_SOURCE = re.compile(r'source"?\s*[=:]\s*"\.')
 
 
 @dataclass(frozen=True)
@@ -80,6 +115,8 @@ class Node:
     file: File
     tree: Tree[Token]
     line: int
+    labels: tuple[str, ...] = ()
+    """Of a block."""
 
     @property
     def where(self) -> Where:
@@ -91,10 +128,11 @@ class Node:
 
     @property
     def source(self) -> str:
-        return self.file.text[self.tree.meta.start_pos : self.tree.meta.end_pos].strip()
+        meta = self.tree.meta
+        return self.file.text[meta.start_pos : meta.end_pos].strip() if hasattr(meta, "start_pos") else ""
 
     def part(self, tree: Tree[Token]) -> Node:
-        return Node(self.file, tree, tree.meta.line)
+        return Node(self.file, tree, getattr(tree.meta, "line", self.line))
 
 
 Fields = dict[str, list[Node]]
@@ -112,10 +150,19 @@ class File:
         for child in subtrees(self.body):
             if child.data == "block":
                 *labels, body = subtrees(child)
-                yield tuple(word(label) for label in labels), Node(self, body, child.meta.line)
+                words = tuple(word(label) for label in labels)
+                yield words, Node(self, body, child.meta.line, words[1:])
 
     def presets(self) -> Iterator[Node]:
         return (body for words, body in self.blocks() if words[:2] == ("data", PRESET))
+
+    @property
+    def is_override(self) -> bool:
+        return is_override(Path(self.path).name)
+
+    @property
+    def is_json(self) -> bool:
+        return self.path.endswith(".json")
 
 
 def subtrees(tree: Tree[Token]) -> list[Tree[Token]]:
@@ -138,8 +185,9 @@ def fields_of(body: Node) -> Fields:
     """The attributes and blocks of a body by name, in the order of the file."""
     fields: Fields = {}
     for child in subtrees(body.tree):
-        name, *_, value = subtrees(child)
-        fields.setdefault(word(name), []).append(Node(body.file, value, child.meta.line))
+        name, *labels, value = subtrees(child)
+        words = tuple(word(label) for label in labels)
+        fields.setdefault(word(name), []).append(Node(body.file, value, child.meta.line, words))
     return fields
 
 
@@ -155,7 +203,8 @@ def read_file(path: Path, findings: Findings) -> File | None:
     text = _text(path, findings)
     if text is None:
         return None
-    body, problems = _parsed(text)
+    is_json = path.name.endswith(TERRAFORM_JSON)
+    body, problems = _parsed_json(text) if is_json else _parsed(text)
     for problem in problems:
         findings.error(Where(str(path), problem.line), problem.text, problem.details)
     return None if body is None else File(str(path), text, body)
@@ -177,7 +226,7 @@ def _parsed(original: str) -> tuple[Tree[Token] | None, tuple[_Problem, ...]]:
     text = original
     while True:
         try:
-            (body,) = hcl2.parses_to_tree(text).children
+            (body,) = hcl2.parses_to_tree(_as_the_parser_takes_it(text)).children
             assert not isinstance(body, str), "a file has one body"
             return body, tuple(problems)
         except UnexpectedInput as error:
@@ -193,6 +242,45 @@ def _parsed(original: str) -> tuple[Tree[Token] | None, tuple[_Problem, ...]]:
             problems.append(_Problem(error.line, said, BLOCK_FORM))
             for start, end in equals:  # read on as the blocks that were meant
                 text = text[:start] + " " * (end - start) + text[end:]
+
+
+@lru_cache(maxsize=1024)
+def _parsed_json(text: str) -> tuple[Tree[Token] | None, tuple[_Problem, ...]]:
+    try:
+        return terraform_json.body(text), ()
+    except terraform_json.NotJson as error:
+        return None, (_Problem(error.line, str(error)),)
+
+
+def _as_the_parser_takes_it(text: str) -> str:
+    """The text with blanks after the ends of heredocs moved before them, where each keeps its place."""
+    return _HEREDOC.sub(lambda match: match[1] + match[3] + match[2], text) if "<<" in text else text
+
+
+_HEREDOC = re.compile(r"(<<-?([\w.-]+)\n(?:.*\n)*?[ \t]*)\2([ \t]+)(?=\n|$)")
+
+
+def expression_in(code: str, path: str, line: int) -> Node | None:
+    """An expression that stands inside a text, there, as a file of its own; None if it cannot be read."""
+    tree = parse_expression(code)
+    return None if tree is None else Node(File(path, _BEFORE + code, tree), tree, line)
+
+
+_BEFORE = "x = (\n"
+
+
+@lru_cache(maxsize=4096)
+def parse_expression(text: str) -> Tree[Token] | None:
+    """The expression that a text is; None if it is none."""
+    import hcl2
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        (body,) = hcl2.parses_to_tree(f"{_BEFORE}{text}\n)\n").children
+        (attribute,) = [child for child in subtrees(body) if child.data == "attribute"]
+    except (UnexpectedInput, ValueError):
+        return None
+    return subtrees(attribute)[-1]
 
 
 def _stack(error: UnexpectedInput) -> list[Any]:
@@ -239,15 +327,4 @@ def unescaped(text: Token) -> str:
     """What the characters of a quoted string stand for."""
     from hcl2.utils import process_escape_sequences
 
-    # A token is a str, but for its repr, which is part of the digests by which runs files know their runs.
-    plain: str = process_escape_sequences(text)
-    return plain
-
-
-def heredoc(tree: Tree[Token]) -> str:
-    """The text of a heredoc that has no template in it."""
-    from hcl2.transformer import RuleTransformer
-    from hcl2.utils import SerializationOptions
-
-    options = SerializationOptions(preserve_heredocs=False, strip_string_quotes=True)
-    return str(RuleTransformer().transform(tree).serialize(options))
+    return str(process_escape_sequences(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from simkit.clock import SECOND_US, format_duration, unknown_zone, zone
@@ -43,7 +43,8 @@ class GivenSchedule:
 class GivenPreset:
     """A preset as it was written; None where a field is missing. `ttl_us` is already in microseconds.
 
-    Whoever read a scheduling block without a timezone gives `timezone` as Given(None, the block's place).
+    Whoever read a scheduling block without a timezone gives `timezone` as Given(None, the block's place). `address`: of
+    one that Terraform made, such as data.coder_workspace_preset.region["eu"]; several may stand at one place.
     """
 
     where: Where
@@ -56,15 +57,26 @@ class GivenPreset:
     ttl_us: Given | None = None
     timezone: Given | None = None
     schedules: tuple[GivenSchedule, ...] = ()
+    address: str = field(default="", compare=False)
+
+    @property
+    def label(self) -> str:
+        """The address before what is said of the preset, if its place does not say which one is meant."""
+        return f"{self.address}: " if "[" in self.address or self.address.startswith("module.") else ""
 
 
 def read_presets(given: tuple[GivenPreset, ...], findings: Findings) -> tuple[Preset, ...]:
     """The presets of one template that obey the provider's rules; what is wrong with the others becomes findings."""
-    presets = []
+    return tuple(preset for preset in read_each(given, findings) if preset is not None)
+
+
+def read_each(given: tuple[GivenPreset, ...], findings: Findings) -> tuple[Preset | None, ...]:
+    """Each of them as a preset; None for one with a problem, which becomes a finding."""
+    presets: list[Preset | None] = []
     names: dict[str, Where] = {}
     default: Where | None = None
     for one in given:
-        reader = _Reader(findings)
+        reader = _Reader(findings, one.label)
         preset = reader.preset(one)
         name_where = one.name.where if one.name else one.where
         if preset.name and names.setdefault(preset.name, name_where) is not name_where:
@@ -74,8 +86,7 @@ def read_presets(given: tuple[GivenPreset, ...], findings: Findings) -> tuple[Pr
             if default is not None:
                 reader.error(default_where, f"the preset at {default} is the default already; a template has one")
             default = default or default_where
-        if reader.good:
-            presets.append(preset)
+        presets.append(preset if reader.good else None)
     return tuple(presets)
 
 
@@ -91,11 +102,12 @@ class _Reader:
     """Reads one preset field by field. A value that is wrong is reported and replaced by a harmless one."""
 
     findings: Findings
+    label: str
     good: bool = True
 
     def error(self, where: Where, text: str) -> None:
         self.good = False
-        self.findings.error(where, text)
+        self.findings.error(where, f"{self.label}{text}")
 
     def preset(self, given: GivenPreset) -> Preset:
         absent = Given(None, given.where)

@@ -19,7 +19,7 @@ from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
-from simkit.inputs.terraform import from_outside
+from simkit.inputs.variables import from_outside
 from simkit.limits import MAX_DAEMONS
 from simkit.model import (
     Activate,
@@ -418,7 +418,13 @@ def _given_preset(value: Value) -> GivenPreset:
         if "schedules" in scheduling:
             schedules = tuple(_given_schedule(v) for v in scheduling["schedules"].items())
     return GivenPreset(
-        where=value.where, parameters=parameters, ttl_us=ttl, timezone=timezone, schedules=schedules, **plain
+        where=value.where,
+        parameters=parameters,
+        ttl_us=ttl,
+        timezone=timezone,
+        schedules=schedules,
+        address="",
+        **plain,
     )
 
 

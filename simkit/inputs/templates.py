@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings, Where
+from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings
 from simkit.inputs.hcl import terraform_files
-from simkit.inputs.preset import Given, GivenPreset, read_presets
+from simkit.inputs.preset import Given, GivenPreset, read_each
+from simkit.inputs.shown import is_shown, read_shown
 from simkit.inputs.terraform import read_terraform
 from simkit.model import Preset
 
@@ -66,7 +67,7 @@ class Templates:
     @property
     def count(self) -> int:
         """How many presets there are, each once however often it was read."""
-        return len({given.where for contents in self.known.values() for given, _ in contents.written})
+        return len({(given.where, given.address) for contents in self.known.values() for given, _ in contents.written})
 
     @property
     def undeclared(self) -> tuple[Finding, ...]:
@@ -79,10 +80,9 @@ class Templates:
 def read_template(path: Path, variables: Mapping[str, Given]) -> Contents:
     """A template with values of variables that are its own. Its files are parsed once, whatever the values."""
     findings = Findings()
-    given = read_terraform(path, variables, findings)
-    presets: dict[Where, Preset] = {preset.where: preset for preset in read_presets(given, findings)}
+    given = (read_shown if is_shown(path.name) and not path.is_dir() else read_terraform)(path, variables, findings)
     return Contents(
-        tuple((one, presets.get(one.where)) for one in given),
+        tuple(zip(given, read_each(given, findings), strict=True)),
         tuple(finding for finding in findings if finding.name != UNDECLARED_VARIABLE),
         tuple(finding for finding in findings if finding.name == UNDECLARED_VARIABLE),
     )

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs.shown import MAX_VALUE, SHOW, json_kind, shown_document
 from simkit.shown import joined
 
 STDIN = "-"
-_SHOW = "write the output of `terraform show -json PLANFILE`"
-_MAX_VALUE = 80  # characters of a value that are shown
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _INSTANCE = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
 _REASONS = {
@@ -95,85 +94,35 @@ def read_plan(path: str | Path) -> Plan:
         return parse_plan(Path(path).read_bytes(), str(path))
     except OSError as error:
         found = Findings()
-        found.error(Where(str(path)), f"cannot be read: {(error.strerror or str(error)).lower()}; {_SHOW}")
+        found.error(Where(str(path)), f"cannot be read: {(error.strerror or str(error)).lower()}; {SHOW}")
         raise InputError(found.errors) from error
 
 
 def parse_plan(data: bytes, path: str = "(standard input)") -> Plan:
     """The plan in JSON that came from `path`, in any of JSON's encodings. Raises InputError for what is no plan."""
     findings = Findings()
-    document = _document(data, path, findings)
+    document = shown_document(data, path, findings)
     findings.raise_errors()
     replaced = tuple(_replaced(document, path, findings))
     findings.raise_errors()
     return Plan(replaced, tuple(findings))
 
 
-def _document(data: bytes, path: str, findings: Findings) -> dict[str, Any]:
-    """The plan as JSON has it; what is no plan becomes an error."""
-    where = Where(path)
-    if not data.strip():
-        findings.error(where, f"it is empty; {_SHOW}")
-        return {}
-    if data.startswith(b"PK"):
-        findings.error(where, f"this is the plan file itself, which only Terraform reads; {_SHOW}")
-        return {}
-    try:
-        document = json.loads(data)
-    except UnicodeDecodeError:
-        findings.error(where, f"this is no text; {_SHOW}")
-        return {}
-    except json.JSONDecodeError as error:
-        first = _first_line(data)
-        if isinstance(first, dict) and "@level" in first:
-            findings.error(where, f"this is the log of `terraform plan -json`, not the plan; {_SHOW}")
-        else:
-            findings.error(Where(path, error.lineno), f"this is no JSON ({error.msg}); {_SHOW}")
-        return {}
-    except (RecursionError, ValueError):
-        findings.error(where, f"its JSON is nested too deep, or holds a number too long, for a plan; {_SHOW}")
-        return {}
-    if not isinstance(document, dict):
-        findings.error(where, f"a JSON {_kind(document)} is no plan; {_SHOW}")
-    elif "@level" in document:
-        findings.error(where, f"this is the log of `terraform plan -json`, not the plan; {_SHOW}")
-    elif "planned_values" not in document and "resource_changes" not in document:
-        is_state = "values" in document or ("lineage" in document and "serial" in document)
-        seen = "this is a state, not a plan" if is_state else 'it has neither "planned_values" nor "resource_changes"'
-        findings.error(where, f"{seen}; run `terraform plan -out PLANFILE` and {_SHOW}")
-    elif not re.fullmatch(r"1\.\d+", str(document.get("format_version"))):
-        version = document.get("format_version")
-        seen = "there is no format_version" if version is None else f"format_version {json.dumps(version)[:_MAX_VALUE]}"
-        findings.error(where, f"{seen}; write a plan of format 1, as Terraform 1.2 and newer show it")
-    elif document.get("errored") is True:
-        findings.error(where, "Terraform failed while it made this plan, which is not whole; mend that and plan again")
-    else:
-        return document
-    return {}
-
-
-def _first_line(data: bytes) -> object:
-    try:
-        return json.loads(data.lstrip().split(b"\n", 1)[0])
-    except ValueError:
-        return None
-
-
 def _replaced(document: Mapping[str, Any], path: str, findings: Findings) -> Iterator[Replaced]:
     where = Where(path)
     changes = document.get("resource_changes", [])
     if not isinstance(changes, list):
-        findings.error(where, f"resource_changes is a JSON {_kind(changes)}; {_SHOW}")
+        findings.error(where, f"resource_changes is a JSON {json_kind(changes)}; {SHOW}")
         return
     for i, entry in enumerate(changes):
         change = entry.get("change") if isinstance(entry, dict) else None
         address = entry.get("address") if isinstance(entry, dict) else None
         actions = change.get("actions") if isinstance(change, dict) else None
         if not isinstance(change, dict) or not isinstance(actions, list):
-            findings.error(where, f"resource_changes[{i}] has no list change.actions; {_SHOW}")
+            findings.error(where, f"resource_changes[{i}] has no list change.actions; {SHOW}")
             continue
         if not isinstance(address, str) or "." not in _without_instances(address):
-            findings.error(where, f"resource_changes[{i}] has no address such as docker_container.workspace; {_SHOW}")
+            findings.error(where, f"resource_changes[{i}] has no address such as docker_container.workspace; {SHOW}")
             continue
         if entry.get("mode") == "data":
             continue
@@ -250,7 +199,7 @@ def _shown(value: object, sensitive: object, unknown: object, path: Path_) -> st
     for step in path:
         value = _child(value, step)
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 3]}..."
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
 
 
 def _is_marked(marks: object, path: Path_) -> bool:
@@ -303,8 +252,3 @@ def _by_block(resources: Iterable[Replaced]) -> dict[str, list[Replaced]]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
-    return kinds.get(type(value), "number")

@@ -20,8 +20,8 @@ from simkit.inputs.coder import named_version, note_version
 from simkit.inputs.hcl import PRESET, TERRAFORM
 from simkit.inputs.preset import Given
 from simkit.inputs.templates import Contents, Templates
-from simkit.inputs.terraform import from_outside
 from simkit.inputs.text import read_text
+from simkit.inputs.variables import from_outside
 from simkit.model import Preset
 from simkit.shown import visible
 from simkit.templates.find import Found, find
@@ -210,7 +210,10 @@ def _found(paths: Iterable[str | Path]) -> Found:
     found = find(asked, findings)
     if not findings.errors:
         for path in asked:
-            if not any(path == file or path in file.parents for file in found.files):
+            # A file may have presets in the modules that it calls alone.
+            own = (path, path.parent)
+            calls = any(root in own and file.parent != path.parent for file, root in found.files.items())
+            if not calls and not any(path == file or path in file.parents for file in found.files):
                 findings.error(Where(str(path)), f'no data "{PRESET}" here{" or below" if path.is_dir() else ""}')
     findings.raise_errors()
     return replace(found, tests=())
@@ -284,7 +287,12 @@ def _differences(template: Path, found: Sequence[str], wanted: Sequence[str]) ->
 
 
 def _template_of(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX) + TERRAFORM) if path.name.endswith(SUFFIX) else path
+    """The Terraform file, or the plan, that a snapshot is of; another path as it is."""
+    if not path.name.endswith(SUFFIX):
+        return path
+    stem = path.name.removesuffix(SUFFIX)
+    template, plan = path.with_name(stem + TERRAFORM), path.with_name(f"{stem}.json")
+    return plan if plan.exists() and not template.exists() else template
 
 
 def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[str]]:

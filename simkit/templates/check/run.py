@@ -15,7 +15,7 @@ from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
-from simkit.inputs.terraform import from_outside
+from simkit.inputs.variables import from_outside
 from simkit.model import Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined

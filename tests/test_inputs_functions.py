@@ -1,0 +1,260 @@
+"""Terraform's operators, templates and functions: each answer is Terraform's own, of its function library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simkit.errors import Findings
+from simkit.inputs.expressions import evaluate, plain
+from simkit.inputs.functions import AT_RUN_TIME, ELSEWHERE, FUNCTIONS
+from simkit.inputs.hcl import expression_in
+from simkit.inputs.module import Module, Reading
+from simkit.inputs.values import Unknown
+
+ANSWERS = (
+    ('1 + 2 * 3', 7),
+    ('7 / 2', 3.5),
+    ('-7 % 3', -1),
+    ('10 % 4', 2),
+    ('0.1 + 0.2', 0.3),
+    ('"${1 / 3}"', 0.3333333333333333),
+    ('"5" + 1', 6),
+    ('1 == "1"', False),
+    ('"a" == "a" ? 1 : "b"', '1'),
+    ('!true || false', False),
+    ('3 > 2 && 2 >= 2', True),
+    ('[for i, v in ["a", "b"] : "${i}${v}"]', ['0a', '1b']),
+    ('{for k, v in {b = 1, a = 2} : upper(k) => v + 1}', {'A': 3, 'B': 2}),
+    ('{for s in ["aa", "ab", "b"] : substr(s, 0, 1) => s...}', {'a': ['aa', 'ab'], 'b': ['b']}),
+    ('[for s in ["a", "", "b"] : s if s != ""]', ['a', 'b']),
+    ('[{a = 1}, {a = 2}][*].a', [1, 2]),
+    ('{a = [1, 2]}.a[1]', 2),
+    ('abs(-3)', 3),
+    ('ceil(1.2)', 2),
+    ('floor(-1.2)', -2),
+    ('max(3, 1, 2)', 3),
+    ('min([3, 1]...)', 1),
+    ('pow(2, 10)', 1024),
+    ('signum(-4)', -1),
+    ('parseint("ff", 16)', 255),
+    ('log(8, 2)', 3),
+    ('chomp("a\\n\\n")', 'a'),
+    ('format("%s-%03d-%5.2f-%q-%%", "a", 7, 3.14159, "q")', 'a-007- 3.14-"q"-%'),
+    ('format("%v %v", [1, "a"], true)', '[1,"a"] true'),
+    ('format("%x %X %o %b", 255, 255, 8, 5)', 'ff FF 10 101'),
+    ('formatlist("%s!", ["a", "b"])', ['a!', 'b!']),
+    ('indent(2, "a\\nb")', 'a\n  b'),
+    ('join(",", ["a", "b"])', 'a,b'),
+    ('lower("AbC")', 'abc'),
+    ('title("hello world-x")', 'Hello World-X'),
+    ('replace("a.b.c", ".", "-")', 'a-b-c'),
+    ('replace("hello 123", "/[0-9]+/", "#")', 'hello #'),
+    ('replace("ab", "/(a)(b)/", "$2$1")', 'ba'),
+    ('regex("[a-z]+", "12abc3")', 'abc'),
+    ('regex("(\\\\d+)-(\\\\d+)", "x 1-22")', ['1', '22']),
+    ('regex("(?P<k>\\\\w)=(?P<v>\\\\w)", "a=b")', {'k': 'a', 'v': 'b'}),
+    ('regexall("[a-z]", "1a2b")', ['a', 'b']),
+    ('split(",", "a,b,,c")', ['a', 'b', '', 'c']),
+    ('split("", "abc")', ['a', 'b', 'c']),
+    ('startswith("abc", "ab")', True),
+    ('endswith("abc", "bc")', True),
+    ('strcontains("abc", "b")', True),
+    ('strrev("abc")', 'cba'),
+    ('substr("hello", 1, 3)', 'ell'),
+    ('substr("hello", -3, -1)', 'llo'),
+    ('trim("?!a?!", "!?")', 'a'),
+    ('trimprefix("helloworld", "hello")', 'world'),
+    ('trimsuffix("helloworld", "world")', 'hello'),
+    ('trimspace("  a b \\n")', 'a b'),
+    ('upper("ab")', 'AB'),
+    ('alltrue([true, "true"])', True),
+    ('anytrue([])', False),
+    ('chunklist(["a", "b", "c"], 2)', [['a', 'b'], ['c']]),
+    ('coalesce("", null, "x")', 'x'),
+    ('coalescelist([], ["b"])', ['b']),
+    ('compact(["a", "", null, "b"])', ['a', 'b']),
+    ('concat(["a"], ["b", "c"])', ['a', 'b', 'c']),
+    ('contains(["a", "b"], "b")', True),
+    ('distinct(["a", "b", "a"])', ['a', 'b']),
+    ('element(["a", "b", "c"], 4)', 'b'),
+    ('flatten([["a", ["b"]], [], "c"])', ['a', 'b', 'c']),
+    ('index(["a", "b"], "b")', 1),
+    ('keys({b = 1, a = 2})', ['a', 'b']),
+    ('length("héllo")', 5),
+    ('length({a = 1})', 1),
+    ('lookup({a = 1}, "b", 9)', 9),
+    ('matchkeys(["i1", "i2", "i3"], ["a", "b", "a"], ["a"])', ['i1', 'i3']),
+    ('merge({a = 1, b = 2}, null, {b = 3})', {'a': 1, 'b': 3}),
+    ('one([5])', 5),
+    ('range(3)', [0, 1, 2]),
+    ('range(1, 8, 3)', [1, 4, 7]),
+    ('range(3, 0)', [3, 2, 1]),
+    ('reverse(["a", "b"])', ['b', 'a']),
+    ('setintersection(["a", "b"], ["b", "c"])', ['b']),
+    ('setproduct(["a", "b"], ["x", "y"])', [['a', 'x'], ['a', 'y'], ['b', 'x'], ['b', 'y']]),
+    ('setsubtract(["a", "b"], ["b"])', ['a']),
+    ('setunion(["b"], ["a"])', ['a', 'b']),
+    ('slice(["a", "b", "c"], 1, 3)', ['b', 'c']),
+    ('sort(["b", "a", "C"])', ['C', 'a', 'b']),
+    ('sum([1, 2.5])', 3.5),
+    ('transpose({a = ["x", "y"], b = ["y"]})', {'x': ['a'], 'y': ['a', 'b']}),
+    ('values({b = 1, a = 2})', [2, 1]),
+    ('zipmap(["a", "b"], [1, 2])', {'a': 1, 'b': 2}),
+    ('base64decode("aGk=")', 'hi'),
+    ('base64encode("hi")', 'aGk='),
+    ('csvdecode("a,b\\n1,2\\n")', [{'a': '1', 'b': '2'}]),
+    ('jsondecode("{\\"a\\": [1, 2.5, null, true]}")', {'a': [1, 2.5, None, True]}),
+    ('jsonencode({b = "<x>", a = [1, 2.5, null]})', '{"a":[1,2.5,null],"b":"\\u003cx\\u003e"}'),
+    ('urlencode("a b&c/é")', 'a+b%26c%2F%C3%A9'),
+    ('basename("/a/b.txt")', 'b.txt'),
+    ('dirname("/a/b.txt")', '/a'),
+    ('dirname("b.txt")', '.'),
+    ('md5("a")', '0cc175b9c0f1b6a831c399e269772661'),
+    ('sha1("a")', '86f7e437faa5a7fce15d1ddcb9eaeaea377667b8'),
+    ('sha256("a")', 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb'),
+    ('base64sha256("a")', 'ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs='),
+    ('uuidv5("dns", "www.terraform.io")', 'a5008fae-b28c-5ba5-96cd-82b4c53552d6'),
+    ('can(1 + "a")', False),
+    ('try(tonumber("a"), 3)', 3),
+    ('try({a = 1}.b, "none")', 'none'),
+    ('tobool("true")', True),
+    ('tolist(toset(["b", "a", "b"]))', ['a', 'b']),
+    ('tomap({a = 1})', {'a': 1}),
+    ('tonumber("4.5")', 4.5),
+    ('tostring(4.50)', '4.5'),
+    ('tostring(true)', 'true'),
+    ('"%{ if 1 == 1 }yes%{ else }no%{ endif }"', 'yes'),
+    ('"%{ for x in ["a", "b"] }${x};%{ endfor }"', 'a;b;'),
+    ('"a$${b}%%{c}"', 'a${b}%{c}'),
+    ('1e3', 1000),
+    ('tostring(1000000000000000000000)', '1000000000000000000000'),
+    ('tostring(0.000001)', '0.000001'),
+    ('tonumber("1e3")', 1000),
+    ('2 - -1', 3),
+    ('-(3)', -3),
+    ('null == null', True),
+    ('[] == []', True),
+    ('{a = 1} == {a = 1}', True),
+    ('format("%.4s", tostring(100 / 3))', '33.3'),
+    ('8 * 3600 / 2', 14400),
+    ('lookup({a = "x"}, "a")', 'x'),
+    ('nonsensitive(sensitive("a"))', 'a'),
+    ('title("éa b_c")', 'Éa B_c'),
+    ('format("%-5s|%5s|", "a", "b")', 'a    |    b|'),
+    ('format("%d", 3.0)', '3'),
+    ('format("%s", 3.5)', '3.5'),
+    ('format("%e", 12345.678)', '1.234568e+04'),
+    ('format("%g", 100000)', '100000'),
+    ('trim("  a ", " ")', 'a'),
+    ('join("-", [1, true])', '1-true'),
+    ('min(1.5, 2)', 1.5),
+    ('floor("3.7")', 3),
+    ('contains([1, 2], "1")', False),
+    ('coalesce(null, 1)', 1),
+    ('element([1,2,3], -1)', 3),
+    ('substr("abc", 1, -1)', 'bc'),
+)  # fmt: skip
+
+
+def worth(expression: str, folder: Path = Path()) -> object:
+    """What an expression is worth; an Unknown where it has no value."""
+    node = expression_in(expression, "main.tf", 1)
+    assert node is not None, "it can be read"
+    value = evaluate(node, Module(Reading(folder, Findings()), folder, []).scope)
+    return value if isinstance(value, Unknown) else plain(value)
+
+
+@pytest.mark.parametrize(("expression", "answer"), ANSWERS)
+def test_an_expression_is_worth_what_terraform_makes_of_it(expression, answer):
+    value = worth(expression)
+    assert (value, type(value)) == (answer, type(answer))
+
+
+def test_yaml_and_large_numbers_are_read_whole():
+    assert worth(r'yamldecode("a: 1\nb: [x, 2.5, true, ~]")') == {"a": 1, "b": ["x", 2.5, True, None]}
+    assert worth("1000000000000000000000") == 10**21
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("1 / 0", "divides by zero"),
+        ("[1][3]", 'there is no "3" in it'),
+        ('{ a = 1 }["b"]', 'there is no "b" in it'),
+        ('parseint("x", 10)', 'parseint("x", 10) cannot read "x" as a number'),
+        ("element([], 0)", "takes an element of an empty list"),
+        ('lookup({}, "a")', 'there is no "a" in it'),
+        ('jsondecode("{")', "is given what is no JSON"),
+        ("range(5000)", "more than 1,024 numbers"),
+        ("one([1, 2])", "one() is given 2 elements"),
+        ('[for x in "abc" : x]', "needs a list or a map, got text"),
+        ('{ for x in ["a", "a"] : x => 1 }', 'makes "a" twice'),
+        ("max()", "max() needs a number"),
+        ("lower()", "lower takes another number of arguments"),
+        ("lowr(1)", 'Terraform has no function lowr; write "lower"'),
+        ("nonsense", "nonsense is not declared"),
+        ('"x${[1]}"', "puts something into text that is none"),
+    ],
+)
+def test_where_terraform_would_stop_it_is_told_why(expression, reason):
+    value = worth(expression)
+    assert isinstance(value, Unknown)
+    assert value.failed
+    assert reason in f"{value.told}; {value.remedy}"
+
+
+@pytest.mark.parametrize("name", sorted(AT_RUN_TIME | ELSEWHERE))
+def test_a_function_that_is_not_worked_out_says_so_and_is_no_fault_of_the_template(name):
+    value = worth(f'{name}("a")')
+    assert isinstance(value, Unknown)
+    assert not value.failed
+    assert name not in FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ('join(join("", range(400)), range(1000))', "1,000,000 characters"),
+        ('join("", [for i in range(1000) : join("", range(1000))])', "50,000 steps"),
+        ("[for i in range(1000) : range(1000)]", "50,000 steps"),
+        ("setproduct(range(1000), range(1000))", "100,000 elements"),
+        ("[for i in range(50) : [for j in range(50) : range(50)]]", "100,000 elements"),
+        ("length([for i in range(1000) : length([for j in range(1000) : i * j])])", "50,000 steps"),
+        (
+            'replace(join("", [for i in range(1000) : "aaaaaaaaaa"]), "a", join("", range(1000)))',
+            "1,000,000 characters",
+        ),
+        ('format("%1000000s", "a")', "too wide a field"),
+        ('regex("(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")', "this regular expression is not worked out"),
+        ('regex("(a|aa)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")', "this regular expression is not worked out"),
+        ('replace(join("", range(1000)), "/a*b*c*d*x/", "")', "this regular expression is not worked out"),
+        ("pow(pow(10, 100), 100)", "too large a number"),
+        ('yamldecode("a: &x [1]\\nb: *x")', "cannot be read as YAML"),
+        ("(" * 200 + "1" + ")" * 200 + " + " + "-(" * 150 + "1" + ")" * 150, "more than 120 expressions"),
+    ],
+)
+def test_what_would_take_long_or_much_is_refused_soon(expression, reason):
+    value = worth(expression)
+    assert isinstance(value, Unknown)
+    assert reason in value.told
+
+
+def test_files_are_read_below_the_template_alone(tmp_path: Path):
+    folder = tmp_path / "template"
+    folder.mkdir()
+    (folder / "size.json").write_text('{"n": 3}')
+    (folder / "greeting.tftpl").write_text("%{ for x in names ~}\nhi ${x}\n%{ endfor ~}\n")
+    (tmp_path / "secret").write_text("s")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "within").symlink_to(folder / "size.json")
+    assert worth('jsondecode(file("${path.module}/size.json")).n', folder) == 3
+    assert worth('file("within")', folder) == '{"n": 3}'
+    assert worth('templatefile("greeting.tftpl", { names = ["a", "b"] })', folder) == "hi a\nhi b\n"
+    assert worth('fileexists("nope") ? 1 : 2', folder) == 2
+    for name in ("../secret", "link", "/etc/hostname", "..", "a\\u0000b"):
+        value = worth(f'file("{name}")', folder)
+        assert isinstance(value, Unknown), name
+        assert value.failed
+    assert worth('try(file("../secret"), "nothing")', folder) == "nothing"
