@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import many_presets, people, week, year
 from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
+from benchmarks.drawing import drawing
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from simkit.clock import NEVER
@@ -190,7 +191,7 @@ def check() -> None:
 
 BENCHMARKS = {
     benchmark.__name__: benchmark
-    for benchmark in (compare, answers, lifecycle, reference, memory, start, command, check)
+    for benchmark in (compare, answers, drawing, lifecycle, reference, memory, start, command, check)
 }
 
 

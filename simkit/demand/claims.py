@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, NEVER, UTC_ZONE, Int64Array, Zone
-from simkit.demand.streams import stream
-from simkit.model import History, People, Profile, Scenario, SessionHistory
+from simkit.demand.streams import Float64Array, UInt64Array, choices, keys, lucks, numbers, shares
+from simkit.model import History, People, Scenario, SessionHistory, SessionProfile
+
+# What a claim's numbers are for, each at a position of its own.
+_AT, _LUCK, _WHO, _LENGTH, _CONNECTED = range(5)
+_PURPOSES = 5
 
 
 class Claims(NamedTuple):
@@ -31,95 +38,155 @@ class Claims(NamedTuple):
 ANYBODY = -1
 
 
-def draw(scenario: Scenario, seed: int, replication: int) -> Claims:
-    """The claims of one replication within the scenario's window.
+class Draws:
+    """The claims of a scenario's replications within its window; what they share is made once.
 
-    A history is the same in every replication; a profile is a Poisson process whose draws belong to a preset and a
-    local day, so that a longer window or another preset leaves a day's claims as they were.
+    A history is the same in every replication but for luck, which belongs to a preset and an instant. A profile is a
+    Poisson process whose numbers belong to a preset and a local day, so that a longer window or another preset leaves
+    a day's claims as they were. Sessions of people belong to the group and a local day (a history's: to the group).
     """
-    history = scenario.demand if isinstance(scenario.demand, History) else None
-    profiles = () if isinstance(scenario.demand, History) else scenario.demand
-    asked = [*(history.preset if history else ()), *(p.preset for p in profiles), *(p.preset for p in scenario.people)]
-    names = tuple(dict.fromkeys(asked))
-    position = {name: i for i, name in enumerate(names)}
-    parts = [np.empty((6, 0), dtype=np.int64)]
-    if history:
-        parts.append(_replayed(scenario, history, position, seed, replication))
-    parts += [_drawn(scenario, p, position[p.preset], i, seed, replication) for i, p in enumerate(profiles)]
-    person = 0
-    for people in scenario.people:
-        parts.append(_sessions(scenario, people, position[people.preset], person, seed, replication))
-        person += people.count
-    columns = np.concatenate(parts, axis=1)
-    at, preset, luck, who, until, connected = columns[:, np.argsort(columns[0], kind="stable")]
-    return Claims(at, preset, luck, who, until, connected, names)
+
+    def __init__(self, scenario: Scenario) -> None:
+        history = scenario.demand if isinstance(scenario.demand, History) else None
+        profiles = () if isinstance(scenario.demand, History) else scenario.demand
+        asked = [*(history.preset if history else ()), *(p.preset for p in profiles)]
+        asked += [p.preset for p in scenario.people]
+        self.names = tuple(dict.fromkeys(asked))
+        position = {name: i for i, name in enumerate(self.names)}
+        zones = {p.zone for p in profiles}
+        zones |= {p.sessions.zone for p in scenario.people if isinstance(p.sessions, SessionProfile)}
+        clocks = {zone: _Clock(scenario, zone) for zone in zones}
+        self._sources: list[_Replayed | _Drawn | _Sessions] = []
+        if history:
+            self._sources.append(_Replayed.of(scenario, history, self.names, position))
+        often: dict[str, int] = {}
+        for profile in profiles:
+            # Counted for each preset, so that another preset's profile changes nothing.
+            which = often[profile.preset] = often.get(profile.preset, -1) + 1
+            name = f"profile/{profile.preset}/{which}"
+            rate = np.array(profile.claims_per_hour)
+            self._sources.append(_Drawn(name, position[profile.preset], _Week(rate), clocks[profile.zone]))
+        person = 0
+        for people in scenario.people:
+            preset, sessions = position[people.preset], people.sessions
+            if isinstance(sessions, SessionHistory):
+                self._sources.append(_Sessions.of(scenario, people, sessions, preset, person))
+            else:
+                # The sum of independent Poisson processes is one, of which each session is anybody's alike.
+                week = _Week(np.array(sessions.per_hour) * people.count)
+                working = _Working(person, people.count, np.array(sessions.length.samples), sessions.connected)
+                source = _Drawn(f"people/{people.name}", preset, week, clocks[sessions.zone], working)
+                self._sources.append(source)
+            person += people.count
+
+    def claims(self, seed: int, replication: int) -> Claims:
+        """The claims of one replication."""
+        parts = [np.empty((6, 0), dtype=np.int64), *(source.claims(seed, replication) for source in self._sources)]
+        columns = np.concatenate(parts, axis=1)
+        at, preset, luck, who, until, connected = columns[:, np.argsort(columns[0], kind="stable")]
+        return Claims(at, preset, luck, who, until, connected, self.names)
 
 
-def _replayed(
-    scenario: Scenario, history: History, position: dict[str, int], seed: int, replication: int
-) -> Int64Array:
-    """A history's claims in the window: int64[6, n]."""
-    preset = np.fromiter((position[name] for name in history.preset), np.int64, len(history.preset))
-    luck = np.empty(preset.size, dtype=np.int64)
-    for name, i in position.items():
-        mine = preset == i
-        luck[mine] = stream(seed, replication, f"claims/{name}").integers(0, 1 << 32, int(mine.sum()))
-    inside = (history.claim_at >= scenario.start_at) & (history.claim_at <= scenario.end_at)
-    return _columns(history.claim_at[inside], preset[inside], luck[inside])
+@dataclass(frozen=True)
+class _Replayed:
+    """A history's claims in the window: int64[n] instants and presets, and how many of both came before it."""
+
+    names: tuple[str, ...]
+    at: Int64Array
+    preset: Int64Array
+    before: Int64Array
+
+    @staticmethod
+    def of(scenario: Scenario, history: History, names: tuple[str, ...], position: dict[str, int]) -> _Replayed:
+        inside = (history.claim_at >= scenario.start_at) & (history.claim_at <= scenario.end_at)
+        preset = np.fromiter((position[name] for name in history.preset), np.int64, len(history.preset))[inside]
+        at = history.claim_at[inside]
+        order = np.lexsort((at, preset))
+        same = (np.diff(at[order], prepend=-1) == 0) & (np.diff(preset[order], prepend=-1) == 0)
+        before = np.empty_like(at)
+        before[order] = _since(~same)
+        return _Replayed(tuple(f"claims/{name}" for name in names), at, preset, before)
+
+    def claims(self, seed: int, replication: int) -> Int64Array:
+        luck = lucks(numbers(numbers(keys(seed, replication, *self.names)[self.preset], self.at), self.before))
+        return _columns(self.at, self.preset, luck)
 
 
-def _drawn(scenario: Scenario, profile: Profile, preset: int, which: int, seed: int, replication: int) -> Int64Array:
-    """A profile's claims: int64[6, n], in order of time within each day."""
-    rate = np.array(profile.claims_per_hour)
-    clock = _Clock(scenario, profile.zone)
-    parts = [_columns(*np.empty((3, 0), dtype=np.int64))]
-    for day in clock.days():
-        chance = stream(seed, replication, f"profile/{profile.preset}/{which}/{day}")
-        hour = np.repeat(np.arange(24), chance.poisson(_of_day(rate, day)))
-        wall = np.sort(day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size))
-        luck = chance.integers(0, 1 << 32, hour.size)
-        at, inside = clock.instants(wall)
-        parts.append(_columns(at[inside], np.full(int(inside.sum()), preset), luck[inside]))
-    return np.concatenate(parts, axis=1)
+@dataclass(frozen=True)
+class _Working:
+    """Sessions of `count` people from the position `first` on: how long they last, and the share with a connection."""
+
+    first: int
+    count: int
+    length: Int64Array
+    connected: float
 
 
-def _sessions(scenario: Scenario, people: People, preset: int, first: int, seed: int, replication: int) -> Int64Array:
-    """The sessions of people, of whom the first has the position `first`: int64[6, n].
+@dataclass(frozen=True)
+class _Drawn:
+    """Claims that come by the hours of a week, of somebody new each time or of people who work."""
 
-    Draws belong to a group of people and a local day (a history's: to the group).
-    """
-    sessions = people.sessions
-    if isinstance(sessions, SessionHistory):
-        inside = (sessions.started_at >= scenario.start_at) & (sessions.started_at <= scenario.end_at)
-        chance = stream(seed, replication, f"people/{people.name}")
-        luck = chance.integers(0, 1 << 32, inside.size)
-        connected = chance.random(inside.size) < sessions.connected
-        ended_at = sessions.ended_at
-        if sessions.length is not None:
-            length = np.array(sessions.length.samples, dtype=np.int64)
-            drawn = sessions.started_at + length[chance.integers(0, length.size, inside.size)]
-            ended_at = np.where(ended_at == NEVER, drawn, ended_at)
-        who = first + sessions.person
-        every = np.stack([sessions.started_at, np.full(who.size, preset), luck, who, ended_at, connected])
-        return every[:, inside].astype(np.int64)
-    rate = np.array(sessions.per_hour)
-    length = np.array(sessions.length.samples, dtype=np.int64)
-    clock = _Clock(scenario, sessions.zone)
-    parts = [np.empty((6, 0), dtype=np.int64)]
-    for day in clock.days():
-        chance = stream(seed, replication, f"people/{people.name}/{day}")
-        counts = chance.poisson(_of_day(rate, day)[:, None], (24, people.count))
-        hour, who = np.nonzero(counts)
-        often = counts[hour, who]
-        hour, who = np.repeat(hour, often), np.repeat(who, often)
-        wall = day * DAY_US + hour * HOUR_US + chance.integers(0, HOUR_US, hour.size)
-        luck = chance.integers(0, 1 << 32, hour.size)
-        lasts = length[chance.integers(0, length.size, hour.size)]
-        connected = (chance.random(hour.size) < sessions.connected).astype(np.int64)
-        at, inside = clock.instants(wall)
-        part = np.stack([at, np.full(at.size, preset), luck, first + who, at + lasts, connected])
-        parts.append(part[:, inside])
-    return np.concatenate(parts, axis=1)
+    name: str
+    preset: int
+    week: _Week
+    clock: _Clock
+    working: _Working | None = None
+
+    def claims(self, seed: int, replication: int) -> Int64Array:
+        day = self.clock.days
+        of_day = numbers(keys(seed, replication, self.name), day)
+        count = self.week.counts(day, shares(numbers(of_day, np.zeros_like(day))))
+        of_claim, which = np.repeat(of_day, count), _ordinals(count)
+
+        def of(purpose: int) -> UInt64Array:
+            return numbers(of_claim, 1 + which * _PURPOSES + purpose)
+
+        at, inside = self.clock.instants(self.week.walls(np.repeat(day, count), shares(of(_AT))))
+        preset = np.full(at.size, self.preset)
+        if self.working is None:
+            return _columns(at[inside], preset[inside], lucks(of(_LUCK))[inside])
+        working = self.working
+        who = working.first + choices(of(_WHO), working.count)
+        until = at + working.length[choices(of(_LENGTH), working.length.size)]
+        connected = shares(of(_CONNECTED)) < working.connected
+        return np.stack([at, preset, lucks(of(_LUCK)), who, until, connected]).astype(np.int64)[:, inside]
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """A history's sessions in the window, of people of whom the first has the position `first`."""
+
+    name: str
+    preset: int
+    first: int
+    at: Int64Array
+    until: Int64Array
+    person: Int64Array
+    length: Int64Array | None
+    connected: float
+
+    @staticmethod
+    def of(scenario: Scenario, people: People, sessions: SessionHistory, preset: int, first: int) -> _Sessions:
+        at = sessions.started_at
+        inside = (at >= scenario.start_at) & (at <= scenario.end_at)
+        length = None if sessions.length is None else np.array(sessions.length.samples)
+        columns = (at[inside], sessions.ended_at[inside], sessions.person[inside])
+        return _Sessions(f"people/{people.name}", preset, first, *columns, length, sessions.connected)
+
+    def claims(self, seed: int, replication: int) -> Int64Array:
+        of_session = numbers(numbers(keys(seed, replication, self.name), self.at), self.person)
+
+        def of(purpose: int) -> UInt64Array:
+            return numbers(of_session, np.full(self.at.size, purpose))
+
+        until = self.until
+        if self.length is not None:
+            drawn = self.at + self.length[choices(of(_LENGTH), self.length.size)]
+            until = np.where(until == NEVER, drawn, until)
+        connected = shares(of(_CONNECTED)) < self.connected
+        preset = np.full(self.at.size, self.preset)
+        columns = [self.at, preset, lucks(of(_LUCK)), self.first + self.person, until, connected]
+        return np.stack(columns).astype(np.int64)
 
 
 def _columns(at: Int64Array, preset: Int64Array, luck: Int64Array) -> Int64Array:
@@ -128,9 +195,64 @@ def _columns(at: Int64Array, preset: Int64Array, luck: Int64Array) -> Int64Array
     return np.stack([at, preset, luck, nobody, at, np.zeros_like(nobody)]).astype(np.int64)
 
 
-def _of_day(rate: npt.NDArray[np.float64], day: int) -> npt.NDArray[np.float64]:
-    """The 24 rates of a day counted from 1970-01-01, which was a Thursday."""
-    return rate[(day + 3) % 7 * 24 :][:24]
+def _since(begins: npt.NDArray[np.bool_]) -> Int64Array:
+    """How many entries ago the last one began."""
+    position = np.arange(begins.size)
+    return position - np.maximum.accumulate(np.where(begins, position, 0))
+
+
+def _ordinals(count: Int64Array) -> Int64Array:
+    """0, 1, ... for each count, one after the other: [2, 3] gives [0, 1, 0, 1, 2]."""
+    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+
+
+class _Week:
+    """Rates for each hour of a week, float64[168], as what claims are drawn by."""
+
+    def __init__(self, rate: Float64Array) -> None:
+        self._expected = rate.reshape(7, 24).sum(axis=1)
+        self._until = np.concatenate([[0.0], np.cumsum(rate)])
+
+    def counts(self, day: Int64Array, share: Float64Array) -> Int64Array:
+        """How many come on each day (counted from 1970-01-01), by a share each."""
+        found, weekdays = np.zeros(day.size, dtype=np.int64), _weekday(day)
+        for weekday, expected in enumerate(self._expected.tolist()):
+            if expected > 0:
+                mine = weekdays == weekday
+                least, until = _poisson(expected)
+                found[mine] = least + np.searchsorted(until, share[mine], side="right")
+        return found
+
+    def walls(self, day: Int64Array, share: Float64Array) -> Int64Array:
+        """What the wall clock shows when one comes on a day that has any, by a share each."""
+        midnight = _weekday(day) * 24
+        begin, end = self._until[midnight], self._until[midnight + 24]
+        # The end is another day's, also where the sum is rounded.
+        reached = np.minimum(begin + share * (end - begin), np.nextafter(end, 0.0))
+        hour = np.searchsorted(self._until, reached, side="right") - 1
+        into = (reached - self._until[hour]) / (self._until[hour + 1] - self._until[hour])
+        within = np.minimum((into * HOUR_US).astype(np.int64), HOUR_US - 1)
+        return day * DAY_US + (hour - midnight) * HOUR_US + within
+
+
+def _weekday(day: Int64Array) -> Int64Array:
+    """Monday is 0; 1970-01-01 was a Thursday."""
+    return (day + 3) % 7
+
+
+@lru_cache(maxsize=4096)
+def _poisson(expected: float) -> tuple[int, Float64Array]:
+    """(the least number, the probability of at most it and of each next one) of a Poisson distribution.
+
+    What is left out on both sides has less than 1e-20 of it.
+    """
+    reach = 10 * math.sqrt(expected) + 50
+    least = max(0, math.floor(expected - reach))
+    number = np.arange(least, math.ceil(expected + reach))
+    logs = np.log(expected / np.maximum(number, 1))
+    logs[0] = least * math.log(expected) - expected - math.lgamma(least + 1)
+    until = np.cumsum(np.exp(np.cumsum(logs)))
+    return least, until / until[-1]
 
 
 class _Clock:
@@ -142,10 +264,9 @@ class _Clock:
         # What the clock shows when each change comes.
         self.changes_at_wall = self.from_at + np.append(self.offset_us[:1], self.offset_us[:-1])
 
-    def days(self) -> range:
-        """Every local day of the window, and one around it."""
         first = (self.start_at + int(self.offset_us[0])) // DAY_US - 1
-        return range(first, (self.end_at + int(self.offset_us[-1])) // DAY_US + 2)
+        self.days = np.arange(first, (self.end_at + int(self.offset_us[-1])) // DAY_US + 2)
+        """Every local day of the window, and one around it."""
 
     def instants(self, wall: Int64Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
         """(the instants, which of them exist and lie in the window).

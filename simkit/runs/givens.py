@@ -17,7 +17,7 @@ from simkit.core import lives, pools
 from simkit.core.chance import ONE
 from simkit.core.numbers import NONE, Table
 from simkit.cron import is_autostart, weekly
-from simkit.demand import Claims, draw
+from simkit.demand import Claims, Draws
 from simkit.demand.streams import key
 from simkit.errors import RunError
 from simkit.limits import MAX_SEED
@@ -75,19 +75,20 @@ class Givens:
 def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
     """What both engines are given. Raises RunError.
 
-    What candidates share is made once: a scenario's own part for all of its runs, the claims of a replication for all
-    scenarios with the same demand, people and window.
+    What candidates share is made once: a scenario's own part for all of its runs; what replications share of the
+    claims, and the claims of a replication, for all scenarios with the same demand, people and window.
     """
     if not 0 <= seed <= MAX_SEED:
         raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
     own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
     presets = own.inputs.presets.copy()
     presets[:, pools.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
-    which = (seed, replication, scenario.start_at, scenario.end_at, own.asked_for)
+    demand, window = (scenario.demand, scenario.people), (scenario.start_at, scenario.end_at)
+    draws = _DRAWS.get(demand, window, lambda: Draws(scenario))
     claims = _CLAIMS.get(
-        (scenario.demand, scenario.people),
-        which,
-        lambda: _claims(draw(scenario, seed, replication), own.asked_for, own.presets),
+        demand,
+        (seed, replication, *window, own.asked_for),
+        lambda: _claims(draws.claims(seed, replication), own.asked_for, own.presets),
     )
     inputs = own.inputs._replace(presets=presets, claims=claims)
     return Givens(scenario, seed, replication, own.presets, inputs, own.people)
@@ -140,6 +141,7 @@ class _OwnPart:
 
 
 _OWN: _Recent[_OwnPart] = _Recent(64)
+_DRAWS: _Recent[Draws] = _Recent(8)
 _CLAIMS: _Recent[Int64Array] = _Recent(256 << 20, lambda claims: claims.nbytes + 4096)
 """256 MiB: fifty replications of a year of 100,000 claims."""
 
