@@ -102,11 +102,65 @@ def zone_names() -> frozenset[str]:
 
 
 def unknown_zone(name: str) -> str:
-    """What to say of a name that is not a zone's: the nearest one, whatever its case."""
-    by_lower = {known.lower(): known for known in zone_names()}
-    near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
-    known = by_lower[near[0]] if near else "America/New_York"
-    return f'"{name}" is not a time zone; write an IANA name such as "{known}"'
+    """What to say of a name that is not a zone's: the zone that is meant, if that is sure to have the same clocks."""
+    plain = name.strip().lower().replace(" ", "_")
+    if plain.upper() in _ABBREVIATED:
+        meant = _ABBREVIATED[plain.upper()]
+        return f'"{name}" is not a time zone, but short for several or for half a year; write a place such as "{meant}"'
+    if offset := _OFFSET.fullmatch(plain):
+        return f'"{name}" is not a time zone; {_of_offset(*offset.groups())}'
+    known = _similar_zone(plain)
+    cure = f'an IANA name such as "{known}"' if known else "the IANA name of a place with these clocks, as Area/City"
+    return f'"{name}" is not a time zone; write {cure}'
+
+
+def _of_offset(sign: str, hours: str, minutes: str | None) -> str:
+    """What to write in place of an offset. The signs of Etc/GMT are the other way round: Etc/GMT-2 is ahead of UTC."""
+    ahead = int(hours) if sign == "+" else -int(hours)
+    if minutes not in (None, "00") or not -12 <= ahead <= 14:
+        return "write the IANA name of a place with these clocks, as Area/City"
+    if ahead == 0:
+        return 'write "UTC"'
+    return f'write the IANA name of a place, or "Etc/GMT{-ahead:+d}", which is always {abs(ahead)} h ' + (
+        "ahead of UTC" if ahead > 0 else "behind UTC"
+    )
+
+
+def _similar_zone(plain: str) -> str:
+    """The zone whose place is written nearly like this; "" if there is none, as another place has other clocks."""
+    by_lower = {known.lower(): known for known in sorted(zone_names())}
+    if plain in by_lower:
+        return by_lower[plain]
+    by_place: dict[str, str] = {}
+    for known in by_lower.values():
+        if known.count("/") and not known.startswith(("Etc/", "posix/", "right/")):
+            by_place.setdefault(known.lower().rsplit("/", 1)[-1], known)
+    area, _, place = plain.rpartition("/")
+    near = get_close_matches(place, by_place, n=1, cutoff=1 if len(place) < 5 else 0.8)
+    if not near:
+        return ""
+    same_area = get_close_matches(f"{area}/{near[0]}", by_lower, n=1, cutoff=0.8)
+    found = by_lower[same_area[0]] if same_area else by_place[near[0]]
+    return found if found.lower().endswith(f"/{near[0]}") else by_place[near[0]]
+
+
+_OFFSET = re.compile(r"(?:utc|gmt|etc/gmt|etc/utc)?_?([+-])(\d{1,2})(?::?(\d\d))?")
+_ABBREVIATED = {
+    "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles", "PT": "America/Los_Angeles",
+    "MDT": "America/Denver", "MT": "America/Denver", "CST": "America/Chicago", "CDT": "America/Chicago",
+    "CT": "America/Chicago", "EDT": "America/New_York", "ET": "America/New_York", "AST": "America/Halifax",
+    "ADT": "America/Halifax", "NST": "America/St_Johns", "NDT": "America/St_Johns", "AKST": "America/Anchorage",
+    "AKDT": "America/Anchorage", "HDT": "America/Adak", "BRT": "America/Sao_Paulo",
+    "ART": "America/Argentina/Buenos_Aires", "CLT": "America/Santiago", "COT": "America/Bogota",
+    "BST": "Europe/London", "WEST": "Europe/Lisbon", "CEST": "Europe/Berlin", "MEZ": "Europe/Berlin",
+    "MESZ": "Europe/Berlin", "EEST": "Europe/Athens", "MSK": "Europe/Moscow", "TRT": "Europe/Istanbul",
+    "IST": "Asia/Kolkata", "PKT": "Asia/Karachi", "GST": "Asia/Dubai", "SGT": "Asia/Singapore", "HKT": "Asia/Hong_Kong",
+    "ICT": "Asia/Bangkok", "WIB": "Asia/Jakarta", "JST": "Asia/Tokyo", "KST": "Asia/Seoul", "AWST": "Australia/Perth",
+    "ACST": "Australia/Adelaide", "ACDT": "Australia/Adelaide", "AEST": "Australia/Sydney",
+    "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland", "SAST": "Africa/Johannesburg",
+    "CAT": "Africa/Maputo", "EAT": "Africa/Nairobi", "WAT": "Africa/Lagos",
+}  # fmt: skip
+"""Abbreviations that people write, each with the place that they most often mean."""
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ is collected without either. Loading the plugin imports pytest alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simkit.coder_versions import Behaviour
     from simkit.errors import Finding, Findings
     from simkit.inputs.templates import Templates
+    from simkit.inputs.variables import Outside
     from simkit.model import Preset, Scenario
     from simkit.runs.result import Result
     from simkit.templates.check import Test, TestFile, TestOutcome
@@ -175,7 +176,7 @@ def _shown(path: Path) -> Path:
 class PresetsOf(Protocol):
     """The presets of a Terraform file or folder by name; relative paths start at the test's own folder."""
 
-    def __call__(self, path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]: ...
+    def __call__(self, path: str | Path, variables: Outside | None = None) -> dict[str, Preset]: ...
 
 
 class DesiredAt(Protocol):
@@ -194,7 +195,7 @@ class RunOf(Protocol):
 def simkit_presets(request: pytest.FixtureRequest) -> PresetsOf:
     """simkit_presets("main.tf")["Large"] is a Preset. Raises simkit.InputError with every problem."""
 
-    def presets(path: str | Path, variables: Mapping[str, str] | None = None) -> dict[str, Preset]:
+    def presets(path: str | Path, variables: Outside | None = None) -> dict[str, Preset]:
         from simkit.errors import InputError
         from simkit.inputs.templates import read_template
         from simkit.inputs.variables import from_outside

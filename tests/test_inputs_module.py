@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from simkit.cli import main
 from simkit.inputs.templates import Contents, read_template
 from simkit.inputs.variables import from_outside
 from simkit.templates import snapshot
@@ -446,3 +449,82 @@ def test_a_template_that_doubles_itself_is_refused_soon():
     write({"main.tf": preset(instances="length(flatten(values(local.a0)))") + "locals {\n" + "\n".join(maps) + "\n}\n"})
     (only,) = said()
     assert "has more than 100,000 elements" in only or "steps to work out" in only
+
+
+def test_an_empty_time_zone_is_taken_as_by_the_provider_and_coder_then_keeps_the_base():
+    schedule = '      schedule {\n        cron      = "* 8 * * *"\n        instances = 3\n      }\n'
+    block = (SCHEDULED % schedule).replace('"UTC"', '""')
+    write({"main.tf": preset(more=block)})
+    (only,) = said()
+    assert "warning: Coder ignores all schedules and keeps the base of 1" in only
+    assert "the timezone is not set" in only
+    assert check(["."]).status == 0
+
+
+def test_how_often_a_module_is_called_matters_only_if_it_has_presets():
+    call = 'data "coder_parameter" "x" {}\nmodule "m" {\n  count = data.coder_parameter.x.value\n  source = "./m"\n}\n'
+    write({"main.tf": preset() + call, "m/main.tf": 'resource "coder_app" "a" {}\n'})
+    assert wanted() == {"p": 1}
+    write({"m/main.tf": preset('"q"')})
+    (only,) = said()
+    assert only.startswith(
+        "main.tf:9: count = data.coder_parameter.x.value: data.coder_parameter.x.value is known only"
+    )
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, arguments)
+    return done.exit_code, done.output
+
+
+def test_files_of_values_count_like_values_of_the_command_and_a_snapshot_keeps_them():
+    write({"main.tf": 'variable "pool" {\n  default = { n = 1 }\n}\n' + preset(instances="var.pool.n + var.more") +
+           'variable "more" {\n  type = number\n  default = 0\n}\n',
+           "prod.tfvars": "pool = { n = 5 }\nmore = 2\n", "more.tfvars.json": '{"more": 3}'})  # fmt: skip
+    status, _ = run("snapshot", "main.tf", "--var-file", "prod.tfvars", "--var-file", "more.tfvars.json")
+    assert status == 0
+    shown = Path("main.simkit.snapshot").read_text()
+    assert 'var    more:3\nvar    pool:{"n": 5}\n' in shown
+    assert 'preset "p"' in shown
+    assert run("check", ".")[0] == 0, "the snapshot knows the values that it shows"
+    assert run("snapshot", "main.tf", "--var", "more=1", "--var-file", "prod.tfvars")[0] == 0
+    assert "var    more=1\n" in Path("main.simkit.snapshot").read_text(), "--var comes before files"
+    assert run("check", ".", "--var-file", "nope.tfvars") == (
+        2, "nope.tfvars: there is no such file; name a .tfvars or .tfvars.json file\n",
+    )  # fmt: skip
+    write({"prod.tfvars": "more = 1\n\nwhat = 1\nmoer = [\n"})
+    status, output = run("check", ".", "--var-file", "prod.tfvars")
+    assert status == 2
+    assert output.startswith("prod.tfvars:4: the [ here is never closed")
+    write({"prod.tfvars": "more = 1\n\nwhat = 1\n"})
+    assert 'prod.tfvars:3: the template declares no "what"' in run("check", ".", "--var-file", "prod.tfvars")[1]
+
+
+def test_a_test_file_has_variables_of_its_own():
+    tests = (
+        "tests:\n  - name: warm\n    expect:\n"
+        '      - {desired: 4, from: "2026-11-09 08:00", until: "2026-11-09 19:00"}\n'
+    )
+    write({"main.tf": WARM, "a.simkit.yaml": "template: main.tf\nvariables: {warm: 4}\n" + tests})
+    assert check(["."]).status == 0
+    assert check(["."], variables={"warm": "3"}).status == 1, "the command line comes before it"
+    write({"a.simkit.yaml": "template: main.tf\nvariables:\n  wram: 4\n" + tests})
+    assert said() == ['a.simkit.yaml:3: the template declares no "wram"; write "warm"']
+    write({"main.tf": 'variable "pool" {\n  type = map(list(any))\n}\n' + preset(instances="var.pool.n[1]"),
+           "a.simkit.yaml": "template: main.tf\nvariables:\n  pool: {n: [1, 4]}\n" + tests})  # fmt: skip
+    assert check(["a.simkit.yaml"]).outcomes[0].ok
+
+
+def test_a_difference_in_a_file_of_values_is_a_difference_also_between_revisions():
+    write({"old/main.tf": WARM, "new/main.tf": WARM, "new/terraform.tfvars": "warm = 7\n"})
+    assert run("diff", "old", "new")[0] == 1
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    assert run("diff", "HEAD:new", "new")[0] == 0
+    write({"new/terraform.tfvars": "warm = 8\n"})
+    assert run("diff", "HEAD:new", "new")[0] == 1

@@ -147,11 +147,29 @@ def test_a_cron_the_provider_refuses_is_told_at_its_line(cron, text):
     ("timezone", "text"),
     [
         (None, 'timezone is missing; write timezone = "America/New_York"'),
-        ("", 'timezone is missing; write timezone = "America/New_York"'),
+        (" ", 'timezone is missing; write timezone = "America/New_York"'),
         ("Local", '"Local" is the zone of whatever machine reads it'),
         ("Europe/Berln", 'write an IANA name such as "Europe/Berlin"'),
         ("america/new york", 'write an IANA name such as "America/New_York"'),
-        ("???", '"???" is not a time zone; write an IANA name such as "America/New_York"'),
+        ("???", '"???" is not a time zone; write the IANA name of a place with these clocks, as Area/City'),
+        ("Mumbai", '"Mumbai" is not a time zone; write the IANA name of a place with these clocks, as Area/City'),
+        (
+            "PST",
+            '"PST" is not a time zone, but short for several or for half a year; write a place such as '
+            '"America/Los_Angeles"',
+        ),
+        ("CEST", 'write a place such as "Europe/Berlin"'),
+        (
+            "GMT+2",
+            '"GMT+2" is not a time zone; write the IANA name of a place, or "Etc/GMT-2", which is always 2 h ahead '
+            "of UTC",
+        ),
+        ("UTC+2", '"Etc/GMT-2", which is always 2 h ahead of UTC'),
+        ("UTC-05:00", '"Etc/GMT+5", which is always 5 h behind UTC'),
+        ("+00:00", 'write "UTC"'),
+        ("GMT+5:30", "write the IANA name of a place with these clocks, as Area/City"),
+        ("Los Angeles", 'write an IANA name such as "America/Los_Angeles"'),
+        ("europe/berlin", 'write an IANA name such as "Europe/Berlin"'),
     ],
 )
 def test_schedules_need_a_time_zone_that_exists(timezone, text):

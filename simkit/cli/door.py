@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,15 +58,25 @@ class _Group(click.Group):
             ctx.exit(error.status)
 
 
-def pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE options as a dictionary."""
-    found = {}
+def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE options as a dictionary, with those of files of values that they do not name."""
+    found = dict(context.meta.get(_FILES, {}))
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:
             raise click.BadParameter(f'"{value}" is not NAME=VALUE', param=parameter)
         found[name] = text
     return found
+
+
+def files(context: click.Context, _: click.Parameter, paths: tuple[str, ...]) -> None:
+    """Keeps the values of files until `pairs` takes them."""
+    from simkit.inputs.variables import var_file
+
+    context.meta[_FILES] = {name: given for path in paths for name, given in var_file(path).items()}
+
+
+_FILES = "simkit.var-files"
 
 
 def duration(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -105,9 +115,25 @@ def working(console: Console, what: str) -> Iterator[None]:
         yield
 
 
-variables_option = click.option(
+_var_option = click.option(
     "--var", "variables", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A Terraform variable."
 )
+_var_file_option = click.option(
+    "--var-file",
+    multiple=True,
+    callback=files,
+    expose_value=False,
+    is_eager=True,
+    type=click.Path(),
+    help="Terraform variables from a .tfvars or .tfvars.json file; --var comes before it.",
+)
+
+
+def variables_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--var and --var-file; the command gets `variables`."""
+    return _var_file_option(_var_option(command))
+
+
 coder_option = click.option(
     "--coder",
     metavar="VERSION",

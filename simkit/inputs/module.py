@@ -15,6 +15,7 @@ from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings, Where, did_you
 from simkit.inputs.expressions import WAY_OUT, Budget, Scope, dotted, evaluate, rendered
 from simkit.inputs.hcl import (
     LOCAL_SOURCES,
+    PRESET,
     Fields,
     File,
     Node,
@@ -302,6 +303,13 @@ class Module:
             self.error(where, f'"{source}" leads back to a module that it is called from; write another folder')
             return Unknown("", TOLD, TOLD)
         read = [read_file(file, self.reading.findings) for file in files]
+        whole = [file for file in read if file is not None]
+        above = (*self.above, self.folder)
+        many = [block.fields[field][0] for field in ("count", "for_each") if field in block.fields]
+        if many and isinstance(evaluate(many[0], self.scope), Unknown):
+            one = Module(self.reading, folder, whole, (), f"{self.address}{name}.", {}, above)
+            if not any(True for child in one.everywhere() for _ in child.data(PRESET)):
+                return Unknown(name, AT_RUN_TIME)  # how often it is there matters to no preset
         made: dict[str | int | None, Module] = {}
         for key, scope in instances(block, self):
             self.reading.modules += 1
@@ -310,8 +318,6 @@ class Module:
                 break
             inputs = {field: (nodes[0], scope) for field, nodes in block.fields.items() if field not in _OF_A_CALL}
             address = f"{self.address}{name}{bracket(key)}."
-            above = (*self.above, self.folder)
-            whole = [file for file in read if file is not None]
             made[key] = Module(self.reading, folder, whole, (), address, inputs, above)
             made[key].check_inputs(block)
         return made

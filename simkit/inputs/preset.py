@@ -181,6 +181,8 @@ class _Reader:
         timezone = given.timezone or Given(None, given.schedules[0].where)
         if not given.schedules:
             self.error(timezone.where, "scheduling has no schedule; write at least one, or leave scheduling out")
+        if timezone.value == "":
+            return ""  # the provider reads it as UTC; what Coder makes of it is told by the linter
         name = self.text(timezone, "timezone", example='timezone = "America/New_York"')
         if name == "Local":
             self.error(timezone.where, '"Local" is the zone of whatever machine reads it; write an IANA name or "UTC"')

@@ -19,7 +19,7 @@ from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
-from simkit.inputs.variables import from_outside
+from simkit.inputs.variables import Outside, from_document, from_outside
 from simkit.limits import MAX_DAEMONS
 from simkit.model import (
     Activate,
@@ -61,7 +61,7 @@ _WHOLE_EVENTS = ("set_workspace_ttl", "set_template_schedule")
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
 
-def load(path: str | Path, variables: Mapping[str, str] | None = None, coder: str | None = None) -> Scenario:
+def load(path: str | Path, variables: Outside | None = None, coder: str | None = None) -> Scenario:
     """Read a scenario file. `variables` are values of Terraform variables, by name, in place of their defaults.
     `coder`: Coder's version, if the scenario names none.
 
@@ -111,9 +111,7 @@ class ScenarioReader:
         start_at, end_at, zone = self.window(given.get("window"))
         behaviour, reconciler, daemons = self.coder(given.get("coder"))
         if "variables" in given:
-            written = given["variables"].entries().items()
-            own = {key: Given(value.scalar() or "", value.where) for key, value in written}
-            self.templates.variables = {**own, **self.templates.variables}
+            self.templates.variables = {**from_document(given["variables"]), **self.templates.variables}
         presets = self.presets(given, document)
         version = TemplateVersion(self.template_name(given, name or stem), "v1", presets, document.where)
         schedule = TemplateSchedule()

@@ -52,6 +52,7 @@ class Templates:
 
     variables: Mapping[str, Given] = field(default_factory=dict)
     known: dict[Path, Contents] = field(default_factory=dict)
+    others: list[Templates] = field(default_factory=list)
 
     def read(self, path: Path) -> Contents:
         """The template of a folder, or that part of it which stands in one file."""
@@ -64,15 +65,27 @@ class Templates:
         """The folder in place of its only file: they say the same, and are read once."""
         return path.parent if path.is_file() and terraform_files(path.parent) == [path] else path
 
+    def with_values(self, own: Mapping[str, Given]) -> Templates:
+        """Templates with values of their own, where these have none; what they read counts here, too."""
+        if not own:
+            return self
+        others = Templates({**own, **self.variables})
+        self.others.append(others)
+        return others
+
+    @property
+    def read_so_far(self) -> tuple[Contents, ...]:
+        return (*self.known.values(), *(contents for other in self.others for contents in other.read_so_far))
+
     @property
     def count(self) -> int:
         """How many presets there are, each once however often it was read."""
-        return len({(given.where, given.address) for contents in self.known.values() for given, _ in contents.written})
+        return len({(given.where, given.address) for contents in self.read_so_far for given, _ in contents.written})
 
     @property
     def undeclared(self) -> tuple[Finding, ...]:
         """A finding for each variable that no template declares: the one rule of what is declared nowhere."""
-        first, *others = [contents.undeclared for contents in self.known.values()] or [()]
+        first, *others = [contents.undeclared for contents in self.read_so_far] or [()]
         elsewhere = [{finding.where for finding in other} for other in others]
         return tuple(finding for finding in first if all(finding.where in places for places in elsewhere))
 

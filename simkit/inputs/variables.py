@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simkit.errors import Findings, Where
 from simkit.inputs import terraform_json
-from simkit.inputs.expressions import Budget, Scope, evaluate
+from simkit.inputs.document import Value as Document
+from simkit.inputs.expressions import Budget, Scope, evaluate, plain
 from simkit.inputs.functions import of_json
 from simkit.inputs.hcl import File, Node, fields_of, inner, parse_expression, read_file, subtrees, word
 from simkit.inputs.preset import Given
@@ -16,6 +18,7 @@ from simkit.inputs.text import read_text
 from simkit.inputs.values import (
     Unknown,
     Value,
+    as_text,
     failure,
     items,
     known,
@@ -34,13 +37,34 @@ _VALUES_JSON = ".tfvars.json"
 _OF_ITSELF = ("terraform.tfvars", "terraform.tfvars.json")
 
 
-def from_outside(variables: Mapping[str, Value]) -> dict[str, Given]:
-    """Values of variables as the command line gives them: text, or what a file of values says."""
-    found = {}
-    for name, value in variables.items():
-        where = Where(f"--var {name}={value}") if isinstance(value, str) else Where(f"--var {name}")
-        found[name] = value if isinstance(value, Given) else Given(value, where)
-    return found
+Outside = Mapping[str, str | Given]
+"""Values of variables by name: text as the command line has it, or a value with the place where it stands."""
+
+
+def from_outside(variables: Outside) -> dict[str, Given]:
+    return {
+        name: value if isinstance(value, Given) else Given(value, Where(f"--var {name}={value}"))
+        for name, value in variables.items()
+    }
+
+
+def from_document(value: Document) -> dict[str, Given]:
+    """The values under `variables` of a scenario or a test file, each with its line."""
+    return {name: Given(_of_document(one), one.where) for name, one in value.entries().items()}
+
+
+def _of_document(value: Document) -> Value:
+    if value.is_mapping:
+        return {name: _of_document(one) for name, one in value.entries().items()}
+    if value.is_list:
+        return [_of_document(one) for one in value.items()]
+    found = value.plain()
+    return found if found is None else as_text(found) if isinstance(found, bool) else value.scalar()
+
+
+def value_text(value: object) -> str:
+    """A value in one text: itself, or JSON, which Terraform's language can read."""
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def var_file(path: str | Path) -> dict[str, Given]:

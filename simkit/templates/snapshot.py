@@ -17,11 +17,12 @@ from simkit.clock import Zone, to_datetime
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of, minor_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version, note_version
+from simkit.inputs.functions import of_json
 from simkit.inputs.hcl import PRESET, TERRAFORM
 from simkit.inputs.preset import Given
 from simkit.inputs.templates import Contents, Templates
 from simkit.inputs.text import read_text
-from simkit.inputs.variables import from_outside
+from simkit.inputs.variables import Outside, from_outside, value_text
 from simkit.model import Preset
 from simkit.shown import visible
 from simkit.templates.find import Found, find
@@ -87,24 +88,25 @@ def render(template: Path, presets: Iterable[Preset], window: Window) -> str:
         f"from   {window.monday.isoformat()}",
         f"weeks  {window.weeks}, until {until.isoformat()}",
         *([f"coder  {window.coder}"] if window.coder else []),
-        *(f"var    {variable_line(name, str(given.value))}" for name, given in window.variables),
+        *(f"var    {variable_line(name, given.value)}" for name, given in window.variables),
     ]
     for preset in presets:
         lines += ["", *map(visible, _preset(preset, window))]
     return "\n".join(lines) + "\n"
 
 
-def variable_line(name: str, value: str) -> str:
+def variable_line(name: str, value: object) -> str:
     """A variable in one line, whatever is in its value."""
-    is_plain = value.isprintable() and value == value.strip()
-    return f"{name}={value}" if is_plain else f"{name}:{json.dumps(value)}"
+    if isinstance(value, str) and value.isprintable() and value == value.strip():
+        return f"{name}={value}"
+    return f"{name}:{json.dumps(value) if isinstance(value, str) else value_text(value)}"
 
 
 def write(
     paths: Iterable[str | Path],
     at: int,
     weeks: int = WEEKS,
-    variables: Mapping[str, str] | None = None,
+    variables: Outside | None = None,
     coder: str | None = None,
 ) -> Written:
     """Write the snapshot of each Terraform file with presets at or below `paths`, and say where they are.
@@ -120,7 +122,7 @@ def write(
     return Written(_write(found, dict.fromkeys(found.files, window), variables or {}), tuple(findings))
 
 
-def update(found: Found, variables: Mapping[str, str] | None = None, coder: str | None = None) -> Written:
+def update(found: Found, variables: Outside | None = None, coder: str | None = None) -> Written:
     """Write snapshots again, for the weeks, the version of Coder and the variables that they already show; `coder` and
     `variables` come in place of theirs.
 
@@ -227,13 +229,14 @@ def _that_have_one(found: Found) -> Found:
 class _Reader:
     """Reads templates with the variables of a snapshot's window, in place of those of a command."""
 
-    known: dict[tuple[tuple[str, Given], ...], Templates] = field(default_factory=dict)
+    known: dict[str, Templates] = field(default_factory=dict)
 
     def read(self, root: Path, window: Window) -> Contents:
-        return self.known.setdefault(window.variables, Templates(dict(window.variables))).read(root)
+        values = repr(window.variables)
+        return self.known.setdefault(values, Templates(dict(window.variables))).read(root)
 
 
-def _write(found: Found, windows: Mapping[Path, Window], variables: Mapping[str, str]) -> tuple[Path, ...]:
+def _write(found: Found, windows: Mapping[Path, Window], variables: Outside) -> tuple[Path, ...]:
     """Write the snapshots of files, each with the values of those variables that its template declares."""
     texts: dict[Path, str] = {}
     problems: dict[Finding, None] = {}
@@ -346,16 +349,15 @@ def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[s
     return Window(monday, weeks, tuple(sorted(variables.items(), key=lambda one: one[0])), coder), lines
 
 
-def read_variable(text: str) -> tuple[str, str | None]:
+def read_variable(text: str) -> tuple[str, object]:
     """(name, value) of `variable_line`; None for a value that is none."""
     match = _VARIABLE.fullmatch(text)
     if match is None or match[2] == "=":
         return (match[1], match[3]) if match else (text, None)
     try:
-        value = json.loads(match[3])
-    except ValueError:
-        value = None
-    return match[1], value if isinstance(value, str) else None
+        return match[1], of_json(json.loads(match[3]))
+    except (ValueError, RecursionError):
+        return match[1], None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history
+from simkit.inputs.preset import Given
 from simkit.inputs.scenario import ScenarioReader
 from simkit.inputs.templates import Templates
+from simkit.inputs.variables import from_document, value_text
 from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.model import Demand, History, Preset, Reconciler, Scenario, TemplateVersion, Workload
 from simkit.templates.check.days import FIRST_YEAR, LAST_YEAR, parse_every, parse_over
@@ -37,7 +39,7 @@ from simkit.templates.find import TESTS
 from simkit.templates.linter import NAMES
 from simkit.times import weekday_date
 
-_FILE = ("template", "coder", "tests")
+_FILE = ("template", "coder", "variables", "tests")
 _TEST = ("name", "preset", "timezone", "expect", "never", "simulate")
 _BOUND = ("at_least", "at_most")
 _DESIRED = ("desired", "from", "until", "every", "over")
@@ -79,7 +81,8 @@ class _Reader:
         given = document.mapping(_FILE, required=("template", "tests"))
         behaviour = written_version(given.get("coder"), self.behaviour)
         coder = self.behaviour.version if behaviour is self.behaviour is not DEFAULT_BEHAVIOUR else ""
-        template, presets, names = self.template(given.get("template"))
+        own = from_document(given["variables"]) if "variables" in given else {}
+        template, presets, names = self.template(given.get("template"), own)
         tests: dict[str, Test] = {}
         items = given["tests"].items() if "tests" in given else []
         if "tests" in given and given["tests"].is_list and not items:
@@ -92,11 +95,14 @@ class _Reader:
                 )
             elif test is not None:
                 tests[test.name] = test
-        variables = tuple((name, str(given.value)) for name, given in self.templates.variables.items())
+        outside = self.templates.variables.items()
+        variables = tuple((name, value_text(given.value)) for name, given in outside)
         return TestFile(str(self.path), template, behaviour, presets, tuple(tests.values()), variables, coder)
 
-    def template(self, value: Value | None) -> tuple[str, tuple[Preset, ...], tuple[str, ...]]:
-        """(path, the presets without a problem, the names of all)."""
+    def template(
+        self, value: Value | None, own: Mapping[str, Given]
+    ) -> tuple[str, tuple[Preset, ...], tuple[str, ...]]:
+        """(path, the presets without a problem, the names of all), with values that the file itself has."""
         text = value.scalar() if value is not None else None
         if value is None or text is None:
             return "", (), ()
@@ -104,8 +110,10 @@ class _Reader:
         if not path.exists():
             value.error(f"{path} does not exist")
             return str(path), (), ()
-        read = self.templates.read(path)
+        read = self.templates.with_values(own).read(path)
         self.findings.extend(read.findings)
+        places = {given.where for given in own.values()}
+        self.findings.extend(finding for finding in read.undeclared if finding.where in places)
         if not read.written and not read.errors:
             value.error(f'{path} has no data "{PRESET}" block')
         return str(path), read.presets, read.names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
-from simkit.inputs.variables import from_outside
+from simkit.inputs.variables import Outside, from_outside
 from simkit.model import Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined
@@ -52,7 +52,7 @@ def check(
     paths: Iterable[str | Path],
     keyword: str = "",
     strict: bool = False,
-    variables: Mapping[str, str] | None = None,
+    variables: Outside | None = None,
     coder: str | None = None,
 ) -> Checked:
     """Look at every preset below the paths, compare the snapshots beside them and run every test: those called

@@ -12,7 +12,7 @@ from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
-from simkit.inputs.variables import from_outside
+from simkit.inputs.variables import Outside, from_outside
 from simkit.templates.diff import markdown, text
 from simkit.templates.diff.desired import preset_change
 from simkit.templates.diff.effect import effect_of, scenario_of
@@ -31,7 +31,7 @@ def compare(
     at: int,
     *,
     weeks: int = WEEKS,
-    variables: Mapping[str, str] | None = None,
+    variables: Outside | None = None,
     coder: str | None = None,
     trial: Trial | None = None,
 ) -> Difference:

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from simkit.errors import Findings, Where
-from simkit.inputs.hcl import NOT_TERRAFORM, TERRAFORM
+from simkit.inputs.hcl import NOT_TERRAFORM, TERRAFORM, TERRAFORM_JSON
 from simkit.inputs.preset import GivenPreset
 from simkit.inputs.templates import Templates
+from simkit.inputs.variables import is_values
 from simkit.model import Preset
 from simkit.templates.find import find
 
@@ -41,6 +42,9 @@ Side = dict[Key, Written]
 
 _LINK, _SUBMODULE = "120000", "160000"  # modes of entries of a git tree
 _MOST_FILES, _MOST_BYTES = 20_000, 64_000_000  # Terraform files of one side that is a revision
+_READ_BY_TEMPLATES = (".json", ".yaml", ".yml", ".csv", ".txt", ".md", ".sh", ".tpl", ".tftpl")
+"""Ends of names of files that templates read with file() and templatefile()."""
+_MOST_READ = 100_000  # bytes of one of those
 
 
 def read_side(text: str, templates: Templates, findings: Findings) -> Side:
@@ -160,7 +164,9 @@ def _write_terraform(commit: str, folder: str, deep: bool, revision: str, into: 
     files = size = 0
     for entry in _entries(commit, folder, deep):
         where = Where(f"{revision}:{entry.name}")
-        is_terraform = entry.name.endswith(TERRAFORM)
+        name = posixpath.basename(entry.name)
+        is_terraform = name.endswith((TERRAFORM, TERRAFORM_JSON)) or is_values(name)
+        is_read = name.endswith(_READ_BY_TEMPLATES) and entry.size <= _MOST_READ
         if not entry.is_inside:
             findings.error(where, "leads out of its folder, so this revision is not read; take the entry out of it")
             return
@@ -170,7 +176,7 @@ def _write_terraform(commit: str, folder: str, deep: bool, revision: str, into: 
             findings.warning(
                 where, "is a symbolic link, which is not followed in a revision; compare checked-out files"
             )
-        elif is_terraform and entry.mode.startswith("100"):
+        elif (is_terraform or is_read) and entry.mode.startswith("100"):
             files, size = files + 1, size + entry.size
             if files > _MOST_FILES or size > _MOST_BYTES:
                 most = f"{_MOST_FILES:,} Terraform files or {_MOST_BYTES:,} bytes of them"
