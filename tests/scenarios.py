@@ -253,6 +253,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             draw(durations),
             draw(durations),
             failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
+            failed_cleared_after_us=draw(st.sampled_from((0, 0, MINUTE_US, 45 * MINUTE_US, 2 * HOUR_US + 1))),
         ),
         events=tuple(sorted(happening, key=lambda e: e.at)),
     )

@@ -79,9 +79,11 @@ def test_every_workspace_ends_as_exactly_one_thing_and_the_builds_agree(given):
     assert decisions[:, D_CREATED].sum() == of_prebuilds.sum()
     assert decisions[:, D_CANCELED].sum() == (builds[:, B_STATUS] == CANCELED).sum()
     removed = decisions[:, [D_DELETED_EXPIRED, D_DELETED_OLDEST]].sum()
-    assert removed == (builds[:, B_TRANSITION] == DELETE).sum()
+    # What failed is deleted by an operator, who is a person; the rest by the reconciler.
+    cleared = ((builds[:, B_TRANSITION] == DELETE) & (builds[:, B_HUMAN] == 1)).sum()
+    assert removed + cleared == (builds[:, B_TRANSITION] == DELETE).sum()
     # A workspace is built once, and once more if it is claimed or deleted.
-    assert len(builds) == len(workspaces) + removed + claims[:, C_HIT].sum()
+    assert len(builds) == len(workspaces) + removed + cleared + claims[:, C_HIT].sum()
     assert (np.bincount(builds[:, B_WORKSPACE], minlength=len(workspaces)) == last[:, B_NUMBER]).all()
 
 
@@ -198,6 +200,24 @@ def test_three_failures_in_a_row_are_the_hard_limit():
     result = run(scenario(Preset("p", 1), hours=12, workload=Workload(failure_probability=1.0)))
     assert result.rows.builds[:, B_STATUS].tolist() == [FAILED] * 3
     assert minutes(result.rows.decisions[result.rows.decisions[:, D_HARD_LIMITED] == 1, D_AT]) == [10]
+
+
+@pytest.mark.parametrize(("after_us", "cleared"), [(HOUR_US, 61), (90 * MINUTE_US, 91), (90 * MINUTE_US - 1, 90)])
+def test_an_operator_who_deletes_failed_prebuilds_ends_the_hard_limit(after_us: int, cleared: int):
+    failing = Workload(failing_builds=(1, 2, 3), failed_cleared_after_us=after_us)
+    result = run(scenario(Preset("p", 1), hours=3, workload=failing))
+    created = minutes(result.rows.workspaces[:, W_CREATED])
+    # The first to go leaves two failures among the newest, and the pool is built in the same tick.
+    assert created == [0, 3, 6, cleared]
+    assert deletions(result) == [(i, at + cleared) for i, at in enumerate(created[:3])]
+    deleting = result.rows.builds[result.rows.builds[:, B_TRANSITION] == DELETE]
+    assert (deleting[:, B_HUMAN] == 1).all(), "an operator is a person, whose jobs go first"
+    assert minutes(result.rows.decisions[result.rows.decisions[:, D_HARD_LIMITED] == 1, D_AT]) == [10]
+
+
+def test_nobody_deletes_failed_prebuilds_unless_the_scenario_says_so():
+    result = run(scenario(Preset("p", 1), hours=100, workload=Workload(failing_builds=(1, 2, 3))))
+    assert len(result.rows.builds) == 3
 
 
 def test_a_new_version_empties_the_old_pool_and_fills_its_own():

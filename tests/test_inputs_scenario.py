@@ -78,11 +78,11 @@ durations:
   claim: 5s
   reinitialize: 1s
   delete: 15s
-failures: {probability: 0.25, builds: [2, 5]}
+failures: {probability: 0.25, builds: [2, 5], cleared_after: 36h}
 claim_order: random
 cost: {per_instance_hour: 0.5, currency: EUR}
 overrides:
-  small: {durations: {build: 1m}, cost: {per_instance_hour: 0.1}}
+  small: {durations: {build: 1m}, cost: {per_instance_hour: 0.1}, failures: {cleared_after: 2d12h}}
 events:
   - {at: "2026-03-05T10:00", event: resume}
   - {at: "2026-03-04T10:00", event: pause}
@@ -109,12 +109,14 @@ events:
     assert workload.build == lognormal(3 * MINUTE_US, 6 * MINUTE_US)
     assert workload.agent == empirical((10 * SECOND_US, 20 * SECOND_US, 90 * SECOND_US))
     assert (workload.failure_probability, workload.failing_builds) == (0.25, (2, 5))
+    assert workload.failed_cleared_after_us == 36 * HOUR_US
     small = scenario.workload_of("small")
     assert (small.build, small.claim, small.cost_per_instance_hour) == (
         constant(MINUTE_US),
         constant(5 * SECOND_US),
         0.1,
     )
+    assert small.failed_cleared_after_us == 60 * HOUR_US
     assert isinstance(scenario.demand, History)
     assert scenario.demand.preset == ("small", "large")
     assert [format_instant(at) for at in scenario.demand.claim_at.tolist()] == [
@@ -272,6 +274,10 @@ def test_an_unquoted_cron_is_shown_with_quotes(tmp_path: Path):
             "week.yaml:4: events[0].preset: does not belong",
         ),
         ("coder: v2.35", 'week.yaml:4: coder: expected a mapping ("key: value" lines), got "v2.35"'),
+        ("failures: {cleared_after: 0s}", "week.yaml:4: failures.cleared_after: must be longer than 0s; leave it out if"),
+        ("failures: {cleared_after: never}", "week.yaml:4: failures.cleared_after: "),
+        ("overrides: {large: {failures: {cleared_after: 0h}}}", "week.yaml:4: overrides.large.failures.cleared_after: must"),
+        ("failures: {cleard_after: 1d}", 'week.yaml:4: failures.cleard_after: unknown key; write "cleared_after"'),
         ("durations: {build: {sample: []}}", "week.yaml:4: durations.build.sample: the list is empty"),
     ],
 )

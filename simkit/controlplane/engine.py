@@ -126,6 +126,9 @@ class Engine:
 
         self.on_created: Callable[[int, int, tuple[int, ...]], None] = lambda now_at, preset_id, workspace_ids: None
         """What the world does when the reconciler has created prebuilds: (now_at, preset id, workspace ids)."""
+        self.before_reconcile: Callable[[Transaction, int], int] = lambda tx, now_at: NEVER
+        """What the world does before a tick of the reconciler: (transaction, now_at). It says by when it has to be
+        asked again."""
         self.on_build_done: Callable[[Transaction, int, completion.Build], None] = lambda tx, now_at, build: None
         """What the world does when a build is done: (transaction, now_at, build)."""
 
@@ -318,6 +321,7 @@ class Engine:
         with self.database.transaction() as tx:
             if self._presets is None:
                 self._presets = () if prebuilds.is_paused(tx) else prebuilds.presets(tx)
+            again_at = self.before_reconcile(tx, now_at) if self._presets else NEVER
             seen = prebuilds.snapshot(tx, now_at, self._presets, self.reconciler)
             decisions = prebuilds.reconcile(
                 tx, seen, self.behaviour, self.reconciler, lambda preset_id: self.desired(tx, preset_id)
@@ -326,7 +330,7 @@ class Engine:
             for decision in decisions:
                 self.on_created(now_at, decision.preset_id, decision.workspace_ids)
         self._settled = {decision.preset_id: preset for preset, decision in self._in_balance(seen, decisions)}
-        self._reconciler.due_at = self._due_again(seen, decisions)
+        self._reconciler.due_at = min(again_at, self._due_again(seen, decisions))
         if acted and seen.failures:
             self._reconciler.touch(now_at)  # what was created or deleted changes which failures are among the newest
 

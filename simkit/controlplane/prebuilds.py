@@ -79,6 +79,21 @@ _RANKED = """
     )
     WHERE transition = 'start'
 """
+# Prebuilds whose start failed and which nobody has built since.
+_FAILED = """
+    SELECT
+        w.id, b.template_version_preset_id, epoch_us(w.created_at), b.build_number, b.template_version_id, t.organization_id
+    FROM workspaces AS w
+    JOIN templates AS t ON t.id = w.template_id
+    JOIN workspace_builds AS b ON b.workspace_id = w.id
+    JOIN provisioner_jobs AS j ON j.id = b.job_id
+    WHERE w.owner_id = 0 AND NOT w.deleted AND b.transition = 'start' AND j.job_status = 'failed'
+        AND NOT EXISTS (
+            SELECT 1 FROM workspace_builds AS later
+            WHERE later.workspace_id = w.id AND later.build_number > b.build_number
+        )
+    ORDER BY b.template_version_preset_id, w.created_at, w.id
+"""
 # Coder's GetPresetsBackoff: a failure in the lookback among the newest `desired_instances` of a preset in force.
 _BACKOFF = f"""
     WITH ranked AS ({_RANKED})
@@ -281,6 +296,20 @@ def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions
         workspaces.build(tx, now_at, prebuild.workspace_id, "delete", PREBUILDS_USER)
     of = (preset.template_id, preset.version_id, preset.id, preset.organization_id)
     return tuple(workspaces.insert(tx, now_at, PREBUILDS_USER, *of)[0] for _ in range(actions.create))
+
+
+def clear_failed(tx: Transaction, now_at: int, cleared_after_us: Mapping[int, int], operator_id: int) -> int:
+    """An operator deletes failed prebuilds that are older than that, by preset id: when the next one will be, or NEVER."""
+    next_at = NEVER
+    for workspace_id, preset_id, created_at, number, version_id, organization_id in tx.execute(_FAILED):
+        after_us = cleared_after_us.get(preset_id, 0)
+        if policy.is_expired(created_at, after_us, -NEVER, now_at):
+            workspaces.insert_build(
+                tx, now_at, workspace_id, number + 1, "delete", operator_id, version_id, preset_id, organization_id
+            )
+        elif after_us > 0:
+            next_at = min(next_at, created_at + after_us + 1)
+    return next_at
 
 
 def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:

@@ -53,6 +53,7 @@ from simkit.core.pools import (
     E_AT,
     E_KIND,
     E_PRESET,
+    FAILED_LIST,
     INVALIDATE,
     J_AT,
     J_BUILD,
@@ -82,6 +83,7 @@ from simkit.core.pools import (
     WORKSPACES,
     Inputs,
     World,
+    clear_failed,
     decide,
     duration,
     empty_world,
@@ -158,10 +160,15 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             more = 0
             for preset in range(presets):
                 more += inputs.presets[preset, P_MOST_DESIRED] + world.lists[preset * LISTS + RUNNING_LIST, SIZE] + 1
+                if inputs.settings.clears_failed:
+                    more += world.lists[preset * LISTS + FAILED_LIST, SIZE]
             if not _has_room(world, more):
                 return False
             if lives is not None:
                 lives.counters[TICKED_AT] = now_at
+            if inputs.settings.clears_failed:
+                for preset in range(presets):
+                    clear_failed(inputs, world, preset, now_at)
             counters[NEXT_WAKE] = NEVER
             for preset in range(presets):
                 if every_tick or world.state[preset, S_WAKE] <= now_at:

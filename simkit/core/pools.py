@@ -78,7 +78,9 @@ D_COLUMNS = 12
 # What a preset is given. Ranges into other arrays are [FROM, UNTIL).
 P_INSTANCES, P_TTL, P_ACTIVE, P_KEY, P_FAILURE_THRESHOLD, P_FAILING_FROM, P_FAILING_UNTIL = range(7)
 P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_START_FAILURE_THRESHOLD = 7, 8, 9, 10
-P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 11, 11 + DURATIONS, 11 + 2 * DURATIONS
+# How old a failed prebuild gets until an operator deletes it, 0 for ever.
+P_CLEARED_AFTER = 11
+P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 12, 12 + DURATIONS, 12 + 2 * DURATIONS
 # Scenario events, and claims as they arrive.
 E_AT, E_KIND, E_PRESET, E_COLUMNS = 0, 1, 2, 3
 # A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session; A_CONNECTED: 1 if a
@@ -116,6 +118,7 @@ class Settings(NamedTuple):
     claim_order: int
     claims_by_prebuilds: bool  # a claim's build is initiated by the prebuilds user
     cancels_pending: bool  # pending start jobs of an inactive version are cancelled
+    clears_failed: bool = False  # an operator deletes failed prebuilds of some preset
 
 
 class Inputs(NamedTuple):
@@ -486,6 +489,18 @@ def _backoff_until(inputs: Inputs, world: World, preset: int, now_at: int) -> tu
 
 
 @part
+def clear_failed(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
+    """An operator deletes the preset's failed prebuilds that are old enough. Coder itself never does."""
+    cleared_after_us, failed = inputs.presets[preset, P_CLEARED_AFTER], preset * LISTS + FAILED_LIST
+    w = world.lists[failed, FIRST]
+    while w != NONE and is_expired(world.workspaces[w, W_CREATED], cleared_after_us, -NEVER, now_at):
+        following = world.workspaces[w, W_NEXT]
+        unlink(world, failed, w)
+        new_build(world, w, DELETE, True, now_at)
+        w = following
+
+
+@part
 def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
     """One preset's part of a tick: facts, decision, builds, and the instant before which nothing can change."""
     lists = preset * LISTS
@@ -497,6 +512,11 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
         world.state[preset, S_CHANGE] += 1
     change_i = world.state[preset, S_CHANGE]
     wake_at = inputs.change_at[change_i + 1] if change_i < last_change else NEVER
+    if inputs.settings.clears_failed and world.lists[lists + FAILED_LIST, FIRST] != NONE:
+        cleared_after_us = inputs.presets[preset, P_CLEARED_AFTER]
+        if cleared_after_us > 0:
+            oldest_at = world.workspaces[world.lists[lists + FAILED_LIST, FIRST], W_CREATED]
+            wake_at = min(wake_at, oldest_at + cleared_after_us + 1)
 
     expired = 0
     w = world.lists[running, FIRST]

@@ -244,7 +244,7 @@ class ScenarioReader:
             read: dict[str, Any] = {key: distribution(value) for key, value in durations.items()}
             base = replace(base, **{key: value for key, value in read.items() if value is not None})
         if "failures" in given:
-            failures = given["failures"].mapping(("probability", "start_probability", "builds"))
+            failures = given["failures"].mapping(("probability", "start_probability", "builds", "cleared_after"))
             if "probability" in failures:
                 probability = failures["probability"].number(0, 1)
                 base = replace(base, failure_probability=probability or 0.0)
@@ -254,6 +254,11 @@ class ScenarioReader:
             if "builds" in failures:
                 ordinals = [v.whole(lowest=1) for v in failures["builds"].items()]
                 base = replace(base, failing_builds=tuple(o for o in ordinals if o is not None))
+            if "cleared_after" in failures:
+                after_us = failures["cleared_after"].duration()
+                if after_us is not None and after_us <= 0:
+                    failures["cleared_after"].error("must be longer than 0s; leave it out if nobody deletes them")
+                base = replace(base, failed_cleared_after_us=after_us or 0)
         if "cost" in given:
             cost = given["cost"].mapping(("per_instance_hour", "currency"))
             if "per_instance_hour" in cost:

@@ -71,6 +71,11 @@ class Givens:
         strangers_from = sum(p.count for p in self.scenario.people)
         return np.where(person == NONE, strangers_from + ids(len(person)), person + 1)
 
+    @property
+    def operator_id(self) -> int:
+        """The user who deletes failed prebuilds: nobody of those who claim."""
+        return sum(p.count for p in self.scenario.people) + len(self.inputs.claims) + 1
+
 
 def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
     """What both engines are given. Raises RunError.
@@ -163,6 +168,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     given[:, pools.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
     given[:, pools.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
     given[:, pools.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
+    given[:, pools.P_CLEARED_AFTER] = [w.failed_cleared_after_us for w in workloads]
     given[:, pools.P_FAILING_FROM], given[:, pools.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
     given[:, pools.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
     given[:, pools.P_CHANGES_FROM], given[:, pools.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
@@ -179,6 +185,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
             claim_order=_ORDERS[scenario.claim_order],
             claims_by_prebuilds=scenario.behaviour.claims_by_prebuilds,
             cancels_pending=scenario.behaviour.cancels_pending,
+            clears_failed=any(w.failed_cleared_after_us for w in workloads),
         ),
         presets=given,
         change_at=np.concatenate([whole(()), *(s.at for s in steps)]),

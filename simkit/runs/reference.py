@@ -118,6 +118,11 @@ class _World:
         for i, at in enumerate(self.inputs.claims[:, pools.A_AT].tolist()):
             self.plane.at(at, Order.CLAIM, self._arrival(i))
         self.plane.on_created = self.created
+        if self.inputs.settings.clears_failed:
+            cleared_after = {i + 1: int(row[pools.P_CLEARED_AFTER]) for i, row in enumerate(self.inputs.presets)}
+            self.plane.before_reconcile = lambda tx, now_at: prebuilds.clear_failed(
+                tx, now_at, cleared_after, self.given.operator_id
+            )
         self.plane.on_build_done = self.build_done
         self.plane.run_daemons(scenario.provisioner_daemons, self.work)
 

@@ -170,7 +170,10 @@ def _owner(result: KernelResult) -> Int64Array:
 def _initiator(result: KernelResult) -> Int64Array:
     """Who initiated each build: int64[b], ids."""
     b = result.rows.builds
-    return np.where(b[:, pools.B_HUMAN] == 1, _owner(result)[b[:, pools.B_WORKSPACE]], PREBUILDS_OWNER_ID)
+    owner = _owner(result)[b[:, pools.B_WORKSPACE]]
+    # Of a prebuild only the operator is a person who builds it: to delete it.
+    human = np.where(owner == PREBUILDS_OWNER_ID, result.given.operator_id, owner)
+    return np.where(b[:, pools.B_HUMAN] == 1, human, PREBUILDS_OWNER_ID)
 
 
 def _workspace_builds(result: KernelResult) -> Columns:
