@@ -184,7 +184,7 @@ class Workload:
     failing_builds: tuple[int, ...] = ()
     """Ordinals, from 1 in each version, of the preset's prebuilds whose build fails whatever chance says."""
     failed_cleared_after_us: int = 0
-    """How old a failed prebuild gets until an operator deletes it, at a tick of the reconciler; 0: never, as in Coder."""
+    """How old a failed prebuild gets until an operator deletes it, at a reconciler tick; 0: never, as in Coder."""
     cost_per_instance_hour: float = 0.0
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
-from scenarios import busy_week, scenario
+from scenarios import busy_week, history, scenario
 
 from simkit.cli import main
 from simkit.clock import SECOND_US
-from simkit.controlplane.metrics import exposition
+from simkit.controlplane.metrics import exposition, exposition_of
+from simkit.errors import InputError, StoreError
+from simkit.model import Preset, Reconciler, TemplateVersion, Workload
 from simkit.runs.simulate import replicate, run
 from simkit.store import ask, save
 from simkit.store.database import Database, Transaction
@@ -355,3 +360,49 @@ def test_the_command_prints_the_metrics_of_a_runs_file_at_an_instant(tmp_path):
     assert CliRunner().invoke(main, ["metrics", str(file), "--at", "noon", "--run", run_id]).exit_code == 2
     absent = CliRunner().invoke(main, ["metrics", str(tmp_path / "no.duckdb"), "--at", "2026-03-02T06:00:00Z"])
     assert (absent.exit_code, (tmp_path / "no.duckdb").exists()) == (1, False)
+
+
+@pytest.mark.parametrize(("limit", "limited"), [(1, True), (3, True), (4, False), (0, False)])
+def test_a_runs_metrics_know_its_own_hard_limit(tmp_path: Path, limit: int, limited: bool):
+    given = scenario(
+        Preset("p", 1),
+        hours=3,
+        workload=Workload(failing_builds=(1, 2, 3)),
+        reconciler=Reconciler(failure_hard_limit=limit),
+    )
+    run(given).save(tmp_path / "runs.duckdb")
+    text = exposition_of(tmp_path / "runs.duckdb", "2026-03-02T00:12:00Z")
+    assert ('preset_hard_limited{organization_name="coder",preset_name="p"' in text) == limited
+
+
+@pytest.mark.parametrize("at", ["2026-03-01T23:59:59Z", "2026-03-02T03:00:01Z", "2027-03-02T00:00:00Z"])
+def test_an_instant_outside_the_window_is_refused(tmp_path: Path, at: str):
+    run(scenario(Preset("p", 1), hours=3)).save(tmp_path / "runs.duckdb")
+    said = f"at: {at} is outside the run's window; write an instant from 2026-03-02T00:00:00Z to 2026-03-02T03:00:00Z"
+    with pytest.raises(InputError, match=re.escape(said)):
+        exposition_of(tmp_path / "runs.duckdb", at)
+
+
+def test_a_preset_without_a_pool_has_no_metrics_of_one(tmp_path: Path):
+    versions = (TemplateVersion("t", "v1", (Preset("p", 1), Preset("none", 0))),)
+    run(scenario(versions=versions, demand=history())).save(tmp_path / "runs.duckdb")
+    text = exposition_of(tmp_path / "runs.duckdb", "2026-03-02T01:00:00Z")
+    assert 'preset_name="p"' in text
+    assert 'preset_name="none"' not in text
+
+
+def test_a_file_of_an_older_simkit_is_read_with_coders_default_limit(tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    given = scenario(Preset("p", 1), hours=3, workload=Workload(failing_builds=(1, 2, 3)))
+    run(given).save(file)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("DROP VIEW hard_limits; DROP TABLE reconciler_settings; DROP TABLE scenario_events")
+        connection.execute("UPDATE schema_version SET version = 3")
+    assert "preset_hard_limited{" in exposition_of(file, "2026-03-02T00:12:00Z")
+    assert ask(file, "hard_limits")["ended_by"].tolist() == [None]
+    assert len(ask(file, "events")) == 0
+    assert (
+        ask(file, "summary")["hard_limited_hours"].tolist() == ask(run(given), "summary")["hard_limited_hours"].tolist()
+    )
+    with pytest.raises(StoreError, match="its tables have version 3"):
+        run(given).save(file)

@@ -58,11 +58,11 @@ def test_a_shorter_ttl_gives_younger_prebuilds_that_expire_more_often_and_are_bu
 
 def test_the_scenarios_own_ttl_gives_what_its_own_runs_give(swept):
     results = list(replicate(week(), 7, 2))
-    summary, fates, ages = (ask(results, question) for question in ("summary", "fates", "age_at_claim"))
+    summary, hours, fates, ages = (ask(results, question) for question in ("summary", "hours", "fates", "age_at_claim"))
     own = swept[swept["is_own"]]
-    summary, fates = (of[of["preset"] == "go"] for of in (summary, fates))
+    summary, hours, fates = (of[of["preset"] == "go"] for of in (summary, hours, fates))
     assert own["builds_per_week"].tolist() == summary["builds"].tolist(), "the window is a week"
-    assert own["idle_cost_per_week"].tolist() == summary["idle_cost"].tolist()
+    assert own["pool_cost_per_week"].tolist() == hours["pool_cost"].tolist()
     assert own["expired_share"].tolist() == (fates["expired"] / fates["created"]).tolist()
     age = ages[(ages["preset"] == "go") & (ages["run_id"] == results[0].run_id)]["age_s"]
     assert own["age_p50_s"].iloc[0] == np.sort(age)[(len(age) - 1) // 2]

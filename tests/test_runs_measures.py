@@ -11,7 +11,7 @@ from simkit.clock import HOUR_US, MINUTE_US, NEVER
 from simkit.coder_versions import BEHAVIOURS
 from simkit.core import pools
 from simkit.model import Preset, Scenario, TemplateVersion, Workload, constant
-from simkit.runs.measures import measures, measures_by_hour
+from simkit.runs.measures import SPENT, measures, measures_by_hour
 from simkit.runs.simulate import run
 
 
@@ -25,6 +25,13 @@ def assert_as_asked(given: Scenario, seed: int = 7) -> None:
     np.testing.assert_array_equal(found.wait_s, summary[["wait_p50_s", "wait_p95_s", "wait_p99_s"]])
     np.testing.assert_allclose(found.idle_instance_hours, summary["idle_instance_hours"], rtol=1e-15)
     np.testing.assert_allclose(found.idle_cost, summary["idle_cost"], rtol=1e-15)
+    assert found.has_pool.tolist() == summary["has_pool"].tolist()
+    hours = result.ask("hours")
+    spent = np.stack([hours[f"{what}_hours"] for what in SPENT], axis=1)
+    np.testing.assert_allclose(found.spent_us / HOUR_US, spent, rtol=1e-14)
+    for column in ("pool", "billed"):
+        np.testing.assert_allclose(getattr(found, f"{column}_instance_hours"), hours[f"{column}_hours"], rtol=1e-14)
+        np.testing.assert_allclose(getattr(found, f"{column}_cost"), hours[f"{column}_cost"], rtol=1e-14)
     if any(len(set(zones)) > 1 for zones in zones_by_name(given).values()):
         return  # the questions have a row for each zone of a preset then
     hourly = measures_by_hour(result)
@@ -86,9 +93,15 @@ def test_ranks_of_waits_are_exact():
 
 
 def test_a_preset_that_nobody_asked_for_has_no_hit_rate():
-    found = measures(run(scenario(Preset("p", 1), Preset("q", 0), claims=((MONDAY_AT, "q"),))))
+    found = measures(run(scenario(Preset("p", 1), Preset("q", 1), claims=((MONDAY_AT, "q"),))))
     assert np.isnan(found.hit_rate[0])
     assert found.hit_rate[1] == 0
+
+
+def test_a_preset_without_a_pool_has_no_hit_rate():
+    found = measures(run(scenario(Preset("p", 0), Preset("q", -1), claims=((MONDAY_AT, "p"), (MONDAY_AT, "q")))))
+    assert found.has_pool.tolist() == [False, False]
+    assert np.isnan(found.hit_rate).all()
 
 
 def test_a_run_without_presets_has_measures_without_rows():

@@ -62,6 +62,7 @@ RUNS = {
     "workweek": Sample("data/scenarios/workweek.yaml"),
     "workweek, replication 3": Sample("data/scenarios/workweek.yaml", replication=3),
     "twelve-presets": Sample("data/scenarios/twelve-presets.yaml"),
+    "three-regions": Sample("data/scenarios/three-regions.yaml"),
     "lifecycle": Sample("data/scenarios/lifecycle.yaml"),
     "lifecycle, seed 1": Sample("data/scenarios/lifecycle.yaml", seed=1),
     "morning": Sample("examples/template/morning.yaml"),
@@ -86,6 +87,7 @@ NOT_COMPARED = {"run_id", "digest", "simkit_version", "timezone_database"}
 # shell; the rest is simkit's command line.
 COMMANDS = """
 run data/scenarios/workweek.yaml --seed 7 --replications 3
+run data/scenarios/three-regions.yaml --seed 7
 run samples/busy.yaml --seed 7 --out runs.duckdb
 run samples/people.yaml --seed 7 --out people.duckdb
 run examples/template/morning.yaml --seed 7 --engine reference --out reference.duckdb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,7 +10,17 @@ import pytest
 
 from simkit import ask, replicate, run
 from simkit.clock import DAY_US, HOUR_US, SECOND_US, parse_instant, zone
-from simkit.model import Preset, Profile, Scenario, Schedule, TemplateVersion, Workload
+from simkit.model import (
+    Invalidate,
+    Pause,
+    Preset,
+    Profile,
+    Resume,
+    Scenario,
+    Schedule,
+    TemplateVersion,
+    Workload,
+)
 from simkit.studies.capacity import pictures
 
 NEW_YORK = zone("America/New_York")
@@ -41,7 +52,7 @@ def scenario(*presets: Preset, per_hour: float = 8.0, failing: float = 0.0, cost
 def answers(given: Scenario, replications: int = 2) -> dict:
     """Every answer over all runs, and under "one ..." those for the first."""
     results = list(replicate(given, seed=7, replications=replications))
-    many = ("summary", "demand", "idle", "hit_rate_by_hour", "first_hour", "fates", "age_at_claim")
+    many = ("summary", "demand", "idle", "hours", "hit_rate_by_hour", "first_hour", "fates", "age_at_claim")
     one = ("pool", "runs", "first_hour", "failures")
     return {q: ask(results, q) for q in many} | {f"one {q}": ask(results[0], q) for q in one}
 
@@ -69,7 +80,7 @@ def drawn(of: dict, presets: list[str]) -> dict[str, pictures.Picture]:
         "first_hours": pictures.first_hours(of["one pool"], of["one first_hour"], of["one runs"], presets),
         "first_hour": pictures.first_hour(of["first_hour"]),
         "hit_rate_by_hour": pictures.hit_rate_by_hour(of["hit_rate_by_hour"], presets),
-        "idle_cost": pictures.idle_cost(of["idle"], of["demand"]),
+        "cost": pictures.cost(of["hours"], of["idle"], of["demand"]),
         "failures": pictures.failures(of["one failures"], of["one runs"]),
         "age_at_claim": pictures.age_at_claim(of["age_at_claim"], of["fates"]),
     }
@@ -95,7 +106,7 @@ def test_every_picture_names_its_units_and_its_zone(two):
     assert "claims per hour" in shown["demand"]
     assert "idle prebuilds, on average" in shown["idle"]
     assert "wait (minutes)" in shown["hit_rate_by_hour"]
-    assert "(USD;" in shown["idle_cost"]
+    assert "(USD;" in shown["cost"]
     assert "local time, America/New_York" in shown["failures"], "presets differ, so it is the scenario's zone"
 
 
@@ -194,18 +205,18 @@ def test_hit_rates_are_medians_with_whiskers_over_replications(busy):
     assert segments[list(x).index(8)][:, 1].tolist() == pytest.approx([eight.min(), eight.max()])
 
 
-def test_idle_cost_is_split_into_hours_with_and_without_claims(busy):
-    ax = pictures.idle_cost(busy["idle"], busy["demand"]).axes[0]
-    with_claims, without = (bar.get_width() for bar in ax.patches)
-    assert with_claims > 0 < without
-    total = busy["idle"].groupby("run_id")["idle_cost"].sum()
-    assert total.min() - 1 <= with_claims + without <= total.max() + 1
+def test_what_pools_cost_is_split_into_building_and_idle_in_hours_with_and_without_claims(busy):
+    ax = pictures.cost(busy["hours"], busy["idle"], busy["demand"]).axes[0]
+    building, with_claims, without = (bar.get_width() for bar in ax.patches)
+    assert min(building, with_claims, without) > 0
+    total = busy["hours"].groupby("run_id")["pool_cost"].sum()
+    assert total.min() - 2 <= building + with_claims + without <= total.max() + 2, "medians of parts, rounded apart"
     assert f"{total.min():,.0f} USD" in words(ax.figure)
 
 
 def test_idle_instance_hours_are_shown_where_nothing_costs_anything():
     free = run(scenario(pool_of("go", "UTC"), cost=0.0))
-    assert "(instance-hours;" in words(pictures.idle_cost(free.ask("idle"), free.ask("demand")))
+    assert "(instance-hours;" in words(pictures.cost(free.ask("hours"), free.ask("idle"), free.ask("demand")))
 
 
 def test_failures_stand_at_their_instant_in_the_row_of_their_preset(two):
@@ -243,9 +254,43 @@ def test_a_ttl_is_a_mark_at_its_own_length(busy):
 def test_a_name_is_text_in_a_picture_and_leaves_room_for_it():
     odd = "$x^2$ _a_ \x1b[31m\n" + "b" * 100
     pool = answers(scenario(pool_of(odd, "America/New_York"), pool_of("_$", "America/New_York")))
-    picture = pictures.idle_cost(pool["idle"], pool["demand"])
+    picture = pictures.cost(pool["hours"], pool["idle"], pool["demand"])
     picture.png()
     first, second = picture.axes[0].get_yticklabels()
     assert (first.get_text(), second.get_text()) == ("$x^2$ _a_ \\x1b[31m\\n" + "b" * 39 + "…", "_$")
     assert not first.get_parse_math()
-    assert picture._repr_png_()[1]["alt"] == "Idle prebuilds by preset in USD"
+    assert picture._repr_png_()[1]["alt"] == "What pools cost by preset in USD: building and idle"
+
+
+def test_a_pause_an_invalidation_and_a_hard_limit_are_seen_where_they_were():
+    quiet = scenario(pool_of("go", "America/New_York"), failing=0.0)
+    tuesday = quiet.start_at + DAY_US
+    failing = Workload(failing_builds=(4, 5, 6, 7, 8), cost_per_instance_hour=1.0)
+    happening = (Pause(tuesday + 9 * HOUR_US), Resume(tuesday + 11 * HOUR_US), Invalidate(tuesday + 12 * HOUR_US, "go"))
+    result = run(replace(quiet, events=happening, workload=failing))
+    events, limits = result.ask("events"), result.ask("hard_limits")
+    assert events["event"].tolist() == ["pause", "invalidate"], "the end of a pause is no event of its own"
+    assert len(limits) == 1
+    pool, runs = result.ask("pool"), result.ask("runs")
+    week = pictures.week(pool, runs, ["go"], MONDAY, events, limits)
+    shades = {patch.get_label(): patch for patch in week.axes[0].patches}
+    assert {"reconciler paused", "hard-limited"} <= set(shades)
+    pause = shades["reconciler paused"]
+    assert pause.get_x() * DAY_US == pytest.approx(tuesday + 9 * HOUR_US)
+    assert pause.get_width() * DAY_US == pytest.approx(2 * HOUR_US, rel=1e-5)
+    assert line(week.axes[0], "prebuilds invalidated").get_xdata()[0] * DAY_US == pytest.approx(tuesday + 12 * HOUR_US)
+    assert {"reconciler paused", "hard-limited", "prebuilds invalidated"} <= set(words(week).splitlines())
+    assert "hard-limited for" in words(pictures.hit_rate_by_hour(result.ask("hit_rate_by_hour"), ["go"], limits))
+    assert "hard-limited for" in words(pictures.first_hour(result.ask("first_hour"), limits))
+    failures = pictures.failures(result.ask("failures"), runs, events)
+    assert "hard-limited" in words(failures)
+    assert "reconciler paused" in words(failures)
+
+
+def test_what_happens_to_another_preset_is_not_drawn():
+    two_pools = scenario(pool_of("go", "UTC"), pool_of("py", "UTC"))
+    result = run(replace(two_pools, events=(Invalidate(two_pools.start_at + DAY_US, "py"),)))
+    of_go = pictures.week(result.ask("pool"), result.ask("runs"), ["go"], MONDAY, result.ask("events"))
+    of_py = pictures.week(result.ask("pool"), result.ask("runs"), ["py"], MONDAY, result.ask("events"))
+    assert "prebuilds invalidated" not in words(of_go)
+    assert "prebuilds invalidated" in words(of_py)

@@ -112,16 +112,16 @@ def test_where_nothing_is_built_or_bumped_a_sentence_says_so(fortnight):
 
 def test_each_ttl_stands_with_its_median_and_the_scenarios_own_is_marked(fortnight):
     swept = fortnight["ttls"]
-    age, expired, builds, idle = pictures.prebuild_ttls(swept).axes
+    age, expired, builds, paid = pictures.prebuild_ttls(swept).axes
     assert [text.get_text() for text in expired.get_xticklabels()] == ["1h", "1d", "never"]
     drawn = expired.lines[0].get_ydata()
     assert drawn.tolist() == swept.groupby("ttl_us", sort=False)["expired_share"].min().tolist(), "of two, the lower"
-    for ax in (age, expired, builds, idle):
+    for ax in (age, expired, builds, paid):
         own = next(patch for patch in ax.patches if patch.get_label() == "the scenario's TTL")
         assert own.get_x() < 1 < own.get_x() + own.get_width()
     assert line(age, "the TTL").get_ydata().tolist() == [3600, 86400], "never has no line"
     assert (drawn <= expired.get_ylim()[1]).all()
-    for ax, name in ((builds, "builds_per_week"), (idle, "idle_hours_per_week")):
+    for ax, name in ((builds, "builds_per_week"), (paid, "pool_hours_per_week")):
         assert swept[name].max() < ax.get_ylim()[1], "nothing is cut off"
 
 

@@ -522,8 +522,9 @@ def test_both_sides_meet_the_same_claims_and_the_change_has_an_interval(sides, h
     assert hits.old < hits.new
     assert hits.change == pytest.approx(hits.new - hits.old)
     assert hits.low <= hits.change <= hits.high
-    cost = rows["idle cost a week"]
-    assert cost.change == pytest.approx(0.5 * rows["idle instance-hours a week"].change)
+    cost, hours = rows["pool's cost a week"], rows["pool's instance-hours a week"]
+    assert cost.change == pytest.approx(0.5 * hours.change)
+    assert hours.change > rows["idle instance-hours a week"].change, "what is built is paid for, too"
     assert [row.preset for row in effect.rows if row.preset == ALL] == []
 
 
@@ -557,8 +558,8 @@ def test_a_preset_that_nobody_asks_for_still_costs(sides, tmp_path: Path):
     effect = compare(old, new, AT, trial=Trial(history=str(path), workload=workload, replications=2)).effect
     assert effect is not None
     idle = {row.measure: row for row in effect.rows if row.preset == "idle"}
-    assert set(idle) == {"idle instance-hours a week", "idle cost a week"}
-    assert idle["idle cost a week"].old == 0 < idle["idle cost a week"].new
+    assert set(idle) == {"idle instance-hours a week", "pool's instance-hours a week", "pool's cost a week"}
+    assert idle["pool's cost a week"].old == 0 < idle["pool's cost a week"].new
 
 
 def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: Path):
@@ -572,6 +573,23 @@ def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: P
     assert "new is not among the old templates: its people found no prebuild there" in effect.notes
 
 
+def test_what_an_interval_holds_is_said_before_it(sides, history: str):
+    difference = compare(*sides(template(), template(instances=9)), AT, trial=Trial(history=history, replications=2))
+    for told in FORMATS.values():
+        text = told(difference)
+        assert text.index("Only the chance of builds: one history is replayed") < text.index("hit rate")
+
+
+def test_people_of_a_preset_without_a_pool_on_either_side_count_nowhere(sides, tmp_path: Path):
+    path = tmp_path / "claims.csv"
+    path.write_text("started_at,preset\n2026-03-02T10:00:00Z,none\n2026-03-02T11:00:00Z,large\n")
+    none = template(name="none", base=0, instances=0)
+    effect = compare(*sides(template() + none, template(base=2) + none), AT, trial=Trial(history=str(path))).effect
+    assert effect is not None
+    rates = {row.preset: (row.old, row.new) for row in effect.rows if row.measure == "hit rate"}
+    assert rates == {"large": (1, 1), ALL: (1, 1)}
+
+
 def test_a_scenario_brings_durations_costs_and_demand(sides, tmp_path: Path, history: str):
     scenario = tmp_path / "week.yaml"
     scenario.write_text(
@@ -583,7 +601,7 @@ def test_a_scenario_brings_durations_costs_and_demand(sides, tmp_path: Path, his
     done = invoke("diff", old, new, "--scenario", scenario, "--replications", "3", "--format", "markdown")
     assert done.exit_code == 1
     assert "3 replications under common random numbers" in done.stdout
-    assert "| `large` | idle cost a week |" in done.stdout
+    assert "| `large` | pool's cost a week |" in done.stdout
     assert "EUR" in done.stdout
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import simkit
 from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
-from simkit.shown import visible
+from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     results = _simulated(runs, replications)
     if out is not None:
         simkit.save(out, results)
-    console_for().print(_summary(simkit.ask(results, "summary"), loaded.name, seed, replications))
+    _print_outcome(results, loaded, seed)
     if out is not None:
         echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
 
@@ -78,26 +78,85 @@ def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
     return results
 
 
-def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> Table:
-    """The answer as a table; over several replications with the mean, the least and the greatest of each number."""
+def _print_outcome(results: list[Storable], scenario: Scenario, seed: int) -> None:
+    """How the pools served, what the hard limit did, and what everything costs."""
+    from simkit.report.notebook import text_of
+    from simkit.runs.simulate import chance
+    from simkit.studies.outcome import hard_limits, leaves_out_people, strangers_note
+
+    console, runs = console_for(), len(results)
+    if runs > 1:
+        console.print(f"Least and greatest of {runs} replications. {chance(scenario)}\n")
+    many = f", {runs} replications" if runs > 1 else ""
+    summary, hours = simkit.ask(results, "summary"), simkit.ask(results, "hours")
+    console.print(_served(summary, f"{cell(scenario.name)}, seed {seed}{many}"))
+    for told in hard_limits(simkit.ask(results, "hard_limits"), runs):
+        console.print(f"\n{printed(text_of(told.text, told.numbers))}")
+    console.print("")
+    console.print(_spent(hours, leaves_out_people(scenario)))
+    if note := strangers_note(hours, scenario):
+        console.print(note.replace("`", ""))
+
+
+_Columns = list[tuple[str, str, "Callable[[float], str]"]]
+
+
+def _served(answer: pd.DataFrame, title: str) -> Table:
+    """The question `summary` as a table. The hard limit stands beside the hit rate where there was one."""
     from simkit.times import in_column
 
-    many = f", {replications} replications" if replications > 1 else ""
-    table = Table(title=f"{cell(title)}, seed {seed}{many}", title_justify="left", box=None, pad_edge=False)
+    limited = answer["hard_limited_hours"].any()
+    return _table(
+        answer,
+        title,
+        [
+            ("claims", "\nclaims", _count),
+            ("hit_rate", "hit\nrate", lambda x: f"{x:.1%}"),
+            *([("hard_limited_hours", "hard-\nlimited", _days)] if limited else []),
+            ("wait_p50_s", "wait\np50", in_column),
+            ("wait_p95_s", "wait\np95", in_column),
+            ("wait_p99_s", "wait\np99", in_column),
+            ("builds", "\nbuilds", _count),
+            ("failed_builds", "\nfailed", _count),
+        ],
+    )
+
+
+def _spent(answer: pd.DataFrame, leaves_out_people: bool) -> Table:
+    """The question `hours` as a table: what a cloud bill has, by what it is."""
+    from simkit.studies.outcome import without_people
+
+    answer = without_people(answer)
+    total = "total" if leaves_out_people else "billed"
+    currency = cell(answer["currency"].iloc[0])
+    costs = answer["billed_cost"].any()
+    return _table(
+        answer,
+        "Instance-hours in the window" + (f", and what they cost in {currency}" if costs else ""),
+        [
+            ("building_hours", "\nbuilding", _whole),
+            ("idle_hours", "\nidle", _whole),
+            ("deleting_hours", "delet-\ning", _whole),
+            *([("pool_cost", "= pool's\ncost", _whole)] if costs else [("pool_hours", "=\npool's", _whole)]),
+            *([("pool_cost_per_week", "a\nweek", _whole)] if costs else []),
+            ("failed_hours", "failed,\nleft", _whole),
+            *([] if leaves_out_people else [("claimed_hours", "by\npeople", _whole)]),
+            *(
+                [(f"{total}_cost", f"= {total}\ncost", _whole)]
+                if costs
+                else [(f"{total}_hours", f"=\n{total}", _whole)]
+            ),
+        ],
+    )
+
+
+def _table(answer: pd.DataFrame, title: str, columns: _Columns) -> Table:
+    """A row a preset; over several replications with the mean, the least and the greatest of each number."""
+    replications = answer["run_id"].nunique()
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     if console_for().width < 100:
         table.padding = (0, 1, 0, 0)  # names and numbers need the room more
     table.add_column("\npreset", overflow="fold")  # a long name takes lines, and no room from numbers
-    columns: list[tuple[str, str, Callable[[float], str]]] = [
-        ("claims", "\nclaims", _count),
-        ("hit_rate", "hit\nrate", lambda x: f"{x:.1%}"),
-        ("wait_p50_s", "wait\np50", in_column),
-        ("wait_p95_s", "wait\np95", in_column),
-        ("wait_p99_s", "wait\np99", in_column),
-        ("idle_instance_hours", "idle inst.-\nhours", lambda x: f"{x:,.1f}"),
-        ("builds", "\nbuilds", _count),
-        ("failed_builds", "\nfailed", _count),
-        ("idle_cost", f"idle cost\n{cell(answer['currency'].iloc[0])}", lambda x: f"{x:,.2f}"),
-    ]
     for _, title, _ in columns:
         table.add_column(title, justify="right", no_wrap=True)
     rows = [("mean", "mean"), ("  least", "min"), ("  greatest", "max")]
@@ -110,6 +169,14 @@ def _summary(answer: pd.DataFrame, title: str, seed: int, replications: int) -> 
             name, style = (cell(str(preset)), None) if how == "mean" else (label, "dim")
             table.add_row(name, *cells, style=style)
     return table
+
+
+def _days(hours: float) -> str:
+    return f"{hours / 24:,.1f}d" if hours else "-"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}" if value >= 99.5 or not value else f"{value:,.1f}"
 
 
 def _count(value: float) -> str:

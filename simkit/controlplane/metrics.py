@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from simkit.clock import SECOND_US, parse_instant
+from simkit.clock import SECOND_US, format_instant, parse_instant
 from simkit.errors import NOWHERE, Finding, InputError, StoreError
 from simkit.model import Reconciler
 from simkit.store.database import Database
@@ -59,7 +59,11 @@ named AS ( -- each preset with its labels
     SELECT
         p.id AS preset_id, p.template_version_id AS version_id, v.template_id, v.created_at,
         t.name AS template_name, p.name AS preset_name, coalesce(o.name, 'coder') AS organization_name, t.deleted,
-        t.active_version_id
+        t.active_version_id,
+        p.desired_instances > 0 OR EXISTS (
+            SELECT 1 FROM template_version_preset_prebuild_schedules AS s
+            WHERE s.run_id = $run AND s.preset_id = p.id AND s.desired_instances > 0
+        ) AS has_pool
     FROM template_version_presets AS p
     JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = p.template_version_id
     JOIN templates AS t ON t.run_id = v.run_id AND t.id = v.template_id
@@ -222,7 +226,8 @@ FROM named AS n
 JOIN active AS v USING (version_id)
 LEFT JOIN wanted AS w USING (preset_id)
 LEFT JOIN owned AS o USING (preset_id)
-WHERE NOT n.deleted
+-- A preset that never wants a prebuild has no pool: Coder's has no prebuilds block, and no metrics.
+WHERE NOT n.deleted AND (n.has_pool OR o.id IS NOT NULL)
 GROUP BY ALL
 ORDER BY ALL
 """
@@ -327,7 +332,8 @@ def exposition(
 def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
     """The metrics of a run in a runs file at an instant (RFC 3339); `run_id` may be left out if there is only one.
 
-    Raises StoreError for a file or a run that is not there, InputError for what is no instant.
+    Presets are limited by the run's own hard limit. Raises StoreError for a file or a run that is not there, InputError
+    for what is no instant, or one that the run's window does not have.
     """
     try:
         now_at = parse_instant(at)
@@ -335,14 +341,28 @@ def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
         raise InputError([Finding("error", NOWHERE, f"at: {error}")]) from error
     if not Path(path).is_file():
         raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
-    with Database(path, run_id or "") as db:
+    with Database(path, run_id or "", readable=True) as db:
         known = [str(id) for (id,) in db.rows("SELECT run_id FROM runs ORDER BY run_id")]
         if run_id is None and len(known) > 1:
             raise StoreError(f"{path}: it holds {len(known)} runs; name one of {', '.join(known)} with --run")
         if not known or (run_id is not None and run_id not in known):
             raise StoreError(f'{path}: there is no run "{run_id or ""}"; it holds {", ".join(known) or "no run"}')
         db.run_id = run_id or known[0]
-        return exposition(db, now_at)
+        ((start_at, end_at),) = db.rows(
+            "SELECT epoch_us(start_at), epoch_us(end_at) FROM runs WHERE run_id = $run", run=db.run_id
+        )
+        if not start_at <= now_at <= end_at:
+            window = f"{format_instant(start_at)} to {format_instant(end_at)}"
+            text = f"at: {format_instant(now_at)} is outside the run's window; write an instant from {window}"
+            raise InputError([Finding("error", NOWHERE, text)])
+        return exposition(db, now_at, hard_limit=_hard_limit(db))
+
+
+def _hard_limit(db: Database) -> int:
+    """The run's own; Coder's default for a file of an older simkit, which did not keep it."""
+    known = db.rows("SELECT 1 FROM information_schema.tables WHERE table_name = 'reconciler_settings'")
+    found = known and db.rows("SELECT failure_hard_limit FROM reconciler_settings WHERE run_id = $run", run=db.run_id)
+    return int(found[0][0]) if found else Reconciler.failure_hard_limit
 
 
 class _Collector(Collector):

@@ -82,7 +82,8 @@ _RANKED = """
 # Prebuilds whose start failed and which nobody has built since.
 _FAILED = """
     SELECT
-        w.id, b.template_version_preset_id, epoch_us(w.created_at), b.build_number, b.template_version_id, t.organization_id
+        w.id, b.template_version_preset_id, epoch_us(w.created_at), b.build_number, b.template_version_id,
+        t.organization_id
     FROM workspaces AS w
     JOIN templates AS t ON t.id = w.template_id
     JOIN workspace_builds AS b ON b.workspace_id = w.id
@@ -299,7 +300,7 @@ def _do(tx: Transaction, now_at: int, seen: Snapshot, preset: PresetRow, actions
 
 
 def clear_failed(tx: Transaction, now_at: int, cleared_after_us: Mapping[int, int], operator_id: int) -> int:
-    """An operator deletes failed prebuilds that are older than that, by preset id: when the next one will be, or NEVER."""
+    """An operator deletes failed prebuilds older than that, by preset id; when the next one will be, or NEVER."""
     next_at = NEVER
     for workspace_id, preset_id, created_at, number, version_id, organization_id in tx.execute(_FAILED):
         after_us = cleared_after_us.get(preset_id, 0)

@@ -54,17 +54,20 @@ def prebuild_ttls(
     Common random numbers: replication r meets the same people and the same slow builds under every TTL. A row per TTL,
     in the order given, and replication: ttl_us (0 never expires), is_own (the scenario's), replication, preset, claims,
     hits, created, expired, expired_share, age_p50_s and age_p95_s (of claimed prebuilds, NaN without any),
-    builds_per_week, idle_hours_per_week (instance-hours), idle_cost_per_week, currency.
+    builds_per_week, idle_hours_per_week (instance-hours), pool_hours_per_week and pool_cost_per_week (as billed:
+    building, idle and deleting), currency.
     """
     own_us = _own_ttl(scenario, preset)
     results = chain.from_iterable(
         replicate(_with_ttl(scenario, preset, ttl_us), seed, replications) for ttl_us in ttls_us
     )
     with TemporaryDirectory(prefix="simkit-sweep-") as scratch:
-        # In a file every run is loaded once for the three questions, and one run at a time is in memory.
+        # In a file every run is loaded once for all questions, and one run at a time is in memory.
         runs = Path(scratch, "runs.duckdb")
         run_ids = save(runs, results)
-        summary, fates, ages = (ask(runs, question) for question in ("summary", "fates", "age_at_claim"))
+        summary, hours, fates, ages = (
+            ask(runs, question) for question in ("summary", "hours", "fates", "age_at_claim")
+        )
     tried = [(ttl_us, replication) for ttl_us in ttls_us for replication in range(replications)]
     answer = type(summary)(
         {
@@ -79,13 +82,13 @@ def prebuild_ttls(
     for name, share in (("age_p50_s", 0.5), ("age_p95_s", 0.95)):
         quantiles = {run: float(np.quantile(of, share, method="inverted_cdf")) for run, of in age}
         answer[name] = answer["run_id"].map(quantiles).astype("float64")
-    for of in (summary, fates):
+    for of in (summary, hours, fates):
         mine = of[of["preset"] == preset].drop(columns=[c for c in of if c in answer and c != "run_id"])
         answer = answer.merge(mine, on="run_id", how="left", validate="one_to_one")
     answer["expired_share"] = answer["expired"] / answer["created"].where(answer["created"] > 0)
     answer["builds_per_week"] = answer["builds"] / weeks
     answer["idle_hours_per_week"] = answer["idle_instance_hours"] / weeks
-    answer["idle_cost_per_week"] = answer["idle_cost"] / weeks
+    answer["pool_hours_per_week"] = answer["pool_hours"] / weeks
     return answer[list(_COLUMNS)]
 
 
@@ -103,7 +106,8 @@ _COLUMNS = (
     "age_p95_s",
     "builds_per_week",
     "idle_hours_per_week",
-    "idle_cost_per_week",
+    "pool_hours_per_week",
+    "pool_cost_per_week",
     "currency",
 )
 

@@ -69,7 +69,7 @@ def _display(template: str, values: Mapping[str, Any], record: Mapping[str, Any]
     """The one way of a sentence to a notebook and its page. `template` is Markdown, its values are text."""
     from IPython.display import display
 
-    data = {"text/markdown": _markdown(template, values), "text/plain": _text(template, values), MIME: record}
+    data = {"text/markdown": _markdown(template, values), "text/plain": text_of(template, values), MIME: record}
     display(data, raw=True)  # type: ignore[no-untyped-call]
 
 
@@ -94,7 +94,7 @@ def _markdown(template: str, values: Mapping[str, Any]) -> str:
     return _Values(escaped).vformat(html, (), values)
 
 
-def _text(template: str, values: Mapping[str, Any]) -> str:
+def text_of(template: str, values: Mapping[str, Any]) -> str:
     """As a terminal shows it: what stands between backticks, a cron for one, keeps its stars."""
     return _Values(visible).vformat(_rewritten(template, lambda _, inside: inside, str), (), values)
 

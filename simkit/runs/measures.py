@@ -1,6 +1,7 @@
 """What a decision needs of a run, straight from the kernel's rows: who was served, how long people waited, what idles.
 
-The same numbers as the questions `summary`, `demand` and `idle` give, a hundred times as fast; a property test says so.
+The same numbers as the questions `summary`, `hours`, `demand` and `idle` give, a hundred times as fast; a property test
+says so.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ import numpy.typing as npt
 
 from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array, Zone
 from simkit.core import pools
-from simkit.core.numbers import FAILED, SUCCEEDED
+from simkit.core.numbers import DELETE, FAILED, NONE, START, SUCCEEDED
 from simkit.model import HOURS_PER_WEEK
 from simkit.runs.result import KernelResult
+from simkit.runs.static import static_tables
 from simkit.timeline import local_hours
 
 WAIT_QUANTILES = ((1, 2), (19, 20), (99, 100))
 """p50, p95 and p99, as fractions of whole numbers: a rank is then exact."""
+
+
+SPENT = ("building", "idle", "deleting", "failed", "claimed")
+"""What an instance is while it runs; the first three are the pool's own."""
+_OF_POOL = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,8 @@ class Measures:
     """Numbers of one run, a row per preset in the order of the scenario; presets of one name are one.
 
     `wait_us`: int64[p, 3], p50, p95 and p99 by nearest rank from claim to ready, over the claims that were ready in
-    time; NEVER without any. `idle_us`: from build to claim or deletion. `builds`: of prebuilds.
+    time; NEVER without any. `idle_us`: from build to claim or deletion. `builds`: of prebuilds. `spent_us`:
+    int64[p, 5], how long instances ran as each of SPENT. `has_pool`: bool[p], is a prebuild ever wanted?
     """
 
     presets: tuple[str, ...]
@@ -40,14 +48,16 @@ class Measures:
     idle_us: Int64Array
     builds: Int64Array
     failed_builds: Int64Array
+    spent_us: Int64Array
+    has_pool: npt.NDArray[np.bool_]
     cost_per_instance_hour: npt.NDArray[np.float64]
     window_us: int
 
     @property
     def hit_rate(self) -> npt.NDArray[np.float64]:
-        """float64[p], NaN where nobody asked."""
+        """float64[p], NaN where nobody asked, or where there is no pool to ask."""
         with np.errstate(invalid="ignore"):
-            return self.hits / self.claims
+            return np.where(self.has_pool, self.hits / self.claims, np.nan)
 
     @property
     def wait_s(self) -> npt.NDArray[np.float64]:
@@ -62,9 +72,27 @@ class Measures:
     def idle_cost(self) -> npt.NDArray[np.float64]:
         return self.idle_instance_hours * self.cost_per_instance_hour
 
+    @property
+    def pool_instance_hours(self) -> npt.NDArray[np.float64]:
+        """What the pool itself runs: building, idle and deleting."""
+        return self.spent_us[:, :_OF_POOL].sum(axis=1) / HOUR_US
+
+    @property
+    def pool_cost(self) -> npt.NDArray[np.float64]:
+        return self.pool_instance_hours * self.cost_per_instance_hour
+
+    @property
+    def billed_instance_hours(self) -> npt.NDArray[np.float64]:
+        """Everything that runs, as a cloud bill has it."""
+        return self.spent_us.sum(axis=1) / HOUR_US
+
+    @property
+    def billed_cost(self) -> npt.NDArray[np.float64]:
+        return self.billed_instance_hours * self.cost_per_instance_hour
+
     @cached_property
     def columns(self) -> Mapping[str, npt.NDArray[Any]]:
-        """What the question `summary` answers, by its columns: [p] each."""
+        """What the questions `summary` and `hours` answer, by name: [p] each."""
         waits = {f"wait_p{p}_s": self.wait_s[:, i] for i, p in enumerate((50, 95, 99))}
         names = (
             "claims",
@@ -75,6 +103,10 @@ class Measures:
             "failed_builds",
             "idle_instance_hours",
             "idle_cost",
+            "pool_instance_hours",
+            "pool_cost",
+            "billed_instance_hours",
+            "billed_cost",
         )
         return {name: getattr(self, name) for name in names} | waits
 
@@ -122,6 +154,8 @@ def measures(result: KernelResult) -> Measures:
         idle_us=_sums(group[of.preset[of.is_built]], (of.until_at - of.from_at)[of.is_built], count),
         builds=np.bincount(group[of.preset], minlength=count),
         failed_builds=np.bincount(group[of.preset[of.has_failed]], minlength=count),
+        spent_us=_spent(result, group, count),
+        has_pool=_has_pool(result, group, count),
         cost_per_instance_hour=np.array(costs, dtype=np.float64),
         window_us=result.scenario.end_at - result.scenario.start_at,
     )
@@ -167,6 +201,47 @@ def _prebuilds(result: KernelResult) -> _Prebuilds:
         is_built=status == SUCCEEDED,
         has_failed=status == FAILED,
     )
+
+
+def _has_pool(result: KernelResult, group: Int64Array, count: int) -> npt.NDArray[np.bool_]:
+    """Does a group of presets ever want a prebuild, while its version is active?"""
+    if not len(result.inputs.events):  # no version comes or goes
+        given = result.inputs.presets
+        return np.bincount(group, given[:, pools.P_MOST_DESIRED] * given[:, pools.P_ACTIVE], count) > 0
+    wanted = static_tables(result.given)["desired_instances"]
+    return np.bincount(group[wanted["preset_id"][wanted["desired"] > 0] - 1], minlength=count) > 0
+
+
+def _spent(result: KernelResult, group: Int64Array, count: int) -> Int64Array:
+    """How long instances ran, by group of presets, as each of SPENT: int64[count, 5]. See the question `hours`."""
+    workspaces, builds, end_at = result.rows.workspaces, result.rows.builds, result.scenario.end_at
+    of = group[workspaces[builds[:, pools.B_WORKSPACE], pools.W_PRESET]]
+    order = np.argsort(builds[:, pools.B_WORKSPACE], kind="stable")
+    follows = builds[order[1:], pools.B_WORKSPACE] == builds[order[:-1], pools.B_WORKSPACE]
+    following = np.full(len(builds), NONE, dtype=np.int64)
+    following[order[:-1][follows]] = order[1:][follows]
+    has_next = following != NONE
+    created_at = builds[:, pools.B_CREATED]
+    started_at, completed_at = (np.minimum(builds[:, c], end_at) for c in (pools.B_STARTED, pools.B_COMPLETED))
+    next_created_at = np.where(has_next, created_at[following], end_at)
+    next_completed_at = np.where(has_next, completed_at[following], end_at)
+    starts, failed = builds[:, pools.B_TRANSITION] == START, builds[:, pools.B_STATUS] == FAILED
+    prebuilt = (builds[:, pools.B_NUMBER] == 1) & (builds[:, pools.B_HUMAN] == 0)
+    owned = starts & ~prebuilt
+    hits = result.rows.claims[result.rows.claims[:, pools.C_HIT] == pools.HIT, pools.C_BUILD]
+    takes_over = np.zeros(len(builds), dtype=bool)
+    takes_over[hits] = True
+    begins_at = np.where(takes_over, created_at, started_at)
+    deleted = has_next & prebuilt & (builds[following, pools.B_TRANSITION] == DELETE)
+    left_until = np.where(prebuilt, next_created_at, next_completed_at)
+    spans = (
+        (prebuilt, np.where(builds[:, pools.B_STARTED] == NEVER, 0, completed_at - started_at)),
+        (prebuilt & (builds[:, pools.B_STATUS] == SUCCEEDED), next_created_at - completed_at),
+        (deleted, next_completed_at - next_created_at),
+        (starts & failed, left_until - completed_at),
+        (owned, np.where(failed, completed_at, next_completed_at) - begins_at),
+    )
+    return np.stack([_sums(of[rows], us[rows], count) for rows, us in spans], axis=1)
 
 
 def _quantiles(group: Int64Array, values: Int64Array, count: int) -> Int64Array:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from simkit.core import kernel
 from simkit.core.compile import compiled
 from simkit.core.compile import will_compile as not_compiled
-from simkit.model import Scenario
+from simkit.model import History, Scenario
 from simkit.runs.givens import givens
 from simkit.runs.result import KernelResult
 
@@ -40,3 +40,17 @@ def replicate(scenario: Scenario, seed: int, replications: int, threads: int | N
         for first in range(0, replications, workers):
             window = range(first, min(first + workers, replications))
             yield from pool.map(lambda r: run(scenario, seed, r), window)
+
+
+def chance(scenario: Scenario) -> str:
+    """What differs between replications of a scenario, and so what an interval over them holds."""
+    if is_only_of_builds(scenario):
+        return (
+            "Only the chance of builds: one history is replayed, every replication meets the same people, and what "
+            "varies is how long builds take and which of them fail. Another week may differ by more."
+        )
+    return "The chance of people and of builds: every replication draws its own people, build times and failures."
+
+
+def is_only_of_builds(scenario: Scenario) -> bool:
+    return isinstance(scenario.demand, History) and not scenario.people

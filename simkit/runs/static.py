@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from simkit.clock import NEVER, SECOND_US, Int64Array, zone_database_version
 from simkit.core import pools
-from simkit.model import Activate, TemplateSchedule
+from simkit.model import Activate, Event, Invalidate, Pause, Resume, SetSchedule, SetTTL, TemplateSchedule
 from simkit.runs.givens import Givens
 from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
 from simkit.timeline import Steps, local_hours, steps_of
@@ -18,6 +20,8 @@ def static_tables(given: Givens) -> Tables:
     return Lazy(
         {
             "runs": lambda: _runs(given),
+            "reconciler_settings": lambda: _reconciler_settings(given),
+            "scenario_events": lambda: _scenario_events(given),
             "local_hours": lambda: _local_hours(given),
             "templates": lambda: _templates(given),
             "template_versions": lambda: _template_versions(given),
@@ -44,6 +48,42 @@ def _runs(given: Givens) -> Columns:
         "timezone": text([scenario.zone.name]),
         "timezone_database": text([zone_database_version()]),
         "currency": text([scenario.currency]),
+    }
+
+
+def _reconciler_settings(given: Givens) -> Columns:
+    settings = given.scenario.reconciler
+    durations = {
+        "reconciliation_interval": settings.interval_us,
+        "reconciliation_backoff_interval": settings.backoff_interval_us,
+        "reconciliation_backoff_lookback": settings.backoff_lookback_us,
+    }
+    return {name: whole([us * 1000]) for name, us in durations.items()} | {
+        "failure_hard_limit": whole([settings.failure_hard_limit])
+    }
+
+
+_EVENT_NAMES: dict[type[Event], str] = {
+    Activate: "activate",
+    Invalidate: "invalidate",
+    Pause: "pause",
+    Resume: "resume",
+    SetTTL: "set_workspace_ttl",
+    SetSchedule: "set_template_schedule",
+}
+
+
+def _scenario_events(given: Givens) -> Columns:
+    events = given.scenario.events
+    first = len(given.scenario.versions) + 1
+    versions = itertools.count(first)
+    return {
+        "id": ids(len(events)),
+        "happened_at": whole(e.at for e in events),
+        "event": text([_EVENT_NAMES[type(e)] for e in events]),
+        "template_version_id": whole(next(versions) if isinstance(e, Activate) else NEVER for e in events),
+        "preset": text([e.preset if isinstance(e, Invalidate) else None for e in events]),
+        "people": text([e.people if isinstance(e, SetTTL) else None for e in events]),
     }
 
 

@@ -42,7 +42,7 @@ def ask(
         if not file_of(source).exists():
             raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
         with opened(source, read_only=True) as connection:
-            check_schema(connection, source)
+            check_schema(connection, source, readable=True)
             known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
             make_views(connection, sql)
             return _answer(connection, sql, _chosen(known, run_id, str(source)), workspace)

@@ -18,7 +18,9 @@ import duckdb
 from simkit.clock import NEVER
 from simkit.errors import StoreError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+READABLE = (3, SCHEMA_VERSION)
+"""Versions of files that can be asked; what an older one lacks is empty. Only the newest is written to."""
 # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
 SETTINGS = "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true"
 _LOCKED = "Could not set lock on file"
@@ -182,23 +184,23 @@ def value_of(of: str, name: str) -> str:
     return name
 
 
-def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path, readable: bool = False) -> None:
     """Make the tables in an empty database. Raises StoreError for one that holds something else."""
     tables = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
     if tables == [(0,)]:
         connection.execute(f"BEGIN; {schema()}; COMMIT")
-    check_schema(connection, path)
+    check_schema(connection, path, readable)
 
 
-def check_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Raise StoreError unless the database has the tables of this simkit."""
+def check_schema(connection: duckdb.DuckDBPyConnection, path: str | Path, readable: bool = False) -> None:
+    """Raise StoreError unless the database has the tables of this simkit, or `readable` older ones."""
     found = connection.execute(
         "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
     ).fetchall()
     version = connection.execute("SELECT max(version) FROM schema_version").fetchall() if found == [(1,)] else None
     if version is None:
         raise StoreError(f"{path}: this DuckDB file holds no simkit runs; choose another file")
-    if version != [(SCHEMA_VERSION,)]:
+    if version[0][0] not in (READABLE if readable else (SCHEMA_VERSION,)):
         raise StoreError(
             f"{path}: its tables have version {version[0][0]}, this simkit reads {SCHEMA_VERSION}; "
             "run the scenario again into a new file"

@@ -26,10 +26,11 @@ _OPTIMIZERS = ("filter_pushdown", "unused_columns", "expression_rewriter")
 class Database:
     """An open database. Instants are int64 microseconds in Python and TIMESTAMPTZ inside; None is NULL.
 
+    `readable`: a file of an older version that can still be read will do.
     `on_statement` is called before each statement of a transaction: tests let it fail anywhere.
     """
 
-    def __init__(self, path: str | Path, run_id: str) -> None:
+    def __init__(self, path: str | Path, run_id: str, readable: bool = False) -> None:
         self.path = str(path)
         self.run_id = run_id
         self.on_statement: Callable[[str], None] = lambda _: None
@@ -37,7 +38,7 @@ class Database:
             make(path)
         self._connection = connect(self.path)
         try:
-            ensure_schema(self._connection, self.path)
+            ensure_schema(self._connection, self.path, readable)
             # Its statements are many and small: handing one to a second thread takes longer than doing it, and most
             # of what the optimizer may do takes longer than it saves.
             self._connection.execute("SET threads = 1")

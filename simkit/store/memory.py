@@ -68,7 +68,16 @@ def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnec
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Give a connection the views that `sql` names as they are today, whatever its database has under these names."""
+    """Give a connection the views that `sql` names as they are today, whatever its database has under these names.
+
+    A table that they name and that its database lacks, as one of an older file does, is empty.
+    """
+    words = set(_WORD.findall(" ".join([sql, *_views_of(sql).values()])))
+    has = {name for (name,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()}
+    for table, columns in _schema().tables.items():
+        if table in words and table not in has:
+            cells = ", ".join(f"NULL::{column.type} AS {column.name}" for column in columns)
+            connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {cells} WHERE false")
     for name, body in _views_of(sql).items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {body}")
 

@@ -21,6 +21,28 @@ CREATE TABLE runs (
     CONSTRAINT window_has_a_length CHECK (start_at < end_at)
 );
 
+-- How the run's reconciler was set; durations in nanoseconds. A row a run.
+CREATE TABLE reconciler_settings (
+    run_id VARCHAR NOT NULL,
+    reconciliation_interval BIGINT NOT NULL,
+    reconciliation_backoff_interval BIGINT NOT NULL,
+    reconciliation_backoff_lookback BIGINT NOT NULL,
+    failure_hard_limit BIGINT NOT NULL -- 0: off
+);
+
+-- What the scenario lets happen at an instant, in order.
+CREATE TABLE scenario_events (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    happened_at TIMESTAMPTZ NOT NULL,
+    event VARCHAR NOT NULL CONSTRAINT scenario_event CHECK (
+        event IN ('activate', 'invalidate', 'pause', 'resume', 'set_workspace_ttl', 'set_template_schedule')
+    ),
+    template_version_id BIGINT, -- that is activated
+    preset VARCHAR, -- that is invalidated; NULL: every one
+    people VARCHAR -- whose TTL is set
+);
+
 -- Every local hour of the window in each zone that the run speaks of, cut where the zone's offset changes.
 CREATE TABLE local_hours (
     run_id VARCHAR NOT NULL,
@@ -497,7 +519,9 @@ JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 LEFT JOIN workspace_builds AS c
     ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.build_number = 2 AND c.transition = 'start'
 LEFT JOIN workspace_builds AS d
-    ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete' AND d.initiator_id = 0
+    ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete'
+    -- The reconciler deletes what runs, an operator what failed.
+    AND (d.initiator_id = 0 OR j.job_status = 'failed')
 LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
 WHERE b.build_number = 1 AND b.initiator_id = 0;
 
@@ -538,3 +562,49 @@ FROM spans AS s
 JOIN runs AS r USING (run_id)
 WHERE s.transition = 'start' AND (s.job_status = 'succeeded' OR s.takes_over)
     AND s.has_external_agent IS NOT TRUE; -- somebody else runs those
+
+-- Each span in which the hard limit kept the reconciler from building what a preset wanted: from the tick at which it
+-- first did to the deletion of one of the failures, to another version's activation, or to the window's end (ended_by
+-- is 'deletion', 'version' or NULL). Nothing is built in it, so that nothing else can end it.
+CREATE VIEW hard_limits AS
+WITH limits AS (
+    SELECT run_id, failure_hard_limit FROM reconciler_settings
+),
+
+held AS (
+    SELECT
+        d.run_id, d.preset_id, d.decided_at, f.delete_created_at,
+        row_number() OVER (
+            PARTITION BY d.run_id, d.preset_id, d.decided_at ORDER BY f.created_at DESC, f.workspace_id DESC
+        ) AS newest
+    FROM reconciler_decisions AS d
+    JOIN prebuild_spans AS f
+        ON f.run_id = d.run_id AND f.preset_id = d.preset_id AND f.build_status = 'failed' AND f.completed_at <= d.decided_at
+        AND coalesce(f.delete_created_at, 'infinity'::TIMESTAMPTZ) > d.decided_at
+    WHERE d.hard_limited
+),
+
+cleared AS (
+    SELECT h.run_id, h.preset_id, h.decided_at, min(h.delete_created_at) AS cleared_at, count(*) AS failures
+    FROM held AS h
+    LEFT JOIN limits AS l USING (run_id)
+    WHERE h.newest <= coalesce(l.failure_hard_limit, 3)
+    GROUP BY ALL
+),
+
+versions AS (
+    SELECT
+        run_id, id AS template_version_id,
+        lead(created_at) OVER (PARTITION BY run_id, template_id ORDER BY created_at, id) AS replaced_at
+    FROM template_versions
+)
+
+SELECT
+    c.run_id, c.preset_id, min(c.decided_at) AS from_at, least(c.cleared_at, v.replaced_at, r.end_at) AS until_at,
+    CASE least(c.cleared_at, v.replaced_at) WHEN v.replaced_at THEN 'version' WHEN c.cleared_at THEN 'deletion' END AS ended_by,
+    any_value(c.failures) AS failures
+FROM cleared AS c
+JOIN runs AS r USING (run_id)
+JOIN template_version_presets AS p ON p.run_id = c.run_id AND p.id = c.preset_id
+JOIN versions AS v ON v.run_id = c.run_id AND v.template_version_id = p.template_version_id
+GROUP BY c.run_id, c.preset_id, c.cleared_at, v.replaced_at, r.end_at;

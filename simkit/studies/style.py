@@ -151,9 +151,9 @@ _SIDES: dict[str, Literal["outside upper left", "outside upper right"]] = {
 
 
 def legend(picture: Picture, *axes: Axes, side: Literal["left", "right"] = "right", ncols: int = 0) -> None:
-    """One legend for several axes, above them. `ncols` 0: in one row."""
-    handles = [handle for ax in axes for handle in ax.get_legend_handles_labels()[0]]
-    picture.legend(handles=handles, loc=_SIDES[side], ncols=ncols or len(handles))
+    """One legend for several axes, above them, with each label once. `ncols` 0: in rows of up to five."""
+    handles = {handle.get_label(): handle for ax in axes for handle in ax.get_legend_handles_labels()[0]}
+    picture.legend(handles=list(handles.values()), loc=_SIDES[side], ncols=ncols or min(max(len(handles), 1), 5))
 
 
 def local_time(name: str) -> str:

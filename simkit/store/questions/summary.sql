@@ -1,5 +1,7 @@
 -- How did each preset's pool serve, and what did it cost? Waits are seconds from claim to ready, by nearest rank, over
--- the claims that were ready in time; idle instance-hours count from build to claim or deletion; builds are prebuilds'.
+-- the claims that were ready in time; idle instance-hours count from build to claim or deletion, without the build,
+-- which `hours` has; builds are prebuilds'. A preset that never wants a prebuild has no pool, and so no hit rate.
+-- hard_limited_at: when the hard limit first kept the reconciler from building; for how long, and the misses meanwhile.
 WITH served AS (
     SELECT
         c.run_id,
@@ -11,6 +13,34 @@ WITH served AS (
     FROM claims AS c
     JOIN presets AS p USING (run_id, preset_id)
     WHERE list_contains($runs, c.run_id)
+    GROUP BY ALL
+),
+
+wanted AS (
+    SELECT p.run_id, p.preset, max(d.desired) > 0 AS has_pool
+    FROM presets AS p
+    JOIN desired_instances AS d USING (run_id, preset_id)
+    WHERE list_contains($runs, p.run_id)
+    GROUP BY ALL
+),
+
+missed AS (
+    SELECT l.run_id, p.preset, count(*) AS misses
+    FROM hard_limits AS l
+    JOIN presets AS p USING (run_id, preset_id)
+    JOIN claims AS c
+        ON c.run_id = l.run_id AND c.preset_id = l.preset_id AND NOT c.hit AND c.created_at >= l.from_at
+        AND (c.created_at < l.until_at OR l.ended_by IS NULL)
+    WHERE list_contains($runs, l.run_id)
+    GROUP BY ALL
+),
+
+limited AS (
+    SELECT
+        l.run_id, p.preset, min(l.from_at) AS limited_at, sum(epoch_us(l.until_at) - epoch_us(l.from_at)) AS limited_us
+    FROM hard_limits AS l
+    JOIN presets AS p USING (run_id, preset_id)
+    WHERE list_contains($runs, l.run_id)
     GROUP BY ALL
 ),
 
@@ -41,7 +71,7 @@ SELECT
     pool.timezone,
     coalesce(served.claims, 0) AS claims,
     coalesce(served.hits, 0) AS hits,
-    served.hits / served.claims AS hit_rate,
+    CASE WHEN wanted.has_pool THEN served.hits / served.claims END AS hit_rate,
     served.wait_us[1] / 1e6 AS wait_p50_s,
     served.wait_us[2] / 1e6 AS wait_p95_s,
     served.wait_us[3] / 1e6 AS wait_p99_s,
@@ -50,7 +80,14 @@ SELECT
     pool.builds,
     pool.failed_builds,
     pool.idle_us / 3.6e9 * pool.cost_per_instance_hour AS idle_cost,
-    pool.currency
+    pool.currency,
+    coalesce(wanted.has_pool, false) AS has_pool,
+    limited.limited_at AS hard_limited_at,
+    coalesce(limited.limited_us, 0) / 3.6e9 AS hard_limited_hours,
+    coalesce(missed.misses, 0) AS hard_limited_misses
 FROM pool
 LEFT JOIN served ON served.run_id = pool.run_id AND served.preset = pool.preset
+LEFT JOIN wanted ON wanted.run_id = pool.run_id AND wanted.preset = pool.preset
+LEFT JOIN limited ON limited.run_id = pool.run_id AND limited.preset = pool.preset
+LEFT JOIN missed ON missed.run_id = pool.run_id AND missed.preset = pool.preset
 ORDER BY pool.run_id, pool.first_id;

@@ -13,8 +13,9 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEKDAYS, Zone
-from simkit.estimates import spread_by
+from simkit.estimates import spread, spread_by
 from simkit.studies.capacity.sentences import asked_for
+from simkit.studies.outcome import days_text
 from simkit.studies.style import (
     AGES,
     MEDIAN,
@@ -41,7 +42,7 @@ from simkit.studies.style import (
     whiskers,
     x_of,
 )
-from simkit.studies.wording import zone_of
+from simkit.studies.wording import as_instant, zone_of
 from simkit.timeline import local_hours
 from simkit.times import long_weekday_date
 
@@ -65,10 +66,17 @@ def idle(answer: pd.DataFrame) -> Picture:
 
 
 @styled
-def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday: date) -> Picture:
+def week(
+    pool: pd.DataFrame,
+    runs: pd.DataFrame,
+    presets: Sequence[str],
+    monday: date,
+    events: pd.DataFrame | None = None,
+    limits: pd.DataFrame | None = None,
+) -> Picture:
     """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps; claims by hour.
 
-    `pool` and `runs`: the answers for one run.
+    `pool`, `runs`, `events` and `limits` (hard_limits): the answers for one run.
     """
     if pool.empty or not presets:
         return empty("There is no pool to show.")
@@ -83,22 +91,30 @@ def week(pool: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str], monday:
         until_at = where.at(datetime.combine(monday + timedelta(days=7), time()))
         _pool_steps(upper, mine, ("running", "desired"), from_at, min(until_at, end_at))
         _claims_by_hour(lower, mine, where, from_at, min(until_at, end_at))
+        _happenings((upper, lower), events, limits, preset, from_at, min(until_at, end_at))
         days_axis(lower, where, from_at, until_at)
         _under_one(upper, lower, [shown_name(preset)], where)
         lower.set_ylabel("claims\nper hour")
-    legend(picture, grid[0], grid[1])
+    legend(picture, *grid)
     return picture
 
 
 @styled
-def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame, presets: Sequence[str]) -> Picture:
+def first_hours(
+    pool: pd.DataFrame,
+    first_hour: pd.DataFrame,
+    runs: pd.DataFrame,
+    presets: Sequence[str],
+    events: pd.DataFrame | None = None,
+    limits: pd.DataFrame | None = None,
+) -> Picture:
     """The first two hours of each preset's worst day: what the pool has, who comes, and who finds nothing.
 
     The answers for one run.
     """
     mornings = [m for p in presets if (m := _worst_morning(pool, first_hour, p)) is not None]
     if not mornings:
-        return empty("No day began in this window: nobody came, and no pool grew.")
+        return empty("No day began in this window: nobody came.")
     columns = min(len(mornings), 2)
     rows = -(-len(mornings) // columns)
     picture = Picture(figsize=(WIDTH, 0.6 + 3.0 * rows), layout="constrained")
@@ -112,6 +128,7 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
         from_at, until_at = start_at + _FIRST_HOURS_US[0], start_at + _FIRST_HOURS_US[1]
         _pool_steps(upper, mine, ("starting", "running", "desired"), from_at, min(until_at, end_at))
         _people(lower, mine, from_at, min(until_at, end_at))
+        _happenings((upper, lower), events, limits, morning["preset"], from_at, min(until_at, end_at))
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
         lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
         lower.set_xlim(x_of(from_at), x_of(until_at))
@@ -120,12 +137,12 @@ def first_hours(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: pd.DataFrame
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
     for ax in [*grid[::2].ravel()[len(mornings) :], *grid[1::2].ravel()[len(mornings) :]]:
         ax.set_axis_off()
-    legend(picture, grid[0, 0])
+    legend(picture, *grid[::2].ravel()[: len(mornings)])
     return picture
 
 
 @styled
-def first_hour(answer: pd.DataFrame) -> Picture:
+def first_hour(answer: pd.DataFrame, limits: pd.DataFrame | None = None) -> Picture:
     """The share of people who found no prebuild in the first hour of a day, by preset and weekday, over all runs given.
 
     `answer`: first_hour.
@@ -149,7 +166,7 @@ def first_hour(answer: pd.DataFrame) -> Picture:
         ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
     ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(7), WEEKDAYS)
-    ax.set_yticks(range(len(presets)), [shown_name(p) for p in presets])
+    ax.set_yticks(range(len(presets)), [_with_limit(p, limits) for p in presets])
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -159,7 +176,7 @@ def first_hour(answer: pd.DataFrame) -> Picture:
 
 
 @styled
-def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
+def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str], limits: pd.DataFrame | None = None) -> Picture:
     """Hit rate, waits and claims of `presets` by local hour; bars span nine of ten replications.
 
     `answer`: hit_rate_by_hour, of any number of runs.
@@ -179,7 +196,7 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
         _hourly(wait, mine, "wait_p95_min", 0.15, TAIL, "95% wait at most")
         came = spread_by(mine, ["hour"], "claims")
         claims.bar(came["hour"], came["median"], color=OTHER, width=0.8)
-        titled(rate, shown_name(preset), columns=len(shown))
+        titled(rate, *_with_limit(preset, limits).split("\n"), columns=len(shown))
         claims.set_xlabel(f"hour of day,\n{local_time(mine['timezone'].iloc[0])}")
     hours = answer["hour"]
     grid[0, 0].set_xlim(hours.min() - 0.6, hours.max() + 0.6)
@@ -199,50 +216,58 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str]) -> Picture:
 
 
 @styled
-def idle_cost(idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
-    """What idle prebuilds cost in the window by preset, in hours of the week with claims and in hours without any.
+def cost(hours: pd.DataFrame, idle: pd.DataFrame, demand: pd.DataFrame) -> Picture:
+    """What pools cost in the window as billed, by preset: building, idle in hours of the week with claims and without.
 
-    Instance-hours where nothing costs anything. Any number of runs: medians, with nine of ten replications as a bar.
+    Instance-hours where nothing costs anything; idle includes being deleted. Any number of runs: medians, with nine of
+    ten replications as a bar.
     """
-    if idle["idle_instance_hours"].sum() == 0:
-        return empty("No prebuild stood idle in this window.")
+    if hours["pool_hours"].sum() == 0:
+        return empty("No prebuild was built in this window.")
     currency = shown_name(idle["currency"].iloc[0])
-    costs = idle["idle_cost"].sum() > 0
+    costs = hours["pool_cost"].sum() > 0
     value, unit = ("idle_cost", currency) if costs else ("idle_instance_hours", "instance-hours")
+    whole = hours.assign(
+        building=hours["building_hours"] * (hours["pool_cost"] / hours["pool_hours"]).fillna(0.0)
+        if costs
+        else hours["building_hours"]
+    )
     split = idle.assign(asked=asked_for(idle, demand))
     presets = list(dict.fromkeys(idle["preset"]))
     picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
-    picture.alt = f"Idle prebuilds by preset in {unit}"
+    picture.alt = f"What pools cost by preset in {unit}: building and idle"
     ax = picture.subplots()
     rows = np.arange(len(presets))
-    left = np.zeros(len(presets))
+    left = spread_by(whole, ["preset"], "building")["median"].to_numpy()
+    ax.barh(rows, left, height=0.65, color=STARTING, label="building")
     for asked, colour, label in (
-        (True, SERVED, "in hours of the week with claims"),
-        (False, OTHER, "in hours without"),
+        (True, SERVED, "idle in hours of the week with claims"),
+        (False, OTHER, "idle in hours without"),
     ):
         part = split.assign(part=split[value].where(split["asked"] == asked, 0.0))
         per_run = part.groupby(["run_id", "preset"], sort=False)["part"].sum().reset_index()
         width = spread_by(per_run, ["preset"], "part")["median"].to_numpy()
         ax.barh(rows, width, left=left, height=0.65, color=colour, label=label)
         left = left + width
-    sums = split.groupby(["run_id", "preset"], sort=False)[["idle_cost", "idle_instance_hours"]].sum().reset_index()
-    total = spread_by(sums, ["preset"], value)
-    hours = spread_by(sums, ["preset"], "idle_instance_hours")["median"]
+    total = spread_by(hours, ["preset"], "pool_cost" if costs else "pool_hours")
+    ran = spread_by(hours, ["preset"], "pool_hours")["median"]
     ax.errorbar(left, rows, xerr=whiskers(total, left), fmt="none", ecolor="#222222", elinewidth=1, capsize=2)
-    for row, high, cost, idle_hours in zip(rows.tolist(), total["high"], total["median"], hours, strict=True):
-        text = f" {cost:,.0f} {currency}, {idle_hours:,.0f} h" if costs else f" {idle_hours:,.0f} h"
+    for row, high, spent, of_pool in zip(rows.tolist(), total["high"], total["median"], ran, strict=True):
+        text = f" {spent:,.0f} {currency}, {of_pool:,.0f} h" if costs else f" {of_pool:,.0f} h"
         ax.text(max(high, left[row]), row, text, va="center", fontsize=8)
     ax.set_yticks(rows, [shown_name(p) for p in presets])
     ax.set_ylim(len(presets) - 0.4, -0.6)
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"idle prebuilds over the window ({unit}; the thin bar spans nine of ten replications)")
+    ax.set_xlabel(
+        f"the pools over the window as billed, building and idle ({unit}; the thin bar spans nine of ten replications)"
+    )
     legend(picture, ax)
     return picture
 
 
 @styled
-def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
+def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | None = None) -> Picture:
     """Failed builds, backoffs and hard limits over the window of one run, in the presets' zone if they share one."""
     if answer.empty:
         return empty("No prebuild's build failed in this run.")
@@ -257,12 +282,17 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     x = instants(answer["happened_at"]) / DAY_US
     held = (answer["what"] == "backoff").to_numpy()
     if held.any():
-        until = instants(answer.loc[held, "backoff_until"]) / DAY_US
+        until = instants(answer.loc[held, "until_at"]) / DAY_US
         ax.hlines(rows[held], x[held], until, color=STARTING, linewidth=7, label="reconciler backs off")
-    for what, marker, colour in (("build failed", "x", MISSED), ("hard limit", "D", WANTED)):
-        of = (answer["what"] == what).to_numpy()
-        if of.any():
-            ax.plot(x[of], rows[of], marker, color=colour, markersize=5, label=what)
+    limited = (answer["what"] == "hard limit").to_numpy()
+    if limited.any():
+        until = instants(answer.loc[limited, "until_at"]) / DAY_US
+        ax.hlines(rows[limited], x[limited], until, color=WANTED, linewidth=2.5, label="hard-limited")
+        ax.plot(x[limited], rows[limited], "D", color=WANTED, markersize=5)
+    failed = (answer["what"] == "build failed").to_numpy()
+    if failed.any():
+        ax.plot(x[failed], rows[failed], "x", color=MISSED, markersize=5, label="build failed")
+    _happenings((ax,), events, None, None, from_at, until_at)
     ax.set_yticks(range(len(presets)), [shown_name(p) for p in presets])
     ax.set_ylim(len(presets) - 0.5, -0.5)
     ax.grid(axis="y")
@@ -335,6 +365,11 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
     return picture
 
 
+_PAUSED, _EVENT = "#DDDDDD", "#CC79A7"
+_EVENT_LINES: dict[str, tuple[Any, str]] = {
+    "activate": ("-", "new version"),
+    "invalidate": (":", "prebuilds invalidated"),
+}
 _LOOKS: dict[str, dict[str, Any]] = {
     "starting": {"color": STARTING},
     "running": {"color": SERVED, "linewidth": 0.8},
@@ -398,6 +433,59 @@ def _pool_steps(ax: Axes, pool: pd.DataFrame, names: Sequence[str], from_at: int
         ax.plot(x, y, drawstyle="steps-post", label=name, **_LOOKS[name])
     ax.set_ylim(0, max(1, *(int(values.max()) for _, values in lines)) * 1.12)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _happenings(
+    axes: Sequence[Axes],
+    events: pd.DataFrame | None,
+    limits: pd.DataFrame | None,
+    preset: str | None,
+    from_at: int,
+    until_at: int,
+) -> None:
+    """Pauses and a preset's hard limits as shades, versions and invalidations as lines, in [from_at, until_at].
+
+    What concerns another preset alone is left out; `preset` None takes all.
+    """
+    for ax in axes:
+        label = ax is axes[0]
+        for _, event in (events if events is not None else pd.DataFrame()).iterrows():
+            at = as_instant(event["happened_at"])
+            if event["event"] == "pause":
+                begin, end = max(at, from_at), min(as_instant(event["until_at"]), until_at)
+                if begin < end:
+                    ax.axvspan(
+                        x_of(begin), x_of(end), color=_PAUSED, zorder=0, linewidth=0, label="reconciler paused" * label
+                    )
+            elif event["event"] in _EVENT_LINES and from_at <= at <= until_at and _concerns(event, preset):
+                style, text = _EVENT_LINES[event["event"]]
+                ax.axvline(x_of(at), color=_EVENT, linestyle=style, linewidth=1.2, label=text * label)
+        for _, limit in (limits if limits is not None else pd.DataFrame()).iterrows():
+            ends_at = until_at if pd.isna(limit["until_at"]) else min(as_instant(limit["until_at"]), until_at)
+            begin = max(as_instant(limit["from_at"]), from_at)
+            if limit["preset"] == preset and begin < ends_at:
+                ax.axvspan(
+                    x_of(begin),
+                    x_of(ends_at),
+                    facecolor=MISSED,
+                    alpha=0.12,
+                    zorder=0,
+                    linewidth=0,
+                    label="hard-limited" * label,
+                )
+
+
+def _concerns(event: pd.Series[Any], preset: str | None) -> bool:
+    return preset is None or not isinstance(event["preset"], str) or bool(event["preset"] == preset)
+
+
+def _with_limit(preset: str, limits: pd.DataFrame | None) -> str:
+    """A preset's name, and for how long it was hard-limited, as a line of its own."""
+    mine = None if limits is None else limits[limits["preset"] == preset]
+    if mine is None or mine.empty:
+        return shown_name(preset)
+    hours = spread(mine.groupby("run_id")["hours"].sum()).median
+    return f"{shown_name(preset)}\nhard-limited for {days_text(hours)}"
 
 
 def _claims_by_hour(ax: Axes, pool: pd.DataFrame, where: Zone, from_at: int, until_at: int) -> None:

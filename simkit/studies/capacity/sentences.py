@@ -12,7 +12,9 @@ import numpy.typing as npt
 from simkit.clock import LONG_WEEKDAYS, Zone
 from simkit.errors import Finding, InputError, Where
 from simkit.estimates import spread
-from simkit.model import History, Scenario
+from simkit.model import Scenario
+from simkit.runs.simulate import chance
+from simkit.studies.outcome import days_text
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
     Sentence,
@@ -30,24 +32,27 @@ if TYPE_CHECKING:
 
 
 def served(summary: pd.DataFrame) -> Sentence:
-    """Hit rate and idle cost of all pools together. `summary`: of any number of runs."""
-    sums = summary.groupby("run_id")[["claims", "hits", "idle_instance_hours", "idle_cost"]].sum()
-    idle = spread(sums["idle_instance_hours"])
-    cost = spread(sums["idle_cost"])
-    numbers: dict[str, Any] = {"claims": round(spread(sums["claims"]).median), "idle_instance_hours": idle.median}
-    text = "Prebuilds stood idle for {idle_instance_hours:,.0f} instance-hours"
-    if cost.high > 0:
-        text += ", at a cost of {idle_cost:,.0f} {currency}"
-        numbers |= {"idle_cost": cost.median, "currency": str(summary["currency"].iloc[0])}
-    text += "."
-    if not sums["claims"].any():
-        return Sentence("Nobody asked for a workspace in this window. " + text, numbers)
+    """Hit rate of all pools together; a preset without a pool has none. `summary`: of any number of runs."""
+    pooled = summary[summary["has_pool"]]
+    sums = pooled.groupby("run_id")[["claims", "hits"]].sum()
+    without = summary[~summary["has_pool"]]
+    text, others = "", {}
+    if without["claims"].sum():
+        text = " {unpooled_claims:,} claims were for presets without a pool ({unpooled}), and are not among them."
+        others = {
+            "unpooled_claims": round(spread(without.groupby("run_id")["claims"].sum()).median),
+            "unpooled": ", ".join(dict.fromkeys(without["preset"])),
+        }
+    if not len(sums) or not sums["claims"].any():
+        asked = "for a workspace of a preset with a pool" if text else "for a workspace"
+        return Sentence(f"Nobody asked {asked} in this window.{text}", others)
+    numbers: dict[str, Any] = {"claims": round(spread(sums["claims"]).median), **others}
     rate = spread(sums["hits"] / sums["claims"])
     numbers |= {"hit_rate": rate.median, "misses": round(spread(sums["claims"] - sums["hits"]).median)}
     range_text, range_numbers = range_of(rate, "hit_rate", ".1%", len(sums))
     missed = "{misses:,} found no prebuild and waited for a build of their own" if rate.low < 1 else "nobody missed one"
     return Sentence(
-        f"**The pools served {{hit_rate:.1%}} of {{claims:,}} claims**{range_text}; {missed}. {text}",
+        f"**The pools served {{hit_rate:.1%}} of {{claims:,}} claims**{range_text}; {missed}.{text}",
         numbers | range_numbers,
     )
 
@@ -91,23 +96,68 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
 
 
 def replications(scenario: Scenario, count: int) -> Sentence:
-    """What differs between replications, and what the ranges mean."""
-    varies = (
-        "The demand is a history, so every replication meets the same people; what varies is how long builds take and "
-        "which of them fail."
-        if isinstance(scenario.demand, History)
-        else "Every replication draws its own people from the profile, and its own build times and failures."
-    )
+    """What differs between replications, and so what the ranges hold."""
     if count == 1:
-        return Sentence("This is one replication, one way that things can go, so there are no ranges. " + varies, {})
+        return Sentence("This is one replication, one way that things can go, so there are no ranges.", {})
+    what, colon, more = chance(scenario).partition(":")
     return Sentence(
-        "Numbers are medians over {replications} replications; ranges hold nine of ten of them. " + varies,
+        f"**Ranges hold {what[0].lower()}{what[1:]}**{colon}{more} Numbers are medians over {{replications}} "
+        "replications; ranges hold nine of ten of them.",
         {"replications": count},
     )
 
 
-def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
-    """A row for each preset: medians over the runs of `summary`; found empty as in `pool`, the answer for one run."""
+def events(answer: pd.DataFrame, summary: pd.DataFrame) -> list[Sentence]:
+    """A sentence for each event in which more people than else found no prebuild. The answers for one run.
+
+    What a hard limit cost is told elsewhere, and is no measure of other times.
+    """
+    found = []
+    limited = int(summary["hard_limited_misses"].sum())
+    claims = int(summary["claims"].sum()) - limited
+    misses = int((summary["claims"] - summary["hits"]).sum()) - limited
+    known = answer[answer["claims"].fillna(0) > 0]
+    for i, (_, event) in enumerate(known.iterrows(), start=1):
+        mine, missed = int(event["claims"]), int(event["misses"])
+        rest = max(misses - missed, 0) / (claims - mine) if claims > mine else 0.0
+        if missed == 0 or missed / mine <= rest:
+            continue
+        where = zone_of(event["timezone"])
+        name = f"event_{i}"
+        numbers: dict[str, Any] = {
+            f"{name}_claims": mine,
+            f"{name}_misses": missed,
+            f"{name}_share": missed / mine,
+            f"{name}_rest": rest,
+            **day_and_time(as_instant(event["happened_at"]), where, f"{name}_from"),
+            **day_and_time(as_instant(event["until_at"]), where, f"{name}_until"),
+        }
+        since = f"{{{name}_from_day}} at {{{name}_from_time}}"
+        if event["event"] == "pause":
+            begin = f"**The reconciler was paused** from {since} to {{{name}_until_day}} at {{{name}_until_time}}"
+        elif event["event"] == "activate":
+            begin = f"**A new version**, *{{{name}_version}}*, became active on {since}, and its pools began empty"
+            numbers[f"{name}_version"] = event["version"]
+        else:
+            begin = f"**Prebuilds were invalidated** on {since}, and built anew"
+        during = "Meanwhile" if event["event"] == "pause" else "In the hour after it"
+        found.append(
+            Sentence(
+                f"{begin}. {during} {{{name}_misses:,}} of {{{name}_claims:,}} claims found no prebuild "
+                f"({{{name}_share:.0%}}; {{{name}_rest:.0%}} at other times).",
+                numbers,
+            )
+        )
+    return found
+
+
+def overview(summary: pd.DataFrame, pool: pd.DataFrame, hours: pd.DataFrame) -> Table:
+    """A row for each preset: medians over the runs of `summary` and `hours`; found empty as in `pool`, for one run.
+
+    The hard limit stands beside the hit rate if any preset met it; costs are the pool's, as billed.
+    """
+    limited = summary["hard_limited_hours"].any()
+    costs = hours["pool_cost_per_week"].any()
     empty = _first_misses(pool)
     several = summary["run_id"].nunique() > 1
     currency = str(summary["currency"].iloc[0]) if len(summary) else ""
@@ -117,8 +167,10 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
         row = {
             "preset": str(preset),
             "claims": f"{spread(mine['claims']).median:,.0f}",
-            "hit rate": percent(rate.median),
+            "hit rate": percent(rate.median) if mine["has_pool"].any() else "no pool",
         }
+        if limited:
+            row["hard-limited since, for"] = _limited(mine)
         if several:
             row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
         row["first found empty"] = "never"
@@ -128,13 +180,27 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame) -> Table:
             row["first found empty"] = f"{short_weekday(local)} {day_month(local)} {local:%H:%M %Z}"
         waits = [about(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
         row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
-        row["idle hours"] = f"{spread(mine['idle_instance_hours']).median:,.0f}"
-        row[f"idle cost, {currency}"] = f"{spread(mine['idle_cost']).median:,.0f}"
-        row["builds"] = f"{spread(mine['builds']).median:,.0f}"
-        row["failed"] = f"{spread(mine['failed_builds']).median:,.0f}"
+        spent = hours[hours["preset"] == preset]
+        hours_of = [f"{spread(spent[f'{what}_hours']).median:,.0f}" for what in ("building", "idle")]
+        row["hours building / idle"] = " / ".join(hours_of)
+        if costs:
+            row[f"pool's cost a week, {currency}"] = f"{spread(spent['pool_cost_per_week']).median:,.0f}"
+        row["builds / failed"] = " / ".join(f"{spread(mine[what]).median:,.0f}" for what in ("builds", "failed_builds"))
         rows.append(row)
     table = type(summary)(rows)
     return Table(table, frozenset(table.columns) - {"preset"})
+
+
+def _limited(mine: pd.DataFrame) -> str:
+    """Since when and for how long a preset was hard-limited; `mine`: its rows of the summary."""
+    runs = mine[mine["hard_limited_hours"] > 0]
+    if runs.empty:
+        return "never"
+    where = zone_of(mine["timezone"].iloc[0])
+    since = where.local(as_instant(runs["hard_limited_at"].iloc[0]))
+    lasted = days_text(spread(runs["hard_limited_hours"]).median)
+    share = "" if len(runs) == len(mine) else f" ({len(runs)} of {len(mine)} runs)"
+    return f"{day_month(since)} {since:%H:%M}, {lasted}{share}"
 
 
 def demand(answer: pd.DataFrame) -> Sentence:
@@ -246,7 +312,8 @@ def first_hour(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
     share = spread((early / misses.where(misses > 0)).to_numpy())
     range_text, range_numbers = range_of(share, "first_hour_share", ".0%", len(misses))
     return Sentence(
-        "A day begins when the desired number rises, or with its first claim where it does not. "
+        "A day begins with its first hour on the clock in which at least a quarter as many people come as in its "
+        "busiest hour. "
         f"{{first_hour_share:.0%}} of the claims that find no prebuild come in the first hour of a day{range_text}.",
         {"first_hour_share": share.median, **range_numbers},
     )
@@ -262,8 +329,9 @@ def idle(answer: pd.DataFrame, demand: pd.DataFrame) -> Sentence:
     total, unwanted = spread(hours), spread((1 - wanted / hours.where(hours > 0)).to_numpy())
     range_text, range_numbers = range_of(total, "idle_hours", ",.0f", len(hours))
     return Sentence(
-        f"Prebuilds stand idle for {{idle_hours:,.0f}} instance-hours{range_text}; {{idle_unasked_share:.0%}} of that "
-        "in hours of the week in which nobody asks for their preset.",
+        f"Beside what they take to build, prebuilds stand idle for {{idle_hours:,.0f}} instance-hours until they are "
+        f"claimed or deleted{range_text}; {{idle_unasked_share:.0%}} of that in hours of the week in which nobody asks "
+        "for their preset.",
         {"idle_hours": total.median, "idle_unasked_share": unwanted.median, **range_numbers},
     )
 
@@ -276,16 +344,18 @@ def failures(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
     failed = spread(sums["failed_builds"])
     range_text, range_numbers = range_of(failed, "failed_builds", ",.0f", len(sums))
     what = answer["what"].value_counts()
+    stopped = answer.loc[answer["what"] == "hard limit", "preset"].nunique()
+    limited = f", and the hard limit stopped {{hard_limited_presets}} preset{'s' * (stopped > 1)}" if stopped else ""
     return Sentence(
         f"{{failed_builds:,.0f}} of {{builds:,.0f}} builds of prebuilds fail{range_text}. In the run drawn here "
-        "{shown_failures} failed; the reconciler backed off {backoffs} times and gave up on a preset {hard_limits} "
-        "times.",
+        "{shown_failures} failed; the reconciler backed off {backoffs} times" + limited + ".",
         {
             "failed_builds": failed.median,
             "builds": spread(sums["builds"]).median,
             "shown_failures": int(what.get("build failed", 0)),
             "backoffs": int(what.get("backoff", 0)),
             "hard_limits": int(what.get("hard limit", 0)),
+            "hard_limited_presets": stopped,
             **range_numbers,
         },
     )

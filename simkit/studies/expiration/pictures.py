@@ -58,7 +58,7 @@ _NOBODY = "The scenario has no people, so there are no workspaces of theirs to s
 
 @styled
 def prebuild_ttls(answer: pd.DataFrame) -> Picture:
-    """Age at claim, share expired, builds and idle cost of a preset's prebuilds by TTL; bars span nine of ten runs.
+    """Age at claim, share expired, builds and the pool's cost as billed by a preset's TTL; bars span nine of ten runs.
 
     `answer`: sweep.prebuild_ttls.
     """
@@ -67,10 +67,10 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     tried = list(dict.fromkeys(answer["ttl_us"]))
     at = {ttl_us: place for place, ttl_us in enumerate(tried)}
     preset = answer["preset"].iloc[0]
-    costs = answer["idle_cost_per_week"].sum() > 0
+    costs = answer["pool_cost_per_week"].sum() > 0
     picture = Picture(figsize=(WIDTH, 5.0), layout="constrained")
-    picture.alt = f"Age at claim, share expired, builds and idle cost of {preset} by prebuild TTL"
-    (age, expired), (builds, idle) = grid = picture.subplots(2, 2, sharex=True)
+    picture.alt = f"Age at claim, share expired, builds and cost of the pool of {preset} by prebuild TTL"
+    (age, expired), (builds, paid) = grid = picture.subplots(2, 2, sharex=True)
     _by_ttl(age, answer.assign(age_s=answer["age_p50_s"]), "age_s", at, MEDIAN, -0.1, "median age")
     _by_ttl(age, answer.assign(age_s=answer["age_p95_s"]), "age_s", at, TAIL, 0.1, "95% are at most so old")
     limited = [ttl_us for ttl_us in tried if ttl_us]
@@ -86,9 +86,9 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     expired.set_ylabel("of prebuilds\nexpire unused")
     _by_ttl(builds, answer, "builds_per_week", at, STARTING)
     builds.set_ylabel("prebuilds built\nper week")
-    _by_ttl(idle, answer, "idle_cost_per_week" if costs else "idle_hours_per_week", at, SERVED)
+    _by_ttl(paid, answer, "pool_cost_per_week" if costs else "pool_hours_per_week", at, SERVED)
     unit = shown_name(answer["currency"].iloc[0]) if costs else "instance-hours"
-    idle.set_ylabel(f"idle prebuilds\n({unit} per week)")
+    paid.set_ylabel(f"the pool, building and idle\n({unit} per week)")
     own = answer.loc[answer["is_own"], "ttl_us"]
     for ax in grid.ravel():
         if ax is not age:
@@ -101,7 +101,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
         ax.set_axisbelow(True)
         ax.set_xticks(range(len(tried)), [format_duration(t) if t else "never" for t in tried])
         ax.tick_params(labelbottom=True)
-    for ax in (builds, idle):
+    for ax in (builds, paid):
         ax.set_xlabel(f"prebuild TTL of {shown_name(preset)}\n(bars span nine of ten replications)")
     legend(picture, age, side="left")
     return picture

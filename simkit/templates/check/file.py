@@ -158,11 +158,11 @@ class _Reader:
         self, given: Mapping[str, Value], expectations: list[Expectation], simulation: Simulation | None
     ) -> None:
         metrics = [e for e in expectations if isinstance(e, MetricExpectation)]
-        costs = [e for e in metrics if e.metric == "idle_cost_per_week"]
+        costs = [e for e in metrics if e.metric in ("idle_cost_per_week", "pool_cost_per_week")]
         if costs and "simulate" in given and given["simulate"].is_mapping and "cost" not in given["simulate"].entries():
             self.findings.warning(
                 costs[0].where,
-                "idle_cost_per_week is always 0, as simulate says nothing of cost; write there "
+                f"{costs[0].metric} is always 0, as simulate says nothing of cost; write there "
                 "cost: {per_instance_hour: 0.38, currency: USD}",
             )
         if simulation is not None and not metrics:

@@ -57,6 +57,8 @@ METRICS: Mapping[str, Metric] = {
     "wait_p95": Metric("wait_p95_s", "duration"),
     "wait_p99": Metric("wait_p99_s", "duration"),
     "idle_cost_per_week": Metric("idle_cost", "number", per_week=True),
+    "pool_cost_per_week": Metric("pool_cost", "number", per_week=True),
+    "pool_instance_hours_per_week": Metric("pool_instance_hours", "number", per_week=True),
     "idle_instance_hours_per_week": Metric("idle_instance_hours", "number", per_week=True),
     "claims_per_week": Metric("claims", "number", per_week=True),
     "builds_per_week": Metric("builds", "number", per_week=True),

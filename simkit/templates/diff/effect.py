@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -17,7 +17,7 @@ from simkit.inputs import load
 from simkit.inputs.history import read_history
 from simkit.model import Activate, History, Preset, Scenario, TemplateVersion
 from simkit.runs.measures import Measures, measures
-from simkit.runs.simulate import replicate
+from simkit.runs.simulate import chance, replicate
 from simkit.templates.diff.desired import midnight
 from simkit.templates.diff.sides import Side, Written
 from simkit.templates.diff.types import Effect, Paired, Trial
@@ -60,8 +60,6 @@ def effect_of(
         for which, names_in in zip(("old", "new"), names_of, strict=True)
         if name not in names_in
     ]
-    if isinstance(given.demand, History) and not given.people:
-        notes.append("a history is the same in every replication: chance is that of builds alone")
     sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
     tables = [_measured(scenario, trial) for scenario in sides]
     return Effect(
@@ -72,6 +70,7 @@ def effect_of(
         zone=given.zone,
         demand=trial.history or trial.scenario,
         currency=given.currency,
+        chance=chance(given),
         rows=_paired(tables[0], tables[1], names, any_cost=_has_cost(given)),
         notes=tuple(notes),
     )
@@ -148,8 +147,10 @@ _MEASURES = (
     ("wait_p50_s", "wait p50"),
     ("wait_p95_s", "wait p95"),
     ("idle_instance_hours", "idle instance-hours a week"),
-    ("idle_cost", "idle cost a week"),
+    ("pool_instance_hours", "pool's instance-hours a week"),
+    ("pool_cost", "pool's cost a week"),
 )
+"""A pool's hours and its cost are those of building, idle and deleting: as billed."""
 ALL = "all presets"
 
 
@@ -157,26 +158,27 @@ def _paired(
     old: Sequence[Measures], new: Sequence[Measures], presets: Sequence[str], any_cost: bool
 ) -> tuple[Paired, ...]:
     rows = []
-    columns = [m for m in _MEASURES if any_cost or m[0] != "idle_cost"]
+    columns = [m for m in _MEASURES if any_cost or m[0] != "pool_cost"]
+    pooled = {name for of in (old[0], new[0]) for name, has in zip(of.presets, of.has_pool, strict=True) if has}
     for preset in [*presets, *([ALL] if len(presets) > 1 else [])]:
         for column, name in columns:
             if preset == ALL and column.startswith("wait"):
                 continue  # a quantile of several presets is none of their quantiles
-            before, after = (np.array([_number(of, preset, column) for of in runs]) for runs in (old, new))
+            before, after = (np.array([_number(of, preset, column, pooled) for of in runs]) for runs in (old, new))
             row = Paired(preset, name, *_interval(before, after))
             rows += [] if np.isnan(row.change) else [row]
     return tuple(rows)
 
 
-def _number(of: Measures, preset: str, column: str) -> float:
-    """One number of a run; per week where a number adds up."""
-    if preset != ALL:
-        value = float(of.columns[column][of.presets.index(preset)])
-    elif column == "hit_rate":
-        return int(of.hits.sum()) / claims if (claims := int(of.claims.sum())) else nan
-    else:
-        value = float(of.columns[column].sum())
-    return value / of.weeks if column in ("idle_instance_hours", "idle_cost") else value
+def _number(of: Measures, preset: str, column: str, pooled: Collection[str]) -> float:
+    """One number of a run; per week where a number adds up. `pooled`: the presets with a pool on one side at least, for
+    the others' people count nowhere."""
+    mine = np.array([name in pooled and preset in (ALL, name) for name in of.presets])
+    if column == "hit_rate":
+        return int(of.hits[mine].sum()) / claims if (claims := int(of.claims[mine].sum())) else nan
+    if column.startswith("wait"):
+        return float(of.columns[column][of.presets.index(preset)])
+    return float(of.columns[column][mine].sum()) / of.weeks
 
 
 def _interval(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from simkit.shown import escaped, visible
 from simkit.templates.diff.types import Difference, Effect, PresetChange
 from simkit.templates.diff.words import (
-    INTERVAL_NOTE,
     affected,
     clock_day_texts,
     effect_title,
     headline,
     instance_hours,
+    intervals,
     looking,
     name_of,
     period_texts,
@@ -84,6 +84,7 @@ def _effect_markdown(effect: Effect) -> str:
     for row in rows:
         old, new, change = row_texts(row, escaped(effect.currency))
         lines.append(f"| {_code(row.preset)} | {row.measure} | {old} | {new} | {change} |")
-    lines = [f"**{effect_title(effect, _code)}**", "", *(lines if rows else [])]
+    lines = [f"**{effect_title(effect, _code)}**", "", intervals(effect), "", *(lines if rows else [])]
     lines += ["", f"Nothing changes for {', '.join(map(_code, others))}."] if others else []
-    return "\n".join([*lines, "", " ".join([INTERVAL_NOTE, *(f"Note: {_code(note)}." for note in effect.notes)])])
+    lines += ["", " ".join(f"Note: {_code(note)}." for note in effect.notes)] if effect.notes else []
+    return "\n".join(lines)

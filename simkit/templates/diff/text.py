@@ -5,13 +5,13 @@ from __future__ import annotations
 from simkit.shown import joined, visible
 from simkit.templates.diff.types import Difference, Effect
 from simkit.templates.diff.words import (
-    INTERVAL_NOTE,
     affected,
     clock_day_texts,
     effect_title,
     field_text,
     headline,
     instance_hours,
+    intervals,
     looking,
     name_of,
     period_texts,
@@ -71,4 +71,6 @@ def _effect_text(effect: Effect) -> str:
         lines.append("  " + "  ".join([*left, *right, row[4]]).rstrip())
     told = [f"Nothing changes for {', '.join(others)}."] if others else []
     lines = lines if rows else []
-    return joined([f"{effect_title(effect)}.", *lines, *told, INTERVAL_NOTE, *(f"Note: {n}." for n in effect.notes)])
+    return joined(
+        [f"{effect_title(effect)}.", intervals(effect), *lines, *told, *(f"Note: {n}." for n in effect.notes)]
+    )

@@ -105,6 +105,8 @@ class Effect:
     zone: Zone
     demand: str
     currency: str
+    chance: str
+    """What differs between replications, and so what the intervals hold."""
     rows: tuple[Paired, ...]
     notes: tuple[str, ...]
 

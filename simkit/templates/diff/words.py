@@ -136,7 +136,9 @@ def effect_title(effect: Effect, name: Callable[[str], str] = str) -> str:
     )
 
 
-INTERVAL_NOTE = "Change: the mean of the replications' differences, in brackets its 95 % paired-t interval."
+def intervals(effect: Effect) -> str:
+    """What a change and its interval are; first of all, what they hold."""
+    return f"{effect.chance} Change: the mean of the replications' differences, in brackets its 95 % paired-t interval."
 
 
 def _value(measure: str, value: float, currency: str, signed: bool = False) -> str:
@@ -148,7 +150,7 @@ def _value(measure: str, value: float, currency: str, signed: bool = False) -> s
         return f"{sign}{size * 100:.1f}{' pp' if signed else ' %'}"
     if measure.startswith("wait"):
         return sign + in_column(size)
-    return f"{sign}{size:,.2f} {currency}" if measure.startswith("idle cost") else f"{sign}{_number(size)}"
+    return f"{sign}{size:,.2f} {currency}" if "cost" in measure else f"{sign}{_number(size)}"
 
 
 def row_texts(row: Paired, currency: str) -> tuple[str, str, str]:

@@ -1,0 +1,130 @@
+"""What a run came to, said alike on a terminal and in a report: hard limits and instance-hours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simkit.estimates import spread
+from simkit.model import Scenario
+from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
+from simkit.times import hours_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def hard_limits(answer: pd.DataFrame, runs: int = 1) -> list[Sentence]:
+    """A sentence for each preset that was hard-limited: since when, for how long, what it cost and what ends it.
+
+    `answer`: hard_limits, of `runs` runs; days and times are those of the first run that has some.
+    """
+    return [
+        _hard_limit(i, str(preset), mine, runs)
+        for i, (preset, mine) in enumerate(answer.groupby("preset", sort=False), start=1)
+    ]
+
+
+def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sentence:
+    name = f"hard_limit_{number}"
+    spans = mine[mine["run_id"] == mine["run_id"].iloc[0]]
+    first = spans.iloc[0]
+    where = zone_of(first["timezone"])
+    per_run = mine.groupby("run_id")[["hours", "claims", "misses"]].sum()
+    found = {what: spread(per_run[what]).median for what in ("hours", "claims", "misses")}
+    numbers: dict[str, Any] = {
+        f"{name}_preset": preset,
+        f"{name}_failures": int(first["failures"]),
+        f"{name}_for": days_text(found["hours"]),
+        f"{name}_hours": found["hours"],
+        f"{name}_claims": round(found["claims"]),
+        f"{name}_misses": round(found["misses"]),
+        **day_and_time(as_instant(first["from_at"]), where, f"{name}_since"),
+    }
+    text = f"**The hard limit stopped *{{{name}_preset}}*"
+    if runs > 1:
+        text += f" in {{{name}_runs}} of {runs} replications"
+        numbers[f"{name}_runs"] = len(per_run)
+    text += f"**, {'first ' if len(spans) > 1 or runs > 1 else ''}on {{{name}_since_day}} at {{{name}_since_time}}"
+    if len(spans) > 1:
+        text += f" and {{{name}_times}} times in all"
+        numbers[f"{name}_times"] = len(spans)
+    text += (
+        f", for {{{name}_for}}: its newest {{{name}_failures}} prebuilds had failed, and Coder builds no more then. "
+        f"{{{name}_misses:,}} of the {{{name}_claims:,}} claims of that time found no prebuild. "
+    )
+    last = spans.iloc[-1]
+    ended_by = last["ended_by"] if isinstance(last["ended_by"], str) else ""
+    if ended_by:
+        numbers |= day_and_time(as_instant(last["until_at"]), where, f"{name}_until")
+        what = {"deletion": "the deletion of failed prebuilds", "version": "a new version of the template"}[ended_by]
+        text += f"{what[0].upper()}{what[1:]} ended it on {{{name}_until_day}} at {{{name}_until_time}}."
+    else:
+        text += (
+            "Nothing ended it in this window. What does: deleting its failed prebuilds (`failures: "
+            "{{cleared_after: 1d}}` in the scenario plays an operator who does so), or a new version of the template."
+        )
+    numbers[f"{name}_ended_by"] = ended_by or "nothing"
+    return Sentence(text, numbers)
+
+
+def days_text(hours: float) -> str:
+    """How long, as people say it: from two days on in days."""
+    return f"{hours / 24:,.1f} days".replace(".0 days", " days") if hours >= 48 else hours_text(hours)
+
+
+def spent(hours: pd.DataFrame, scenario: Scenario) -> Sentence:
+    """What all instances ran and cost, by what they were. `hours`: of any number of runs of the scenario."""
+    names = [str(name) for name in hours.columns if str(name).endswith(("_hours", "_cost", "_per_week"))]
+    sums = hours.groupby("run_id")[names].sum()
+    of: dict[str, Any] = {name: spread(sums[name]).median for name in names}
+    costs = of["billed_cost"] > 0
+    text = (
+        "**The pools ran {pool_hours:,.0f} instance-hours**: {building_hours:,.0f} building, {idle_hours:,.0f} idle, "
+        "{deleting_hours:,.0f} being deleted"
+    )
+    text += (
+        ", which costs {pool_cost:,.0f} {currency}, {pool_cost_per_week:,.0f} {currency} a week. " if costs else ". "
+    )
+    people = "" if leaves_out_people(scenario) else " and {claimed_hours:,.0f} claimed by people"
+    if not people:
+        of = {name: value for name, value in of.items() if not name.startswith(("claimed", "billed"))}
+        totals = without_people(hours).groupby("run_id")[["total_hours", "total_cost"]].sum()
+        weeks = float(hours["weeks"].iloc[0])
+        of |= {name: spread(totals[name]).median for name in ("total_hours", "total_cost")} | {
+            "total_cost_per_week": spread(totals["total_cost"]).median / weeks
+        }
+    total = "billed" if people else "total"
+    text += f"With {{failed_hours:,.0f}} that failed builds left behind{people} that is {{{total}_hours:,.0f}}"
+    text += " in this window"
+    text += (
+        f": {{{total}_cost:,.0f}} {{currency}}, {{{total}_cost_per_week:,.0f}} {{currency}} a week." if costs else "."
+    )
+    if note := strangers_note(hours, scenario):
+        text += f" {note}"
+    if not costs:
+        of = {name: value for name, value in of.items() if not name.endswith(("_cost", "_per_week"))}
+    return Sentence(text, of | ({"currency": str(hours["currency"].iloc[0])} if costs else {}))
+
+
+def leaves_out_people(scenario: Scenario) -> bool:
+    """Nothing in the scenario says when claimed workspaces stop, so that no total of theirs is one of a bill."""
+    return bool(scenario.demand) and not scenario.people
+
+
+def without_people(hours: pd.DataFrame) -> pd.DataFrame:
+    """The answer with the hours and the cost of all that belongs to nobody: `total_hours`, `total_cost`."""
+    total = hours["pool_hours"] + hours["failed_hours"]
+    rate = (hours["billed_cost"] / hours["billed_hours"]).fillna(0.0)
+    return hours.assign(total_hours=total, total_cost=total * rate)
+
+
+def strangers_note(hours: pd.DataFrame, scenario: Scenario) -> str:
+    """What the hours of claimed workspaces leave open; "" where the scenario knows when they stop."""
+    if not scenario.demand or not hours["claimed_hours"].any():
+        return ""
+    if leaves_out_people(scenario):
+        return (
+            "Workspaces that somebody has claimed are not in it, for nothing in the scenario stops them: add theirs to "
+            "match a bill, or write `people`."
+        )
+    return "A workspace that somebody of the demand claims is counted to the window's end, for nothing stops it."
