@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from numbers import Number
 from string import Formatter
@@ -29,6 +29,12 @@ def say(text: str, **numbers: Any) -> None:
     shown as text, whatever is in it.
     """
     _display(text, numbers, {"numbers": {name: _plain(value) for name, value in numbers.items()}})
+
+
+def say_each(told: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """The same for sentences of which there may be none: (text, numbers) each."""
+    for text, numbers in told:
+        say(text, **numbers)
 
 
 def cite(results: Sequence[Result]) -> None:
