@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -528,3 +529,18 @@ def test_a_difference_in_a_file_of_values_is_a_difference_also_between_revisions
     assert run("diff", "HEAD:new", "new")[0] == 0
     write({"new/terraform.tfvars": "warm = 8\n"})
     assert run("diff", "HEAD:new", "new")[0] == 1
+
+
+def test_pipes_and_links_out_of_the_folder_are_never_waited_for_nor_read():
+    write({"t/main.tf": preset('fileexists("pipe") ? "is" : "p"'), "secret": "root:x\n"})
+    os.mkfifo("t/pipe")
+    Path("t/a.auto.tfvars").symlink_to(Path("secret").absolute())
+    Path("t/b.auto.tfvars.json").symlink_to("/dev/zero")
+    assert said("t") == [
+        f"t/{name}: warning: is a link out of the template's folder, which is all that Coder gets; it is not read"
+        for name in ("a.auto.tfvars", "b.auto.tfvars.json")
+    ]
+    os.mkfifo("t/terraform.tfvars")
+    assert "t/terraform.tfvars: is not a Terraform file; name a .tf file or a folder with some" in said("t")
+    os.mkfifo("plan.json")
+    assert said("plan.json")[0].startswith("plan.json: is no file")

@@ -12,7 +12,7 @@ from simkit.inputs import terraform_json
 from simkit.inputs.document import Value as Document
 from simkit.inputs.expressions import Budget, Scope, evaluate, plain
 from simkit.inputs.functions import of_json
-from simkit.inputs.hcl import File, Node, fields_of, inner, parse_expression, read_file, subtrees, word
+from simkit.inputs.hcl import File, Node, child_folder, fields_of, inner, parse_expression, read_file, subtrees, word
 from simkit.inputs.preset import Given
 from simkit.inputs.text import read_text
 from simkit.inputs.values import (
@@ -89,7 +89,10 @@ def values_beside(folder: Path, findings: Findings) -> dict[str, Given]:
     others = sorted(path for path in folder.glob("*.auto.tfvars*") if is_values(path.name))
     found: dict[str, Given] = {}
     for path in [*named, *others]:
-        if path.exists():
+        if path.is_symlink() and child_folder(folder, folder, path.name) is None:
+            said = "is a link out of the template's folder, which is all that Coder gets; it is not read"
+            findings.warning(Where(str(path)), said)
+        elif path.exists():
             found.update(_values(path, findings))
     return found
 
