@@ -1,4 +1,4 @@
-"""What drawing the claims of many presets takes, against the kernel on the same: 200 presets, four schedules, a year."""
+"""What drawing the claims of 200 presets takes, against the kernel on the same: four schedules each, a year."""
 
 from __future__ import annotations
 

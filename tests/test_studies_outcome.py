@@ -89,6 +89,16 @@ def test_a_limit_that_is_met_every_morning_is_one_death():
     assert text(told).endswith("and the hard limit stopped 1 preset.")
 
 
+def test_of_many_dead_presets_those_with_most_misses_are_told_and_the_others_named():
+    presets = [Preset(f"p{i}", 1) for i in range(9)]
+    claims = tuple((MONDAY_AT + (1 + i) * HOUR_US, f"p{i % 3}") for i in range(20))
+    dead = Workload(failing_builds=(1, 2, 3))
+    told = hard_limits(run(scenario(*presets, hours=24, claims=claims, workload=dead)).ask("hard_limits"))
+    assert [s.numbers.get(f"hard_limit_{i}_misses") for i, s in enumerate(told, 1)] == [7, 7, 6, 0, 0, 0, None]
+    assert "Nobody asked for one in that time." in text(told[3])
+    assert text(told[-1]) == "**The hard limit stopped 3 more**, with fewer misses: p6, p7, p8."
+
+
 @pytest.mark.parametrize("limit", [0, 4])
 def test_no_limit_no_sentence(limit: int):
     result = run(dying(reconciler=Reconciler(failure_hard_limit=limit)))

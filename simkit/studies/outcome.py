@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 def hard_limits(answer: pd.DataFrame, runs: int = 1) -> list[Sentence]:
     """A sentence for each preset that was hard-limited: since when, for how long, what it cost and what ends it.
 
-    `answer`: hard_limits, of `runs` runs; days and times are those of the first run that has some.
+    Most misses first; beyond _MOST_LIMITED of them the others are only named. `answer`: hard_limits, of `runs` runs;
+    days and times are those of the first run that has some.
     """
-    return [
-        _hard_limit(i, str(preset), mine, runs)
-        for i, (preset, mine) in enumerate(answer.groupby("preset", sort=False), start=1)
+    misses = answer.groupby("preset", sort=False)["misses"].sum().sort_values(ascending=False, kind="stable")
+    presets = [str(preset) for preset in misses.index]
+    told = [
+        _hard_limit(i, preset, answer[answer["preset"] == preset], runs)
+        for i, preset in enumerate(presets[:_MOST_LIMITED], start=1)
     ]
+    if others := presets[_MOST_LIMITED:]:
+        numbers = {"hard_limit_more": len(others), "hard_limit_more_presets": ", ".join(others)}
+        text = "**The hard limit stopped {hard_limit_more} more**, with fewer misses: {hard_limit_more_presets}."
+        told.append(Sentence(text, numbers))
+    return told
+
+
+_MOST_LIMITED = 6
 
 
 def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sentence:
@@ -50,8 +61,11 @@ def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sent
         numbers[f"{name}_times"] = len(spans)
     text += (
         f", for {{{name}_for}}: its newest {{{name}_failures}} prebuilds had failed, and Coder builds no more then. "
-        f"{{{name}_misses:,}} of the {{{name}_claims:,}} claims of that time found no prebuild. "
     )
+    if numbers[f"{name}_claims"]:
+        text += f"{{{name}_misses:,}} of the {{{name}_claims:,}} claims of that time found no prebuild. "
+    else:
+        text += "Nobody asked for one in that time. "
     last = spans.iloc[-1]
     ended_by = last["ended_by"] if isinstance(last["ended_by"], str) else ""
     if ended_by:
