@@ -27,6 +27,7 @@ from simkit.model import (
 )
 from simkit.runs.simulate import run
 from simkit.studies.capacity import sentences
+from simkit.studies.choosing import worst_presets
 from simkit.studies.outcome import hard_limits, spent
 from simkit.studies.wording import Sentence
 
@@ -189,7 +190,11 @@ def test_a_preset_without_a_pool_has_no_hit_rate_and_counts_nowhere():
     given = scenario(
         versions=(TemplateVersion("t", "v1", (Preset("p", 1), Preset("none", 0))),), demand=history(*claims)
     )
-    summary = run(given).ask("summary")
+    result = run(given)
+    summary = result.ask("summary")
+    for question in ("pool", "hit_rate", "hit_rate_by_hour", "first_hour"):
+        assert set(result.ask(question)["preset"]) == {"p"}, question
+    assert worst_presets(summary) == ["p"]
     assert summary["has_pool"].tolist() == [True, False]
     assert summary["hit_rate"].isna().tolist() == [False, True]
     said = text(sentences.served(summary))

@@ -487,6 +487,13 @@ JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = p.template_version
 JOIN templates AS t ON t.run_id = v.run_id AND t.id = v.template_id
 JOIN runs AS r ON r.run_id = p.run_id;
 
+-- The presets that want a prebuild at some time: the others have no pool, and who asks for them is served by none.
+CREATE VIEW pooled AS
+SELECT DISTINCT p.run_id, p.preset
+FROM presets AS p
+JOIN desired_instances AS d USING (run_id, preset_id)
+WHERE d.desired > 0;
+
 -- Each hour of the local week (weekday 0 is Monday) of each preset, and how many hours the window has there.
 CREATE VIEW preset_hours AS
 SELECT

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def worst_presets(summary: pd.DataFrame, most: int = 4) -> list[str]:
-    """The presets with most claims that found no prebuild, over all runs, in the answer's order: at most `most`."""
+    """The presets with a pool whose claims most often found no prebuild, over all runs, in the answer's order: at most
+    `most`."""
+    summary = summary[summary["has_pool"]]
     misses = (summary["claims"] - summary["hits"]).groupby(summary["preset"], sort=False).sum()
     worst = set(misses.sort_values(ascending=False, kind="stable").index[:most])
     return [str(preset) for preset in misses.index if preset in worst]

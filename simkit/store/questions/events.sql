@@ -36,6 +36,7 @@ LEFT JOIN (
     SELECT c.run_id, c.id, c.created_at, c.hit, p.preset, t.id AS template_id
     FROM claims AS c
     JOIN presets AS p USING (run_id, preset_id)
+    JOIN pooled AS pooled ON pooled.run_id = p.run_id AND pooled.preset = p.preset
     JOIN templates AS t ON t.run_id = p.run_id AND t.name = p.template
 ) AS c
     ON c.run_id = s.run_id AND c.created_at >= s.happened_at AND c.created_at < s.until_at

@@ -1,9 +1,10 @@
 -- What happens in the first hour of each local day? The day starts with its first hour on the clock in which at least a
--- quarter as many people come as in its busiest hour; a day on which nobody comes has none. ready: prebuilds ready to
+-- quarter as many people come as in its busiest hour; a day on which nobody comes has none, nor has a preset without a pool. ready: prebuilds ready to
 -- claim when that hour begins; the waits are seconds.
 WITH named AS (
     SELECT run_id, preset, timezone, min(preset_id) AS first_id
     FROM presets
+    JOIN pooled USING (run_id, preset)
     WHERE list_contains($runs, run_id)
     GROUP BY run_id, preset, timezone
 ),

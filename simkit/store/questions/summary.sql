@@ -16,14 +16,6 @@ WITH served AS (
     GROUP BY ALL
 ),
 
-wanted AS (
-    SELECT p.run_id, p.preset, max(d.desired) > 0 AS has_pool
-    FROM presets AS p
-    JOIN desired_instances AS d USING (run_id, preset_id)
-    WHERE list_contains($runs, p.run_id)
-    GROUP BY ALL
-),
-
 missed AS (
     SELECT l.run_id, p.preset, count(*) AS misses
     FROM hard_limits AS l
@@ -71,7 +63,7 @@ SELECT
     pool.timezone,
     coalesce(served.claims, 0) AS claims,
     coalesce(served.hits, 0) AS hits,
-    CASE WHEN wanted.has_pool THEN served.hits / served.claims END AS hit_rate,
+    CASE WHEN pooled.preset IS NOT NULL THEN served.hits / served.claims END AS hit_rate,
     served.wait_us[1] / 1e6 AS wait_p50_s,
     served.wait_us[2] / 1e6 AS wait_p95_s,
     served.wait_us[3] / 1e6 AS wait_p99_s,
@@ -81,13 +73,13 @@ SELECT
     pool.failed_builds,
     pool.idle_us / 3.6e9 * pool.cost_per_instance_hour AS idle_cost,
     pool.currency,
-    coalesce(wanted.has_pool, false) AS has_pool,
+    pooled.preset IS NOT NULL AS has_pool,
     limited.limited_at AS hard_limited_at,
     coalesce(limited.limited_us, 0) / 3.6e9 AS hard_limited_hours,
     coalesce(missed.misses, 0) AS hard_limited_misses
 FROM pool
 LEFT JOIN served ON served.run_id = pool.run_id AND served.preset = pool.preset
-LEFT JOIN wanted ON wanted.run_id = pool.run_id AND wanted.preset = pool.preset
+LEFT JOIN pooled ON pooled.run_id = pool.run_id AND pooled.preset = pool.preset
 LEFT JOIN limited ON limited.run_id = pool.run_id AND limited.preset = pool.preset
 LEFT JOIN missed ON missed.run_id = pool.run_id AND missed.preset = pool.preset
 ORDER BY pool.run_id, pool.first_id;

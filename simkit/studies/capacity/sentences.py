@@ -113,6 +113,7 @@ def events(answer: pd.DataFrame, summary: pd.DataFrame) -> list[Sentence]:
     What a hard limit cost is told elsewhere, and is no measure of other times.
     """
     found = []
+    summary = summary[summary["has_pool"]]
     limited = int(summary["hard_limited_misses"].sum())
     claims = int(summary["claims"].sum()) - limited
     misses = int((summary["claims"] - summary["hits"]).sum()) - limited
@@ -305,6 +306,7 @@ def worst_hour(answer: pd.DataFrame) -> Sentence:
 
 def first_hour(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
     """How many of the misses fall into the first hour of a day. The answers for the same runs."""
+    summary = summary[summary["has_pool"]]
     misses = (summary["claims"] - summary["hits"]).groupby(summary["run_id"]).sum()
     if misses.sum() == 0:
         return Sentence("Nobody found a pool empty, in the first hour of a day or later.", {})
