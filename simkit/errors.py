@@ -35,6 +35,9 @@ NOWHERE = Where("(given in Python)")
 UNDECLARED_VARIABLE = "undeclared_variable"
 """Name of the finding that a template does not declare a variable for which there is a value."""
 
+ASSUMED = "assumed"
+"""Name of what a test's simulation takes for granted, as its file does not say it."""
+
 VERSION_NOTE = "coder_version"
 """Name of the note that another version's rules are used for a version of Coder; it is told once, not at each place."""
 
@@ -43,7 +46,7 @@ VERSION_NOTE = "coder_version"
 class Finding:
     """One thing to say about an input. An *error* refuses it, a *warning* is likely a mistake, a *note* is worth
     knowing. What a program tells apart has a `name`: what the linter says about a preset (`templates.linter.NAMES`), by
-    which a test forbids it, UNDECLARED_VARIABLE and VERSION_NOTE. `details` are lines below the text."""
+    which a test forbids it, UNDECLARED_VARIABLE, ASSUMED and VERSION_NOTE. `details` are lines below the text."""
 
     level: Level
     where: Where

@@ -67,10 +67,10 @@ def _behaviour(config: pytest.Config) -> Behaviour:
 
 def _note(config: pytest.Config, findings: Iterable[Finding]) -> None:
     """Keep what is told once, at the end of the session."""
-    from simkit.errors import VERSION_NOTE, Findings
+    from simkit.errors import ASSUMED, VERSION_NOTE, Findings
 
     notes = config.stash.setdefault(_NOTES, Findings())
-    notes.extend(finding for finding in findings if finding.name == VERSION_NOTE)
+    notes.extend(finding for finding in findings if finding.name in (ASSUMED, VERSION_NOTE))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

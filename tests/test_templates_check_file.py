@@ -85,8 +85,12 @@ def problems(test: str) -> list[str]:
 def test_the_documentations_example_is_read_word_for_word(folder):
     found, said = read(TESTS)
     assert said == [
+        "a.simkit.yaml:17: warning: simulate does not say how long a build takes, on which waits and hit rates hang: "
+        "build 3m is assumed; write durations: {build: 6m, agent: 40s} with those of your deployment",
+        "a.simkit.yaml:17: note: simulate does not say, and so assumes: agent 30s, claim 10s, delete 30s, builds never "
+        "fail, 3 provisioner daemons; write what differs",
         "a.simkit.yaml:21: warning: idle_cost_per_week is always 0, as simulate says nothing of cost; write there "
-        "cost: {per_instance_hour: 0.38, currency: USD}"
+        "cost: {per_instance_hour: 0.38, currency: USD}",
     ]
     assert (found.path, found.template, found.behaviour) == ("a.simkit.yaml", "main.tf", BEHAVIOURS["v2.35"])
     quiet, enough = found.tests
@@ -112,6 +116,43 @@ def test_the_documentations_example_is_read_word_for_word(folder):
         MetricExpectation("idle_cost_per_week", Bound(at_most=250), Where("a.simkit.yaml", 21)),
     )
     assert (enough.simulation.seed, enough.simulation.replications) == (7, 20)
+
+
+@pytest.mark.parametrize(
+    ("keys", "levels", "assumed"),
+    [
+        ("durations: {build: 6m, agent: 40s, claim: 8s, delete: 30s}, failures: {}, provisioner_daemons: 2", [], ()),
+        (
+            "durations: {agent: 40s, claim: 8s, delete: 30s}, failures: {}, provisioner_daemons: 2",
+            ["warning"],
+            ("build 3m",),
+        ),
+        (
+            "durations: {build: 6m, claim: 8s, delete: 1m}, failures: {}, provisioner_daemons: 2",
+            ["note"],
+            ("agent 30s",),
+        ),
+        (
+            "durations: {build: 1m, agent: 1s}",
+            ["note"],
+            ("claim 10s", "delete 30s", "builds never fail", "3 provisioner daemons"),
+        ),
+        (
+            "seed: 1",
+            ["warning", "note"],
+            ("build 3m", "agent 30s", "claim 10s", "delete 30s", "builds never fail", "3 provisioner daemons"),
+        ),
+    ],
+)
+def test_what_a_simulation_assumes_is_told(folder, keys, levels, assumed):
+    found, _ = read(
+        f"template: main.tf\ntests:\n  - name: a\n    simulate: {{demand: data/history.csv, {keys}}}\n"
+        "    expect: [hit_rate: 1]\n"
+    )
+    assert found.tests[0].simulation.assumed == assumed
+    findings = Findings()
+    read_test_file("a.simkit.yaml", findings)
+    assert [finding.level for finding in findings if finding.name == "assumed"] == levels
 
 
 def test_a_simulation_covers_the_weeks_of_its_history(folder):
@@ -148,7 +189,9 @@ tests:
         failed_builds: 0
 """
     )
-    assert said == []
+    assert said == [
+        "a.simkit.yaml:5: note: simulate does not say, and so assumes: claim 10s, delete 30s; write what differs"
+    ]
     simulation = found.tests[0].simulation
     workload = simulation.scenario.workload
     assert (simulation.seed, simulation.replications, simulation.scenario.provisioner_daemons) == (0, 20, 6)

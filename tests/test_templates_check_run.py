@@ -240,6 +240,7 @@ def test_a_simulated_expectation_that_fails_tells_its_estimate_and_its_interval(
         "goland.simkit.yaml:13: enough for Monday: expected hit_rate of at least 95 %\n"
         "  The simulation gives 85.2 %, with 95% confidence between 76.3 % and 94.1 % (Student's t, 5 replications).\n"
         "  Simulated: Mon 2026-03-02T00:00:00-05:00 to Mon 2026-03-09T00:00:00-04:00, 5 replications of seed 7.\n"
+        "  Assumed: agent 30s, claim 10s, delete 30s, 3 provisioner daemons.\n"
         "  The schedules of goland-large at main.tf:1, in America/New_York; where two hold at once the first decides:\n"
         '    1. main.tf:7: "* 8-17 * * 1-5", 4 instances: Monday to Friday, 08:00 to 17:59\n'
         "    When none holds: 1 instance, the base.\n"

@@ -66,6 +66,8 @@ def metric_failure(
     zone = test.zone
     start, end = (weekday_instant(at, zone) for at in (simulation.scenario.start_at, simulation.scenario.end_at))
     lines.append(f"Simulated: {start} to {end}, {simulation.replications} replications of seed {simulation.seed}.")
+    if simulation.assumed:
+        lines.append(f"Assumed: {', '.join(simulation.assumed)}.")
     lines += schedules_text(file.preset_of(test))
     return _failure(file, test, expected, summary, lines, [], estimate=estimate)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone
+from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone, format_duration
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
-from simkit.errors import Findings, did_you_mean
+from simkit.errors import ASSUMED, Findings, did_you_mean
 from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
@@ -149,12 +149,12 @@ class _Reader:
         said = [given[key] for key in ("expect", "never") if key in given]
         if value.is_mapping and all(one.is_list and not one.items() for one in said):
             value.error("expects nothing; write expect or never")
-        self.unused_cost(given, expectations, simulation)
+        self.about_simulation(given, expectations, simulation)
         if name is None or preset is None:
             return None
         return Test(name, given["name"].where, str(preset.name), zone_known, tuple(expectations), simulation)
 
-    def unused_cost(
+    def about_simulation(
         self, given: Mapping[str, Value], expectations: list[Expectation], simulation: Simulation | None
     ) -> None:
         metrics = [e for e in expectations if isinstance(e, MetricExpectation)]
@@ -167,6 +167,8 @@ class _Reader:
             )
         if simulation is not None and not metrics:
             self.findings.warning(given["simulate"].where, "simulate is not used: nothing under expect is simulated")
+        elif simulation is not None and not self.findings.errors:
+            self.say_assumed(given["simulate"], simulation.assumed)
 
     def preset_name(self, value: Value, given: Mapping[str, Value], names: tuple[str, ...]) -> str | None:
         if "preset" in given:
@@ -331,7 +333,25 @@ class _Reader:
             currency=currency,
             where=value.where,
         )
-        return Simulation(scenario, seed, replications)
+        return Simulation(scenario, seed, replications, _assumed(given, workload, daemons))
+
+    def say_assumed(self, value: Value, assumed: tuple[str, ...]) -> None:
+        """Whoever reads an answer knows what it rests on. How long a build takes decides most of it."""
+        build, rest = assumed[:1], assumed
+        if build and build[0].startswith("build "):
+            rest = assumed[1:]
+            self.findings.warning(
+                value.where,
+                f"simulate does not say how long a build takes, on which waits and hit rates hang: {build[0]} is "
+                "assumed; write durations: {build: 6m, agent: 40s} with those of your deployment",
+                name=ASSUMED,
+            )
+        if rest:
+            self.findings.note(
+                value.where,
+                f"simulate does not say, and so assumes: {', '.join(rest)}; write what differs",
+                name=ASSUMED,
+            )
 
     def demand(
         self, value: Value | None, reader: ScenarioReader, names: tuple[str, ...], preset: str | None, zone: Zone
@@ -369,6 +389,25 @@ class _Reader:
         begin = first - timedelta(days=first.weekday())
         end = last + timedelta(days=7 - last.weekday())
         return zone.at(datetime(begin.year, begin.month, begin.day)), zone.at(datetime(end.year, end.month, end.day))  # noqa: DTZ001
+
+
+_ASSUMED_DURATIONS = ("build", "agent", "claim", "delete")
+"""What a pool that nobody owns workspaces of takes time for. Reinitializing takes none, if nothing is said."""
+
+
+def _assumed(given: Mapping[str, Value], workload: Workload, daemons: int) -> tuple[str, ...]:
+    """What `simulate` leaves out, with the value that is taken; the build comes first."""
+    written = given["durations"].entries() if "durations" in given and given["durations"].is_mapping else {}
+    said = [
+        f"{name} {format_duration(getattr(workload, name).median_us)}"
+        for name in _ASSUMED_DURATIONS
+        if name not in written
+    ]
+    if "failures" not in given:
+        said.append("builds never fail")
+    if "provisioner_daemons" not in given:
+        said.append(f"{daemons} provisioner daemons")
+    return tuple(said)
 
 
 def _seconds(value: Value) -> float | None:

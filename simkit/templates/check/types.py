@@ -69,11 +69,15 @@ Expectation = DesiredExpectation | MetricExpectation | NeverExpectation
 
 @dataclass(frozen=True)
 class Simulation:
-    """The scenario that a test simulates, and how often: replications 0, 1, ... of one seed."""
+    """The scenario that a test simulates, and how often: replications 0, 1, ... of one seed.
+
+    `assumed`: what the test does not say and decides the answer, in words.
+    """
 
     scenario: Scenario
     seed: int
     replications: int
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
