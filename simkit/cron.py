@@ -6,12 +6,14 @@ A *range* is a cron whose minute is `*`: it holds in every local minute that mat
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from simkit.clock import (
     DAY_US,
     HOUR_US,
+    LONG_WEEKDAYS,
     MINUTE_US,
     NEVER,
     SECOND_US,
@@ -144,6 +146,7 @@ def parse(spec: str) -> Cron:
         raise CronError(
             f'"{text.strip()}" has {len(fields)} fields, expected 5 (minute, hour, day of month, month, day of week)'
         )
+    _check_night(fields)
     minute, hour, day, month, weekday = (_field(part, of) for part, of in zip(fields, _FIELDS, strict=True))
     return Cron(
         text=" ".join(fields),
@@ -192,8 +195,115 @@ def _item(item: str, of: _Field) -> tuple[int, bool]:
         seen = first if first < of.lowest else last
         raise CronError(f'{of.name} "{item}": {seen} is no {of.name}; write {of.lowest} to {of.highest}{of.hint}')
     if first > last:
-        raise CronError(f'{of.name} "{item}" runs backwards; write "{first}-{of.highest},{of.lowest}-{last}"')
+        raise CronError(f'{of.name} "{item}" runs backwards; write "{",".join(_both_sides(first, last, step, of))}"')
     return sum(1 << value for value in range(first, last + 1, step)), star
+
+
+def _both_sides(first: int, last: int, step: int, of: _Field) -> list[str]:
+    """What somebody has in mind whose range runs backwards: the values up to the highest, and those after it."""
+    every = f"/{step}" if step > 1 else ""
+    onward = of.lowest + -(of.highest + 1 - first) % step
+    sides = [(first, of.highest), (onward, last)]
+    return [f"{a}-{b}{every}" if a < b else str(a) for a, b in sides if a <= b]
+
+
+def _check_night(fields: list[str]) -> None:
+    """Raise CronError for hours that run backwards on some days of the week: a night is on two of them."""
+    minute, hours, day, month, weekdays = fields
+    night = re.fullmatch(r"(\d{1,2})-(\d{1,2})", hours)
+    if night is None or (minute, day, month) != ("*", "*", "*") or not int(night[2]) < int(night[1]) <= _HOUR.highest:
+        return
+    days, _ = _field(weekdays, _WEEKDAY)
+    evening, morning = _both_sides(int(night[1]), int(night[2]), 1, _HOUR)
+    if days != _ALL_WEEKDAYS:
+        split = Night(day_words(days), evening, morning, weekdays, field_text(_next_days(days)))
+        raise CronError(f'hour "{hours}" runs backwards, and a night is on two days; {split.cure}')
+
+
+@dataclass(frozen=True)
+class Night:
+    """The nights that begin on some days of the week, as two schedules; one alone has the days' own mornings."""
+
+    days: str
+    evening: str
+    morning: str
+    weekdays: str
+    next_weekdays: str
+
+    @property
+    def crons(self) -> tuple[str, str]:
+        """What holds in the evening, and what holds on the mornings after."""
+        return f"* {self.evening} * * {self.weekdays}", f"* {self.morning} * * {self.next_weekdays}"
+
+    @property
+    def cure(self) -> str:
+        """What to write, and what another way would mean."""
+        evening, morning = self.crons
+        return (
+            f'for the nights that begin on {self.days} write two schedules, "{evening}" and "{morning}" '
+            f'("{self.evening},{self.morning}" with "{self.weekdays}" {self.covers})'
+        )
+
+    @property
+    def covers(self) -> str:
+        """What one schedule with the hours of both sides really holds."""
+        days, following = (_field(of, _WEEKDAY)[0] for of in (self.weekdays, self.next_weekdays))
+        return (
+            f"covers the mornings and the evenings of {self.days}: not the morning of {day_words(following & ~days)}, "
+            f"and also that of {day_words(days & ~following)}"
+        )
+
+
+def night_of(cron: Cron) -> Night | None:
+    """The nights that a weekly range probably means which holds before and after midnight, on some days of the week.
+
+    None for one that holds every day, or by the day of the month, or all day long: there is nothing to mistake.
+    """
+    _, _, day, month, weekdays = cron.text.split()
+    spans = runs(cron.hours)
+    if len(spans) != 2 or spans[0][0] != 0 or spans[1][1] != _HOUR.highest:
+        return None
+    if (day, month) != ("*", "*") or cron.weekdays == _ALL_WEEKDAYS:
+        return None
+    morning, evening = (field_text(sum(1 << hour for hour in range(a, b + 1))) for a, b in spans)
+    return Night(day_words(cron.weekdays), evening, morning, weekdays, field_text(_next_days(cron.weekdays)))
+
+
+_ALL_WEEKDAYS = (1 << 7) - 1
+
+
+def _next_days(weekdays: int) -> int:
+    return (weekdays << 1 | weekdays >> 6) & _ALL_WEEKDAYS
+
+
+def runs(bits: int) -> list[tuple[int, int]]:
+    """The (first, last) of each run of neighbouring values."""
+    values = [value for value in range(bits.bit_length()) if bits >> value & 1]
+    firsts = [v for v in values if v - 1 not in values]
+    lasts = [v for v in values if v + 1 not in values]
+    return list(zip(firsts, lasts, strict=True))
+
+
+def field_text(bits: int) -> str:
+    """Values as a cron field."""
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs(bits))
+
+
+def names(bits: int, of: Sequence[str]) -> list[str]:
+    """Three and more in a row become "first to last"."""
+    said = []
+    for first, last in runs(bits):
+        said += [f"{of[first]} to {of[last]}"] if last - first > 1 else list(of[first : last + 1])
+    return said
+
+
+def day_words(weekdays: int) -> str:
+    """A set of weekdays (bit 0 is Sunday) in words: "Monday to Friday"."""
+    return listed(names(weekdays >> 1 | (weekdays & 1) << 6, LONG_WEEKDAYS))
+
+
+def listed(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or "nothing"
 
 
 def _number(text: str, item: str, of: _Field) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scenarios import Field, fields
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, WEEK_US, parse_instant, to_datetime
-from simkit.cron import CronError, daily, first_detected_overlap, parse, provider_cron, time_range, weekly
+from simkit.cron import CronError, daily, first_detected_overlap, night_of, parse, provider_cron, time_range, weekly
 
 
 def values(bits: int) -> list[int]:
@@ -61,6 +61,10 @@ def test_a_star_in_a_day_field_asks_for_both(days, weekdays, both):
         ("* * * * 7", "7 is no day of week; write 0 to 6, Sunday is 0"),
         ("* * 0 * *", "0 is no day of month; write 1 to 31"),
         ("* 18-8 * * *", 'runs backwards; write "18-23,0-8"'),
+        ("* 21-6/2 * * *", 'runs backwards; write "21-23/2,1-6/2"'),
+        ("* 23-0 * * *", 'runs backwards; write "23,0"'),
+        ("* 22-23/2,20-6/7 * * *", 'runs backwards; write "20-23/7,3-6/7"'),
+        ("0 22-6 * * 1-5", 'runs backwards; write "22-23,0-6"'),
         ("* 8/0 * * *", "steps by 0"),
         ("* 8/1/2 * * *", 'more than one "/"'),
         ("* 1-2-3 * * *", 'more than one "-"'),
@@ -72,6 +76,45 @@ def test_a_refusal_says_what_was_seen(spec, said):
     with pytest.raises(CronError) as refused:
         parse(spec)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "crons", "covers"),
+    [
+        (
+            "* 22-6 * * 1-5",
+            ("* 22-23 * * 1-5", "* 0-6 * * 2-6"),
+            "not the morning of Saturday, and also that of Monday",
+        ),
+        (
+            "* 23-5 * * MON-THU",
+            ("* 23 * * MON-THU", "* 0-5 * * 2-5"),
+            "not the morning of Friday, and also that of Monday",
+        ),
+        ("* 20-0 * * 6", ("* 20-23 * * 6", "* 0 * * 0"), "not the morning of Sunday, and also that of Saturday"),
+        ("* 18-8 * * 5,0", ("* 18-23 * * 5,0", "* 0-8 * * 1,6"), "not the morning of Monday and Saturday"),
+    ],
+)
+def test_a_night_on_some_days_is_two_schedules(spec, crons, covers):
+    with pytest.raises(CronError, match="runs backwards, and a night is on two days") as refused:
+        parse(spec)
+    assert 'write two schedules, "{}" and "{}"'.format(*crons) in str(refused.value)
+    assert covers in str(refused.value)
+    _, hours, *_, days = spec.split()
+    first, last = hours.split("-")
+    together = time_range(f"* {first}-23,0-{last} * * {days}")
+    assert night_of(together).crons == crons
+
+
+def test_what_holds_every_day_or_by_the_date_is_no_night_to_mistake():
+    for text in (
+        "* 22-23,0-6 * * *",
+        "* 22-23,0-6 1 * *",
+        "* 22-23,0-6 * 3 1-5",
+        "* 0-6,12,22-23 * * 1-5",
+        "* * * * 1",
+    ):
+        assert night_of(time_range(text)) is None
 
 
 def test_each_kind_of_schedule_has_its_own_fields():

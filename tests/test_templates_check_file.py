@@ -85,12 +85,12 @@ def problems(test: str) -> list[str]:
 def test_the_documentations_example_is_read_word_for_word(folder):
     found, said = read(TESTS)
     assert said == [
+        "a.simkit.yaml:21: warning: idle_cost_per_week is always 0, as simulate says nothing of cost; write there "
+        "cost: {per_instance_hour: 0.38, currency: USD}",
         "a.simkit.yaml:17: warning: simulate does not say how long a build takes, on which waits and hit rates hang: "
         "build 3m is assumed; write durations: {build: 6m, agent: 40s} with those of your deployment",
         "a.simkit.yaml:17: note: simulate does not say, and so assumes: agent 30s, claim 10s, delete 30s, builds never "
         "fail, 3 provisioner daemons; write what differs",
-        "a.simkit.yaml:21: warning: idle_cost_per_week is always 0, as simulate says nothing of cost; write there "
-        "cost: {per_instance_hour: 0.38, currency: USD}",
     ]
     assert (found.path, found.template, found.behaviour) == ("a.simkit.yaml", "main.tf", BEHAVIOURS["v2.35"])
     quiet, enough = found.tests

@@ -351,3 +351,32 @@ def test_what_was_checked_is_told_in_one_text(folder):
         "main.tf:1: note: the 91 hours a week that no schedule covers use the base of 1; write another schedule if "
         "that is too many\n\n1 preset, 1 test, it passed; 1 note\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected", "said"),
+    [
+        (
+            "* 22-23,0-6 * * 1-5",
+            '{desired: 4, from: "2026-03-13 22:00", until: "2026-03-14 07:00"}',
+            "not the morning of Saturday, and also that of Monday; for the nights that begin on Monday to Friday write "
+            'two schedules, "* 22-23 * * 1-5" and "* 0-6 * * 2-6".',
+        ),
+        (
+            "* 20-23,0-3 * * 0-4",
+            '{desired: {at_most: 1}, from: "2026-03-08 00:00", until: "2026-03-08 12:00"}',
+            "not the morning of Friday, and also that of Sunday; for the nights that begin on Monday to Thursday and "
+            'Sunday write two schedules, "* 20-23 * * 0-4" and "* 0-3 * * 1-5".',
+        ),
+    ],
+)
+def test_a_night_that_a_test_misses_is_hinted(folder, cron, expected, said):
+    found = hints(template((cron, 4)), expected)
+    assert [hint for hint in found if hint.endswith(said)]
+
+
+def test_nights_are_not_hinted_where_they_are_not_to_blame(folder):
+    found = hints(
+        template(("* 22-23,0-6 * * 1-5", 4)), '{desired: 3, from: "2026-03-11 22:00", until: "2026-03-12 07:00"}'
+    )
+    assert not [hint for hint in found if "mornings" in hint]

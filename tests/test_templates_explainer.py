@@ -52,6 +52,16 @@ def test_a_range_is_said_in_words(cron, words):
     assert describe(provider_cron(cron)) == words
 
 
+def test_a_night_says_which_mornings_it_has():
+    said = " ".join(explain("* 22-23,0-6 * * 1-5", timezone="Europe/Berlin", at=AT).text.split())
+    assert (
+        "Mind the nights: it covers the mornings and the evenings of Monday to Friday: not the morning of Saturday, "
+        'and also that of Monday. For the nights that begin on Monday to Friday write two schedules, "* 22-23 * * 1-5" '
+        'and "* 0-6 * * 2-6".'
+    ) in said
+    assert "Mind the nights" not in explain("* 22-23,0-6 * * *", timezone="Europe/Berlin", at=AT).text
+
+
 def test_the_text_answers_a_planner_whole():
     assert (
         explain("* 8-18 * * 1-5", timezone="America/New_York", at=AT).text

@@ -189,6 +189,18 @@ def test_the_advice_is_a_cron_that_coder_accepts_or_says_what_to_do(base, schedu
     assert only(preset(base, *schedules), "goes from").endswith(advice)
 
 
+@pytest.mark.parametrize(
+    ("cron", "said_of_it"),
+    [
+        ("* 22-23,0-6 * * 1-5", 'to have them at 22:00, write "* 0-6,21-23 * * 1-5"'),
+        ("* 20-23,0-3 * * MON-THU", 'to have them at 20:00, write "* 0-3,19-23 * * MON-THU"'),
+        ("* 23,0-7 * * 0,2,3,4", 'to have them at 23:00, write "* 0-7,22-23 * * 0,2,3,4"'),
+    ],
+)
+def test_a_night_begins_at_the_hour_of_most_nights(cron, said_of_it):
+    assert only(preset(0, (cron, 5)), "goes from").endswith(said_of_it)
+
+
 def test_a_scenario_is_looked_at_for_a_year_and_each_finding_is_told_once():
     # On 1 June 2026, a Monday; where one day of week is "*", Coder compares the days of the month only.
     rare = preset(2, ("* 9 1 6 *", 3), ("* 9 2 6 1", 2))

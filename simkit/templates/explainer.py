@@ -12,7 +12,6 @@ import numpy as np
 
 from simkit.clock import (
     DAY_US,
-    LONG_WEEKDAYS,
     MONTHS,
     SECOND_US,
     UTC_ZONE,
@@ -25,7 +24,17 @@ from simkit.clock import (
     zone,
 )
 from simkit.coder_versions import BEHAVIOURS, Behaviour
-from simkit.cron import Cron, CronError, first_detected_overlap, provider_cron
+from simkit.cron import (
+    Cron,
+    CronError,
+    day_words,
+    first_detected_overlap,
+    listed,
+    names,
+    night_of,
+    provider_cron,
+    runs,
+)
 from simkit.errors import Finding, Findings, Where
 from simkit.inputs.coder import named_version
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
@@ -103,7 +112,7 @@ class Explanation:
         if self.never_holds:
             sections = [f'Never holds ("{self.words}"): no such time exists.']
         else:
-            sections = [self._when(), self._grid(), self._next(), self._clocks()]
+            sections = [self._when(), *self._night(), self._grid(), self._next(), self._clocks()]
         readers = _columns("Who reads it how", self.readers)
         return "\n\n".join([title, *sections, readers])
 
@@ -114,6 +123,20 @@ class Explanation:
         if not self.cron.both_days and every_day(self.cron):
             said += " Neither day field carries a star, so a day matches if either does: here every day."
         return textwrap.fill(said, _WIDTH)
+
+    def _night(self) -> list[str]:
+        """That hours before and after midnight are of one date, where somebody probably means nights."""
+        night = night_of(self.cron)
+        if night is None:
+            return []
+        evening, morning = night.crons
+        return [
+            textwrap.fill(
+                f"Mind the nights: it {night.covers}. For the nights that begin on {night.days} write two schedules, "
+                f'"{evening}" and "{morning}".',
+                _WIDTH,
+            )
+        ]
 
     def _grid(self) -> str:
         label = max(len(day) for day, _ in self.week)
@@ -210,9 +233,9 @@ def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explan
 
 def describe(cron: Cron) -> str:
     """When a range holds, in words on one line, without its zone: "Monday to Friday, 08:00 to 18:59"."""
-    months = _join(_names(cron.months, ("", *MONTHS))) if cron.months != _ALL_MONTHS else ""
-    days = _day_words(cron.days)
-    weekdays = _join(_names(_from_monday(cron.weekdays), LONG_WEEKDAYS))
+    months = listed(names(cron.months, ("", *MONTHS))) if cron.months != _ALL_MONTHS else ""
+    days = _month_day_words(cron.days)
+    weekdays = day_words(cron.weekdays)
     in_months = f" in {months}" if months else ""
     if every_day(cron):
         when = f"every day{in_months}"
@@ -246,28 +269,8 @@ def hours_per_week(crons: Sequence[Cron], in_zone: Zone, start_at: int, end_at: 
     return held_us / (end_at - start_at) * (24 * 7)
 
 
-def runs(bits: int) -> list[tuple[int, int]]:
-    """The (first, last) of each run of neighbouring values."""
-    values = _values(bits)
-    firsts = [v for v in values if v - 1 not in values]
-    lasts = [v for v in values if v + 1 not in values]
-    return list(zip(firsts, lasts, strict=True))
-
-
-def _from_monday(weekdays: int) -> int:
-    return weekdays >> 1 | (weekdays & 1) << 6
-
-
 def _values(bits: int) -> list[int]:
     return [value for value in range(bits.bit_length()) if bits >> value & 1]
-
-
-def _names(bits: int, names: Sequence[str]) -> list[str]:
-    """Three and more in a row become "first to last"."""
-    said = []
-    for first, last in runs(bits):
-        said += [f"{names[first]} to {names[last]}"] if last - first > 1 else list(names[first : last + 1])
-    return said
 
 
 def _every_nth(bits: int) -> tuple[str, int, int] | None:
@@ -280,12 +283,12 @@ def _every_nth(bits: int) -> tuple[str, int, int] | None:
     return {2: "2nd", 3: "3rd"}.get(step, f"{step}th"), values[0], values[-1]
 
 
-def _day_words(days: int) -> str:
+def _month_day_words(days: int) -> str:
     nth = _every_nth(days)
     if nth:
         return f"every {nth[0]} day from {nth[1]} to {nth[2]}"
-    numbers = _names(days, [str(day) for day in range(32)])
-    return f"day{'s' if days.bit_count() > 1 else ''} {_join(numbers)}"
+    numbers = names(days, [str(day) for day in range(32)])
+    return f"day{'s' if days.bit_count() > 1 else ''} {listed(numbers)}"
 
 
 def _hour_words(hours: int, through_midnight: bool) -> str:
@@ -297,11 +300,7 @@ def _hour_words(hours: int, through_midnight: bool) -> str:
     spans = runs(hours)
     if through_midnight and len(spans) > 1 and spans[0][0] == 0 and spans[-1][1] == 23:
         spans = [*spans[1:-1], (spans[-1][0], spans[0][1])]
-    return _join([f"{first:02d}:00 to {last:02d}:59" for first, last in spans])
-
-
-def _join(items: Sequence[str]) -> str:
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items) or "nothing"
+    return listed([f"{first:02d}:00 to {last:02d}:59" for first, last in spans])
 
 
 def _columns(head: str, rows: Iterable[tuple[str, str]]) -> str:

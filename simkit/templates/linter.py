@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 from itertools import pairwise
 
-from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, format_duration
+from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, Zone, format_duration
 from simkit.coder_versions import Behaviour
-from simkit.cron import WEEKDAY_WORDS, Cron, CronError, provider_cron
+from simkit.cron import WEEKDAY_WORDS, Cron, CronError, field_text, provider_cron
 from simkit.errors import NOWHERE, Finding, Findings
 from simkit.inputs.coder import named_version
 from simkit.model import HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
-from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly, runs
+from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant
 from simkit.workspace.rules import next_starts
@@ -260,14 +260,14 @@ def _cold_begins(
         if instances[after] > instances[before] and instances[after] >= _STEEP * instances[before]:
             begins.setdefault(after, []).append((at, before))
     for after, steps in begins.items():
-        at, before = min(steps, key=lambda step: (instances[step[1]], zone.local(step[0]).time()))
-        time = f"{zone.local(at):%H:%M}"
+        at, before, often = _most_often(steps, instances, zone)
+        begins_at = f"{zone.local(at):%H:%M}"
         if after == BASE:
             where, who = preset.where, "the base"
             advice = f'end "{schedules[before].cron}" an hour earlier'
         else:
             where, who = schedules[after].where, f'"{schedules[after].cron}"'
-            advice = _an_hour_earlier(preset, after, crons[after], [zone.local(step_at) for step_at, _ in steps])
+            advice = _an_hour_earlier(preset, after, crons[after], [zone.local(step_at) for step_at in often])
             if not advice:
                 advice = "begin an hour earlier"
                 advice += "" if before == BASE else f', and end "{schedules[before].cron}" before that'
@@ -275,10 +275,25 @@ def _cold_begins(
         if workload:
             ready_at = at + workload.build.median_us + workload.agent.median_us
             ready = f"before about {zone.local(ready_at + MINUTE_US - 1):%H:%M} ({_takes(workload)})"
-        seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {time}"
+        seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {begins_at}"
         some = f"only {instances[before]}" if instances[before] else "none"
-        text = f"{seen}, and {some} can be ready {ready}; to have them at {time}, {advice}"
+        text = f"{seen}, and {some} can be ready {ready}; to have them at {begins_at}, {advice}"
         findings.note(where, text, name="cold_begin")
+
+
+def _most_often(steps: list[tuple[int, int]], instances: list[int], in_zone: Zone) -> tuple[int, int, list[int]]:
+    """Of (instant, schedule before): the first of the time of day at which most begin, and all that are as frequent.
+
+    A night from 22:00 to 06:59 on working days begins at 22:00 five times, and at 00:00 once, on Monday.
+    """
+    by_time: dict[time, list[tuple[int, int]]] = {}
+    for step in steps:
+        by_time.setdefault(in_zone.local(step[0]).time(), []).append(step)
+    most = max(len(of) for of in by_time.values())
+    # Clocks that change and holidays make some a little rarer.
+    frequent = [step for of in by_time.values() if 2 * len(of) > most for step in of]
+    at, before = min(frequent, key=lambda step: (instances[step[1]], in_zone.local(step[0]).time()))
+    return at, before, [step_at for step_at, _ in frequent]
 
 
 def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> str:
@@ -289,22 +304,17 @@ def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime])
     if hours == {0} and repeats_weekly(cron) and not every_day(cron):
         # The evening before Monday, which is 0 to Python, is Sunday, which is 0 to cron.
         evenings = sum(1 << day for day in {begin.weekday() for begin in begins})
-        text = f"{minute} 23 * * {_field(evenings)}"
+        text = f"{minute} 23 * * {field_text(evenings)}"
         schedules = (*preset.schedules, replace(schedule, cron=text))
         advice = f'write another schedule "{text}" with {schedule.instances} instances'
     elif len(hours) <= 2 and (0 not in hours or (repeats_weekly(cron) and every_day(cron))):
         earlier = sum(1 << hour for hour in {(hour - 1) % 24 for hour in hours})
-        text = " ".join([minute, _field(cron.hours | earlier), *days])
+        text = " ".join([minute, field_text(cron.hours | earlier), *days])
         schedules = tuple(replace(s, cron=text) if s is schedule else s for s in preset.schedules)
         advice = f'write "{text}"'
     else:
         return ""
     return "" if replace(preset, schedules=schedules).fallback else advice
-
-
-def _field(bits: int) -> str:
-    """Values as a cron field."""
-    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs(bits))
 
 
 def _takes(workload: Workload) -> str:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from simkit.clock import DAY_US, HOUR_US, Zone, format_duration, to_datetime
 from simkit.coder_versions import BEHAVIOURS, Behaviour
-from simkit.cron import Cron, provider_cron
+from simkit.cron import Cron, field_text, night_of, provider_cron, runs
 from simkit.errors import NOWHERE, Finding
 from simkit.estimates import CONFIDENCE
 from simkit.model import Preset
@@ -26,7 +26,7 @@ from simkit.templates.check.types import (
     Test,
     TestFile,
 )
-from simkit.templates.explainer import YEAR_US, describe, runs
+from simkit.templates.explainer import YEAR_US, describe
 from simkit.templates.linter import NAMES, lint_preset
 from simkit.timeline import BASE, Steps, matching_steps
 from simkit.times import in_hours, weekday_date, weekday_instant
@@ -185,6 +185,7 @@ def _hints(
             yield from _ends_late(preset, crons, span, expected.bound, steps)
         if span.until_at in ends:
             yield from _ends_early(preset, crons, span, expected.bound, steps)
+    yield from _nights(preset, crons, bad)
     yield from _hidden(preset, crons, file.behaviour, bad[0], expected.bound)
     if test.zone != preset.zone:
         yield from _zones(test.zone, preset.zone, bad[0].from_at)
@@ -209,7 +210,7 @@ def _ends_late(preset: Preset, crons: list[Cron], span: BadSpan, bound: Bound, s
     for first, last in runs(cron.hours):
         if begins.hour == last and first < last and ends.minute == 0 and ends.hour == (last + 1) % 24:
             less = cron.hours & ~(1 << last)
-            yield f'"{_hours(cron)}" ends at {last:02d}:59; write "{_field(less)}" to end at {last:02d}:00.'
+            yield f'"{_hours(cron)}" ends at {last:02d}:59; write "{field_text(less)}" to end at {last:02d}:00.'
 
 
 def _ends_early(preset: Preset, crons: list[Cron], span: BadSpan, bound: Bound, steps: Steps) -> Iterator[str]:
@@ -224,7 +225,29 @@ def _ends_early(preset: Preset, crons: list[Cron], span: BadSpan, bound: Bound, 
     lasts = [last for _, last in runs(cron.hours)]
     if begins.minute == ends.minute == 0 and begins.hour - 1 in lasts and begins.hour < ends.hour:
         more = cron.hours | sum(1 << hour for hour in range(begins.hour, ends.hour))
-        yield f'"{_hours(cron)}" ends at {begins.hour - 1:02d}:59; write "{_field(more)}" to end at {ends.hour:02d}:00.'
+        longer = field_text(more)
+        yield f'"{_hours(cron)}" ends at {begins.hour - 1:02d}:59; write "{longer}" to end at {ends.hour:02d}:00.'
+
+
+def _nights(preset: Preset, crons: list[Cron], bad: Sequence[BadSpan]) -> Iterator[str]:
+    """A range with hours on both sides of midnight has the mornings of its own days, not those after its evenings."""
+    for cron in crons:
+        night = night_of(cron)
+        if night is None:
+            continue
+        evening, morning = (provider_cron(text) for text in night.crons)
+        for span in bad:
+            start_at, end_at = span.from_at, span.until_at
+            meant = matching_steps([evening, morning], preset.zone, start_at, end_at)
+            held = matching_steps([cron], preset.zone, start_at, end_at)
+            changes = (*meant.at, *held.at)
+            if any((meant.value_at(at) == BASE) != (held.value_at(at) == BASE) for at in changes):
+                crons_of_nights = " and ".join(f'"{text}"' for text in night.crons)
+                yield (
+                    f'"{cron.text}" {night.covers}; for the nights that begin on {night.days} write two schedules, '
+                    f"{crons_of_nights}."
+                )
+                break
 
 
 def _asked_for(preset: Preset, schedule: int) -> int:
@@ -233,10 +256,6 @@ def _asked_for(preset: Preset, schedule: int) -> int:
 
 def _hours(cron: Cron) -> str:
     return cron.text.split()[1]
-
-
-def _field(bits: int) -> str:
-    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs(bits))
 
 
 def _hidden(preset: Preset, crons: list[Cron], behaviour: Behaviour, span: BadSpan, bound: Bound) -> Iterator[str]:
