@@ -25,6 +25,7 @@ _HOME = {
     "explain": "simkit.templates.explainer",
     "when": "simkit.workspace.when",
     "why": "simkit.workspace.why",
+    "why_preset": "simkit.pool.why",
     "InputError": "simkit.errors",
     "RefusedError": "simkit.errors",
     "RunError": "simkit.errors",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from simkit.errors import SimkitError as SimkitError
     from simkit.errors import StoreError as StoreError
     from simkit.inputs import load as load
+    from simkit.pool.why import why_preset as why_preset
     from simkit.runs.reference import run_reference as run_reference
     from simkit.runs.result import Result as Result
     from simkit.runs.simulate import replicate as replicate

@@ -27,7 +27,7 @@ LAYERS = (
     ("simkit.templates",),
     ("simkit.runs",),
     ("simkit.controlplane",),
-    ("simkit.workspace",),
+    ("simkit.pool", "simkit.workspace"),
     ("simkit.inputs",),
     ("simkit.demand", "simkit.store"),
     ("simkit.timeline",),

@@ -1,19 +1,26 @@
-"""Verbs about one workspace: why it did what it did, and when the rules act on it."""
+"""Verbs about one workspace or one pool: why it did what it did, and when the rules act on it."""
 
 from __future__ import annotations
 
 import click
 
 import simkit
-from simkit.cli.door import echo, main, print_findings, variables_option
+from simkit.cli.door import console_for, echo, main, print_findings, variables_option
 
 
 @main.command()
 @click.argument("runs", type=click.Path())
-@click.option("--workspace", required=True, help="Its id or name, or its owner's name.")
+@click.option("--workspace", help="A workspace's id or name, or its owner's name.")
+@click.option("--preset", help="A preset, of which --on chooses the day.")
+@click.option("--on", help="A local day (2026-11-16), or the hour from a time on (2026-11-16T09:00).")
 @click.option("--run", "run_id", help="The run, if there are several.")
-def why(runs: str, workspace: str, run_id: str | None) -> None:
-    """Tell the story of one workspace in a runs file: each transition, its rule, and the numbers that it saw."""
+def why(runs: str, workspace: str | None, preset: str | None, on: str | None, run_id: str | None) -> None:
+    """Tell the story of one workspace in a runs file, or of a preset's pool on a day: what, why, with numbers."""
+    if (workspace is None) == (preset is None) or (preset is None) != (on is None):
+        raise click.UsageError("write --workspace NAME, or --preset NAME with --on 2026-11-16")
+    if preset is not None and on is not None:
+        echo(simkit.why_preset(runs, preset, on, run_id).wrapped(console_for().width))
+        return
     echo("\n\n".join(story.text for story in simkit.why(runs, workspace, run_id)))
 
 

@@ -1,0 +1,1 @@
+"""One preset's pool: why it had a bad day."""
