@@ -1,4 +1,4 @@
-"""The story of a preset's pool on a day or in an hour: what was wanted, ready and being built, behind whom, in order."""
+"""The story of a pool on a day or in an hour: what was wanted, ready and being built, behind whom, in order."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def why_preset(
     decisions, builds = (ask(source, question, run_id=name) for question in ("decisions", "builds"))
     told = _Told(preset, where, start_at, end_at, _rows(builds))
     asked = [row for row in told.builds if row["preset"] == preset and start_at <= _at(row["asked_at"]) < end_at]
+    happened = _rows(ask(source, "events", run_id=name))
     events = [
+        *told.scenario(happened),
         *told.levels(_rows(mine)),
         *told.decisions(_rows(decisions[decisions["preset"] == preset])),
         *told.failures(),
@@ -134,7 +136,8 @@ def _at(value: Any) -> int:
     return NEVER if value is None or value != value else from_datetime(value.to_pydatetime())
 
 
-_ORDER = ("at first", "wanted", "failed", "held still", "deleted", "ordered", "canceled", "served", "missed")
+# As the kernel orders what happens at one instant.
+_ORDER = ("at first", "event", "failed", "served", "missed", "wanted", "held still", "deleted", "ordered", "canceled")
 
 
 def _in_order(event: PoolEvent) -> tuple[int, int]:
@@ -171,6 +174,20 @@ class _Told:
                 yield PoolEvent(at, "wanted", f"{verb} from {wanted} to {row['desired']}: {_level(row)}")
             if self.inside(at):
                 wanted = row["desired"]
+
+    def scenario(self, happened: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
+        """What befell the pool from outside: a pause that is on, and events of this time that are about it."""
+        for row in happened:
+            at, until_at = _at(row["happened_at"]), _at(row["until_at"])
+            is_pause = row["event"] == "pause"
+            about_it = not isinstance(row["preset"], str) or row["preset"] == self.preset
+            if self.inside(at) and about_it:
+                yield PoolEvent(at, "event", _EVENTS.get(row["event"], row["event"].replace("_", " ")))
+            if is_pause and at < self.start_at < until_at:
+                since = f"{weekday_date(self.zone.local(at))} {self.clock(at)}"
+                yield PoolEvent(self.start_at, "event", f"the reconciler is paused since {since}: it orders nothing")
+            if is_pause and self.inside(until_at):
+                yield PoolEvent(until_at, "event", "the reconciler is resumed")
 
     def decisions(self, decisions: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
         held = ""
@@ -247,6 +264,13 @@ class _Told:
             yield PoolEvent(
                 first, "missed", f"{_many(len(came), 'claim')}{until}: {_level(_level_at(pool, first))}{waited}"
             )
+
+
+_EVENTS = {
+    "pause": "the reconciler is paused: it orders and deletes nothing until it is resumed",
+    "activate": "another version of the template becomes the active one",
+    "invalidate": "the prebuilds are invalidated, and built anew",
+}
 
 
 def _kind(build: dict[Any, Any], preset: str) -> str:
