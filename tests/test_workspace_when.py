@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 
 import numpy as np
 import pytest
-from scenarios import scenario
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
+from scenarios import JUMPY_ZONES, scenario
 
 import simkit
 from simkit.clock import DAY_US, HOUR_US, NEVER, Zone, format_instant, parse_instant
@@ -16,6 +22,7 @@ from simkit.workspace.when import Fate
 NEW_YORK = Zone("America/New_York")
 NOBODY = SessionHistory(*np.empty((3, 0), dtype=np.int64))
 QUIET = "CRON_TZ=America/New_York 0 2 * * *"
+MONDAY, SUNDAY = 1, 1 << 6
 SCHEDULE = TemplateSchedule(10 * HOUR_US, autostop_days=0b0100000)
 
 
@@ -53,6 +60,109 @@ def test_every_sentence_gives_its_reason():
         "Next autostart: Mon 2026-11-02T08:30:00-05:00, if it is stopped by then.",
     ]
     assert instants(fate) == ("2026-10-31T01:00:00-04:00", "2026-10-31T02:00:00-04:00", "2026-11-02T08:30:00-05:00")
+
+
+def max_deadline_says(days: int, at: str, quiet_hours: str, weeks: int = 1) -> str:
+    rules = TemplateSchedule(10 * DAY_US, autostop_days=days, autostop_weeks=weeks)
+    return next(s for s in simkit.when(given(rules), at, quiet_hours=quiet_hours).sentences if "max deadline is" in s)
+
+
+def test_quiet_hours_that_the_clocks_skip_are_told_as_skipped():
+    quiet = "CRON_TZ=America/New_York 30 2 * * *"
+    assert max_deadline_says(SUNDAY, "2026-03-07T20:00:00-05:00", quiet) == (
+        f'Its max deadline is Mon 2026-03-09T02:30:00-04:00: the next start of the quiet hours "{quiet}" after Sunday '
+        "2026-03-08, on which the clocks skip it. The template requires that day."
+    )
+    assert max_deadline_says(SUNDAY | MONDAY, "2026-03-07T20:00:00-05:00", quiet).endswith(
+        "on a day and in a week that the template requires, two hours away or more."
+    )
+
+
+def test_quiet_hours_just_before_midnight_belong_to_the_day_that_begins():
+    said = max_deadline_says(SUNDAY, "2026-10-24T12:00", "CRON_TZ=America/New_York 50 23 * * *")
+    assert said.startswith("Its max deadline is Sat 2026-10-24T23:50:00-04:00: ")
+    assert "from 15 minutes before Sunday 2026-10-25 on, which is when Coder begins to look" in said
+
+
+def test_a_day_in_a_week_that_is_not_required_is_told_as_such():
+    """Less than two hours before the quiet hours of a required Sunday Coder moves on by days, into the next week."""
+    said = max_deadline_says(SUNDAY, "2026-11-08T01:00", "CRON_TZ=America/New_York 0 2 * * *", weeks=2)
+    assert said.startswith("Its max deadline is Sun 2026-11-15T02:00:00-05:00: ")
+    assert said.endswith(
+        "though not in that week: Coder settles the week first, and moves on to the weekday from there."
+    )
+
+
+@settings(max_examples=300)
+@hypothesis_given(
+    zone=st.sampled_from(JUMPY_ZONES),
+    hours=st.integers(-24 * 9, 24 * 4),
+    change=st.integers(0, 3),
+    time=st.sampled_from(["30 2", "0 0", "50 23", "59 23", "15 1", "0 3", "0 12", "45 23"]),
+    days=st.one_of(st.sampled_from([1 << day for day in range(7)]), st.integers(1, 127)),
+    weeks=st.sampled_from([1, 1, 2, 4]),
+)
+def test_the_reason_of_a_max_deadline_is_true_on_the_day(
+    zone: str, hours: int, change: int, time: str, days: int, weeks: int
+):
+    """What the sentence says is looked up in Python's own calendar, around changes of the clocks."""
+    own = Zone(zone)
+    changes, _ = own.offsets(parse_instant("2025-01-01T00:00:00Z"), parse_instant("2027-01-01T00:00:00Z"))
+    at = int(changes[min(change, changes.size - 1)]) + hours * HOUR_US
+    rules = TemplateSchedule(10 * DAY_US, autostop_days=days, autostop_weeks=weeks)
+    fate = simkit.when(replace(given(rules), zone=own), at, quiet_hours=f"CRON_TZ={zone} {time} * * *")
+    if fate.is_refused:
+        return
+    says, found = fate.sentences[2], own.local(fate.max_deadline)
+
+    def is_required(day: date) -> bool:
+        return bool(days >> day.weekday() & 1)
+
+    def is_in_week(day: date) -> bool:
+        return (day - date(2023, 1, 2)).days // 7 % weeks == 0
+
+    named = re.search(r"(?:day|before|after) (?:\w+day )?(\d{4}-\d\d-\d\d)", says)
+    day = date.fromisoformat(named[1]) if named else found.date()
+    if "on a day and in a week" in says:
+        assert is_required(found.date()), says
+        assert is_in_week(found.date()), says
+        assert fate.max_deadline - at >= 2 * HOUR_US, says
+    elif "does not require" in says:
+        assert not is_required(day), says
+    else:
+        assert is_required(day), says
+        assert is_in_week(day) is ("not in that week" not in says), says
+    if "the clocks skip it" in says:
+        minute, hour = map(int, time.split())
+        wall = datetime.combine(day, time_of_day.min) + timedelta(hours=hour, minutes=minute)
+        assert own.local(own.at(wall)).replace(tzinfo=None) != wall, says
+    if "15 minutes before" in says:
+        assert 0 < own.at(datetime.combine(day, time_of_day.min)) - fate.max_deadline <= 15 * 60 * 1_000_000, says
+
+
+def test_an_activity_that_crosses_the_next_autostart_counts_from_there():
+    rules = TemplateSchedule(10 * HOUR_US, activity_bump_us=2 * HOUR_US)
+    fate = simkit.when(given(rules), "2026-11-02T21:00", autostart="CRON_TZ=America/New_York 0 8 * * *")
+    assert (
+        "Deadline: Tue 2026-11-03T07:00:00-05:00; activity moves it to 2h after itself, and where that passes the "
+        "autostart at Tue 2026-11-03T08:00:00-05:00, to 10h after that." in fate.sentences
+    )
+
+
+def test_a_deadline_that_is_the_max_deadline_does_not_move():
+    quiet = "CRON_TZ=America/New_York 0 2 * * *"
+    fate = simkit.when(given(), "2026-10-30T15:00", ttl="11h", quiet_hours=quiet)
+    assert "Deadline: Sat 2026-10-31T02:00:00-04:00, the max deadline, which activity cannot move." in fate.sentences
+
+
+def test_an_autostart_that_the_clocks_skip_in_the_week_ahead_is_told_as_that():
+    rules = TemplateSchedule(autostart_days=SUNDAY)
+    autostart = "CRON_TZ=America/New_York 30 2 * * *"
+    skipped = simkit.when(given(rules), "2026-03-07T01:00", autostart=autostart)
+    assert skipped.next_start_at == NEVER
+    assert skipped.sentences[-1].startswith("Next autostart: none, for Coder looks a week ahead, and in it the clocks")
+    later = simkit.when(given(rules), "2026-03-08T04:00", autostart=autostart)
+    assert "Next autostart: Sun 2026-03-15T02:30:00-04:00" in later.text
 
 
 def test_a_ttl_that_passes_the_next_autostart_counts_from_there():

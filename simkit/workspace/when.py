@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TypeVar
 
-from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_instant
-from simkit.cron import CronError, daily
+from simkit.clock import DAY_US, LONG_WEEKDAYS, MINUTE_US, NEVER, UTC_ZONE, Zone, format_duration, parse_instant
+from simkit.core.lifecycle import EPOCH_DAY, LEEWAY_US
+from simkit.cron import Cron, CronError, daily, weekly
 from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.people import parse_ttl
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
@@ -16,6 +18,10 @@ from simkit.times import weekday_instant
 from simkit.workspace.rules import next_starts, start_deadlines
 
 _T = TypeVar("_T")
+
+_DAY = timedelta(days=1)
+_EPOCH = date(1970, 1, 1) + EPOCH_DAY * _DAY
+"""Monday 2023-01-02, from which weeks are counted."""
 
 
 @dataclass(frozen=True)
@@ -101,24 +107,23 @@ def _fate(
             "that the clocks of the quiet hours' zone skip. This is a defect of Coder on that date."
         )
         return Fate(NEVER, NEVER, NEVER, True, (begins, refused))
-    by_ttl, ttl_says = _by_ttl(schedule, completed_at, ttl_us or 0, start_at if allowed else NEVER, show)
     if not schedule.allow_user_autostart:
         allowed_at = NEVER
     said = (
         begins,
-        ttl_says,
-        _max_deadline_says(schedule, found.max_deadline, quiet_hours, show),
-        _deadline_says(schedule, found.deadline, found.max_deadline, by_ttl, show),
+        _ttl_says(schedule, completed_at, ttl_us or 0, start_at if allowed else NEVER, show),
+        _max_deadline_says(schedule, completed_at, found.max_deadline, quiet_hours, show),
+        _deadline_says(schedule, found.deadline, found.max_deadline, start_at if allowed else NEVER, ttl_us or 0, show),
         _autostart_says(schedule, autostart, problem, start_at, allowed, allowed_at, show),
         *_dormancy_says(schedule, completed_at, show),
     )
     return Fate(found.deadline, found.max_deadline, allowed_at, False, said)
 
 
-def _by_ttl(
+def _ttl_says(
     schedule: TemplateSchedule, completed_at: int, ttl_us: int, start_at: int, show: Callable[[int], str]
-) -> tuple[int, str]:
-    """(when the TTL alone ends it, and why)."""
+) -> str:
+    """When the TTL alone ends it, and why."""
     if not schedule.allow_user_autostop:
         ttl_us = schedule.default_ttl_us
         whose = "The template's default TTL (users may not set their own)"
@@ -126,40 +131,104 @@ def _by_ttl(
     else:
         whose, missing = "Its TTL", "The workspace has no TTL"
     if not ttl_us:
-        return NEVER, f"{missing}: nothing but a max deadline ends it."
+        return f"{missing}: nothing but a max deadline ends it."
     by_ttl = completed_at + ttl_us
     whose += f" of {format_duration(ttl_us)}"
     if start_at != NEVER and by_ttl > start_at:
         by_ttl = start_at + ttl_us
-        return by_ttl, (
-            f"{whose} would end after the next autostart, {show(start_at)}, so it counts from there: {show(by_ttl)}."
-        )
-    return by_ttl, f"{whose} ends at {show(by_ttl)}."
+        return f"{whose} would end after the next autostart, {show(start_at)}, so it counts from there: {show(by_ttl)}."
+    return f"{whose} ends at {show(by_ttl)}."
 
 
 def _max_deadline_says(
-    schedule: TemplateSchedule, max_deadline: int, quiet_hours: str, show: Callable[[int], str]
+    schedule: TemplateSchedule, completed_at: int, max_deadline: int, quiet_hours: str, show: Callable[[int], str]
 ) -> str:
+    """Each reason is looked up in the calendar: Coder's search finds other days, too, where clocks or weeks turn."""
     if not schedule.autostop_days:
         return "It has no max deadline: the template requires no autostop."
     if max_deadline == NEVER:
         return "It has no max deadline: there are no quiet hours."
+    cron = daily(quiet_hours)
+    zone = cron.zone or UTC_ZONE
+    found = zone.local(max_deadline).date()
+    its = f'Its max deadline is {show(max_deadline)}: the next start of the quiet hours "{quiet_hours}"'
+    if max_deadline == _first_required(schedule, cron, zone, completed_at):
+        return f"{its} on a day and in a week that the template requires, two hours away or more."
+    eve, morrow = found - _DAY, found + _DAY
+    day, finds = found, f" that Coder finds on {_dated(found)}"
+    if not _is_required(schedule, found) and _is_required(schedule, morrow):
+        day = morrow
+        finds = f" from 15 minutes before {_dated(day)} on, which is when Coder begins to look for the one of that day"
+    elif not _is_required(schedule, found) and _is_required(schedule, eve) and _skips(cron, zone, eve, max_deadline):
+        day = eve
+        finds = f" after {_dated(day)}, on which the clocks skip it"
+    if not _is_required(schedule, day):
+        return f"{its} that Coder's search finds, though the template does not require {_dated(day)}."
+    if _is_in_week(schedule, day):
+        return f"{its}{finds}. The template requires that day."
     return (
-        f'Its max deadline is {show(max_deadline)}: the next start of the quiet hours "{quiet_hours}" on a day and in '
-        "a week that the template requires, two hours away or more."
+        f"{its}{finds}. The template requires that weekday, though not in that week: Coder settles the week first, "
+        "and moves on to the weekday from there."
     )
 
 
+def _skips(cron: Cron, zone: Zone, day: date, before_at: int) -> bool:
+    """Is there no start on a day that ends less than two days before an instant?"""
+    at = cron.next_after(before_at - 3 * DAY_US)
+    while at < before_at:
+        if zone.local(at).date() == day:
+            return False
+        at = cron.next_after(at)
+    return True
+
+
+def _first_required(schedule: TemplateSchedule, cron: Cron, zone: Zone, completed_at: int) -> int:
+    """The first start of the quiet hours, two hours away or more, on a required day of a required week."""
+    at = completed_at + LEEWAY_US - 1
+    for _ in range(7 * (schedule.autostop_weeks + 1)):
+        at = cron.next_after(at)
+        if at == NEVER:
+            break
+        day = zone.local(at).date()
+        if _is_required(schedule, day) and _is_in_week(schedule, day):
+            return at
+    return NEVER
+
+
+def _is_required(schedule: TemplateSchedule, day: date) -> bool:
+    return bool(schedule.autostop_days >> day.weekday() & 1)
+
+
+def _is_in_week(schedule: TemplateSchedule, day: date) -> bool:
+    """Is the day's week, counted from Monday 2023-01-02, one of those that the template requires?"""
+    weeks = (day - _EPOCH) // timedelta(weeks=1)
+    return schedule.autostop_weeks <= 1 or weeks % schedule.autostop_weeks == 0
+
+
+def _dated(day: date) -> str:
+    return f"{LONG_WEEKDAYS[day.weekday()]} {day.isoformat()}"
+
+
 def _deadline_says(
-    schedule: TemplateSchedule, deadline: int, max_deadline: int, by_ttl: int, show: Callable[[int], str]
+    schedule: TemplateSchedule,
+    deadline: int,
+    max_deadline: int,
+    start_at: int,
+    ttl_us: int,
+    show: Callable[[int], str],
 ) -> str:
     if deadline == NEVER:
         return "Deadline: unset. Nothing stops it."
-    if deadline == max_deadline and deadline < by_ttl:
+    if deadline == max_deadline:
         return f"Deadline: {show(deadline)}, the max deadline, which activity cannot move."
     bump_us = schedule.activity_bump_us
-    moved = f"activity moves it to {format_duration(bump_us)} after itself" if bump_us else "activity does not move it"
-    cap = ", at most to the max deadline" if bump_us and max_deadline != NEVER else ""
+    if not bump_us:
+        return f"Deadline: {show(deadline)}; activity does not move it."
+    moved = f"activity moves it to {format_duration(bump_us)} after itself"
+    if deadline <= start_at < deadline + bump_us:
+        ttl_us = schedule.default_ttl_us if not schedule.allow_user_autostop else ttl_us
+        moved += f", and where that passes the autostart at {show(start_at)}, to {format_duration(ttl_us)} after that"
+    cap = ", at most to the max deadline" if max_deadline != NEVER else ""
     return f"Deadline: {show(deadline)}; {moved}{cap}."
 
 
@@ -178,6 +247,13 @@ def _autostart_says(
         return f'Next autostart: never, for Coder cannot read its autostart "{autostart}": {problem}.'
     if not schedule.allow_user_autostart:
         return "Next autostart: none, for the template does not allow any."
+    if allowed_at == NEVER and any(
+        weekly(autostart).weekdays >> (day + 1) % 7 & schedule.autostart_days >> day & 1 for day in range(7)
+    ):
+        return (
+            "Next autostart: none, for Coder looks a week ahead, and in it the clocks skip those on a day that the "
+            "template allows."
+        )
     if allowed_at == NEVER:
         return "Next autostart: never, for the template allows none of its autostart's days."
     if allowed:
