@@ -93,7 +93,7 @@ def test_a_day_in_a_week_that_is_not_required_is_told_as_such():
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @hypothesis_given(
     zone=st.sampled_from(JUMPY_ZONES),
     hours=st.integers(-24 * 9, 24 * 4),

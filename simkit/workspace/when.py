@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from simkit.clock import DAY_US, LONG_WEEKDAYS, MINUTE_US, NEVER, UTC_ZONE, Zone, format_duration, parse_instant
-from simkit.core.lifecycle import EPOCH_DAY, LEEWAY_US
+from simkit.core.lifecycle import BUFFER_US, EPOCH_DAY, LEEWAY_US
 from simkit.cron import Cron, CronError, daily, weekly
 from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.people import parse_ttl
@@ -156,7 +156,8 @@ def _max_deadline_says(
         return f"{its} on a day and in a week that the template requires, two hours away or more."
     eve, morrow = found - _DAY, found + _DAY
     day, finds = found, f" that Coder finds on {_dated(found)}"
-    if not _is_required(schedule, found) and _is_required(schedule, morrow):
+    is_eve = zone.at(datetime(morrow.year, morrow.month, morrow.day)) - max_deadline <= BUFFER_US  # noqa: DTZ001
+    if not _is_required(schedule, found) and is_eve and _is_required(schedule, morrow):
         day = morrow
         finds = f" from 15 minutes before {_dated(day)} on, which is when Coder begins to look for the one of that day"
     elif not _is_required(schedule, found) and _is_required(schedule, eve) and _skips(cron, zone, eve, max_deadline):
