@@ -206,6 +206,8 @@ def parse_instant(text: str, in_zone: Zone | None = None) -> int:
 
     Raises ValueError with what to write instead.
     """
+    if text.strip().isdigit():
+        raise ValueError(f'"{text}" is a number and no instant; write "2026-03-02T09:00:00-05:00"')
     try:
         when = datetime.fromisoformat(text.strip())
     except ValueError:

@@ -226,8 +226,8 @@ people:
         "or set "
         "sessions.timezone",
         "bad.csv:4: ended_at is before started_at",
-        'empty.csv:1: has no column "person"; its first line has started',
-        'empty.csv:1: has no column "started_at"; its first line has started',
+        'empty.csv:1: has no column "person"; its first line has started; rename one, or add it',
+        'empty.csv:1: has no column "started_at"; its first line has started; rename one, or add it',
         "week.yaml:4: people[0].sessions.per_week: does not belong to a history, which says when people worked",
         "week.yaml:6: people[2].sessions.history: none.csv does not exist",
     ]

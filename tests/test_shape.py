@@ -73,7 +73,6 @@ TESTED_ELSEWHERE = {
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",
     "simkit.inputs.hcl": "test_inputs_terraform",
-    "simkit.inputs.history": "test_inputs_scenario",
     "simkit.inputs.quantities": "test_inputs_scenario",
     "simkit.inputs.terraform_json": "test_inputs_module",  # through templates in JSON
     "simkit.inputs.values": "test_inputs_functions",

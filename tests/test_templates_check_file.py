@@ -285,14 +285,28 @@ def test_an_expectation_that_makes_no_sense_is_refused(folder, expectation, said
         ("{demand: data/history.csv, duration: 3}", 'duration: unknown key; write "durations"'),
         ("{demand: {profiles: [{weekday: [1]}]}}", "has 1 numbers, expected 24"),
         ("{demand: {profiles: []}}", '"window" is missing; write window:'),
-        ("{demand: data/empty.csv}", "demand: has no claim; write a window"),
     ],
 )
 def test_a_simulation_that_cannot_run_is_refused(folder, simulate, said):
-    Path("data/empty.csv").write_text("started_at\n")
     found = problems(f"  - name: a\n    simulate: {simulate}\n    expect: [hit_rate: 1]\n")
     assert any(said in text for text in found), found
     assert all(text.startswith("a.simkit.yaml:4: tests[0].simulate") for text in found)
+
+
+@pytest.mark.parametrize(
+    ("simulate", "said"),
+    [
+        ("{demand: data/empty.csv}", "data/empty.csv:1: has no rows below it"),
+        (
+            '{demand: data/history.csv, window: {from: "2031-03-03", until: "2031-03-10"}}',
+            "in the window, 2031-03-03",
+        ),
+    ],
+)
+def test_a_simulation_of_nobody_is_refused_at_its_history(folder, simulate, said):
+    Path("data/empty.csv").write_text("started_at\n")
+    found = problems(f"  - name: a\n    simulate: {simulate}\n    expect: [hit_rate: 1]\n")
+    assert any(said in text for text in found), found
 
 
 def test_a_simulation_that_nothing_asks_for_is_a_warning(folder):

@@ -41,6 +41,8 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
         from simkit.store.writing import check_target
 
         check_target(out)
+    from simkit.inputs.history import rows_told
+
     loaded = simkit.load(scenario, variables)
     print_findings(simkit.lint(loaded))
     runs: Iterable[Storable] = (
@@ -54,6 +56,8 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     if out is not None:
         simkit.save(out, results)
     _print_outcome(results, loaded, seed)
+    for told in rows_told(loaded):
+        echo(told)
     if out is not None:
         echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
 

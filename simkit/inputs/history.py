@@ -1,121 +1,411 @@
-"""Histories in CSV: a row for each time that somebody asked for a workspace, or for each session of a person."""
+"""Histories: a row for each time that somebody asked for a workspace, or for each session of a person.
+
+They are CSV files, Parquet files, or tables and queries of DuckDB files.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import NEVER, Zone, parse_instant
-from simkit.errors import Findings, Where
-from simkit.model import Distribution, History, SessionHistory
+from simkit.clock import NEVER, SECOND_US, Int64Array, Zone, format_instant, parse_instant
+from simkit.errors import Findings, StoreError, Where
+from simkit.inputs.document import Value
+from simkit.model import Distribution, History, Scenario, SessionHistory
+from simkit.store.foreign import Foreign, Query, of_csv, of_query
 
 _SHOWN_PROBLEMS = 10
 _Problems = list[tuple[int, str]]
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_UNITS_US = (("seconds", SECOND_US), ("milliseconds", 1000), ("microseconds", 1), ("nanoseconds", 0.001))
+_FROM_AT, _UNTIL_AT = parse_instant("2000-01-01T00:00:00Z"), parse_instant("2100-01-01T00:00:00Z")
+_NO_TEXT = {
+    b"PK\x03\x04": "is a workbook or a zip file; save it as CSV",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd; unpack it, or compress it with gzip",
+    b"BZh": "is compressed with bzip2; unpack it, or compress it with gzip",
+    b"\xfd7zXZ": "is compressed with xz; unpack it, or compress it with gzip",
+    b"SQLite format 3": "is a SQLite file; export the table as CSV",
+}
+
+
+def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | None:
+    """What a scenario gives as a history: a file, or `{duckdb: FILE, table: NAME}`, or `{duckdb: FILE, query: SQL}`."""
+    what, text = "", ""
+    named = value
+    if value.is_mapping:
+        given = value.mapping(("duckdb", "table", "query"), required=("duckdb",))
+        kinds = [kind for kind in ("table", "query") if kind in given]
+        if len(kinds) != 1:
+            value.error("expected either table (its name) or query (a SELECT) beside duckdb")
+        if len(kinds) != 1 or "duckdb" not in given:
+            return None
+        named, what = given["duckdb"], kinds[0]
+        text = given[what].scalar() or ""
+    file = named.scalar()
+    if file is None or (what and not text):
+        return None
+    path = beside(file)
+    if not path.is_file():
+        named.error(f"{path} {'is no file' if path.exists() else 'does not exist'}")
+        return None
+    return Query(path, what, text) if what else path
 
 
 def read_history(
-    path: Path,
+    source: Path | Query,
     in_zone: Zone | None,
     default_preset: str | None,
     presets: Sequence[str],
     findings: Findings,
 ) -> History:
-    """Rows of `started_at` (RFC 3339; without an offset: wall-clock time in `in_zone`) and an optional `preset`.
+    """Rows of `started_at` and an optional `preset`, one or more of them.
 
-    Rows may stand in any order, other columns are left alone, a name that ends in .gz is compressed. A row without a
-    preset asks for `default_preset`.
+    `started_at` is RFC 3339 (without an offset: wall-clock time in `in_zone`), or a number of seconds, milliseconds,
+    microseconds or nanoseconds since 1970 that lies in this century. Rows may stand in any order, other columns are
+    left alone. A row without a preset asks for `default_preset`. Whatever cannot be read is an error.
     """
     problems: _Problems = []
     at: list[int] = []
     names: list[str] = []
     known = dict.fromkeys(presets)
-    for line, row in _rows(path, ("started_at",), findings):
-        preset = (row.get("preset") or "").strip() or default_preset
+    rows = _read(source, ("started_at",), ("preset",), findings)
+    if default_preset is None and rows is not None and "preset" not in rows.names:
+        rows.say(findings, None, 'has no column "preset"; add one, or set demand.preset for all rows')
+        rows = None
+    for row, (text, named) in rows.each() if rows is not None else ():
+        preset = (named or "").strip() or default_preset
         if preset is None:
-            problems.append((line, "names no preset; add one, or set demand.preset for such rows"))
+            problems.append((row, "names no preset; add one, or set demand.preset for such rows"))
         elif preset not in known:
-            problems.append((line, f'there is no preset "{preset}"; there is {", ".join(known)}'))
-        started_at = _instant(row, "started_at", line, in_zone, "demand.timezone", problems)
+            problems.append((row, f'there is no preset "{preset}"; there is {", ".join(known)}'))
+        started_at = _instant(text, "started_at", row, in_zone, "demand.timezone", problems)
         if started_at is not None:
             at.append(started_at)
             names.append(preset or "")
-    _tell(path, problems, findings)
+    _tell(rows, problems, findings)
     order = np.argsort(np.array(at, dtype=np.int64), kind="stable")
-    return History(np.array(at, dtype=np.int64)[order], tuple(names[i] for i in order.tolist()), Where(str(path)))
+    where = Where(str(_file(source)))
+    return History(np.array(at, dtype=np.int64)[order], tuple(names[i] for i in order.tolist()), where)
 
 
 def read_sessions(
-    path: Path, in_zone: Zone | None, length: Distribution | None, connected: float, findings: Findings
+    source: Path | Query, in_zone: Zone | None, length: Distribution | None, connected: float, findings: Findings
 ) -> tuple[SessionHistory, int]:
     """(rows of `person`, `started_at` and an optional `ended_at`, how many persons there are).
 
     A person is any text. A row without an end lasts as `length` says. Otherwise as in `read_history`.
     """
     problems: _Problems = []
-    rows: list[tuple[int, int, int]] = []
+    table: list[tuple[int, int, int]] = []
     persons: dict[str, int] = {}
-    for line, row in _rows(path, ("person", "started_at"), findings):
-        person = (row.get("person") or "").strip()
+    rows = _read(source, ("person", "started_at"), ("ended_at",), findings)
+    for row, (named, begin, end) in rows.each() if rows is not None else ():
+        person = (named or "").strip()
         if not person:
-            problems.append((line, "names no person"))
-        started_at = _instant(row, "started_at", line, in_zone, "sessions.timezone", problems)
+            problems.append((row, "names no person"))
+        started_at = _instant(begin, "started_at", row, in_zone, "sessions.timezone", problems)
         ended_at: int | None = NEVER
-        if (row.get("ended_at") or "").strip():
-            ended_at = _instant(row, "ended_at", line, in_zone, "sessions.timezone", problems)
+        if (end or "").strip():
+            ended_at = _instant(end, "ended_at", row, in_zone, "sessions.timezone", problems)
         elif length is None:
-            problems.append((line, "has no ended_at; add one, or set sessions.length for such rows"))
+            problems.append((row, "has no ended_at; add one, or set sessions.length for such rows"))
         if started_at is None or ended_at is None:
             continue
         if ended_at < started_at:
-            problems.append((line, "ended_at is before started_at"))
-        rows.append((started_at, ended_at, persons.setdefault(person, len(persons))))
-    _tell(path, problems, findings)
-    table = np.array(sorted(rows, key=lambda row: row[0]), dtype=np.int64).reshape(-1, 3)
-    history = SessionHistory(table[:, 0], table[:, 1], table[:, 2], length, connected, Where(str(path)))
-    return history, len(persons)
+            problems.append((row, "ended_at is before started_at"))
+        table.append((started_at, ended_at, persons.setdefault(person, len(persons))))
+    _tell(rows, problems, findings)
+    columns = np.array(sorted(table, key=lambda row: row[0]), dtype=np.int64).reshape(-1, 3)
+    where = Where(str(_file(source)))
+    return SessionHistory(columns[:, 0], columns[:, 1], columns[:, 2], length, connected, where), len(persons)
 
 
-def _rows(path: Path, required: Sequence[str], findings: Findings) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    """(line, row) of a CSV file, to its end or to the first thing that cannot be read, which is an error."""
-    shown = str(path)
+def check_inside(
+    at: Int64Array, where: Where, start_at: int, end_at: int, zone: Zone, findings: Findings, *, is_noted: bool = False
+) -> None:
+    """An error if a history has rows and none is in the window; a note, if asked for, where some are outside."""
+    if at.size and not _inside(at, start_at, end_at):
+        window = f"{format_instant(start_at, zone)} to {format_instant(end_at, zone)}"
+        span = f"{format_instant(int(at.min()), zone)} to {format_instant(int(at.max()), zone)}"
+        told = "its row is not" if at.size == 1 else f"none of its {at.size:,} rows is"
+        findings.error(where, f"{told} in the window, {window}, but {span}; move the window or give other rows")
+    elif is_noted and _inside(at, start_at, end_at) < at.size:
+        findings.note(where, _counts(at, start_at, end_at))
+
+
+def rows_told(scenario: Scenario) -> tuple[str, ...]:
+    """For each history of a scenario how many of its rows were read and used, and how many are outside the window."""
+    read = [(scenario.demand.where, scenario.demand.claim_at)] if isinstance(scenario.demand, History) else []
+    groups = [p.sessions for p in scenario.people if isinstance(p.sessions, SessionHistory)]
+    read += [(sessions.where, sessions.started_at) for sessions in groups]
+    return tuple(f"{where}: {_counts(at, scenario.start_at, scenario.end_at)}" for where, at in read)
+
+
+def _counts(at: Int64Array, start_at: int, end_at: int) -> str:
+    before, after = int((at < start_at).sum()), int((at > end_at).sum())
+    sides = [f"{n:,} {side} it" for n, side in ((before, "before"), (after, "after")) if n]
+    outside = f" ({', '.join(sides)})" if sides else ""
+    rows = f"{at.size:,} row{'s' * (at.size != 1)} read"
+    return f"{rows}, {_inside(at, start_at, end_at):,} used, {before + after:,} outside the window{outside}"
+
+
+def _inside(at: Int64Array, start_at: int, end_at: int) -> int:
+    return int(((at >= start_at) & (at <= end_at)).sum())
+
+
+def _file(source: Path | Query) -> Path:
+    return source.file if isinstance(source, Query) else source
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The columns of a history that are read, as text; None for one that it does not have."""
+
+    path: Path
+    names: dict[str, int]
+    """Where each is among all columns."""
+    wanted: tuple[str, ...]
+    table: Foreign
+
+    def each(self) -> Iterator[tuple[int, tuple[str | None, ...]]]:
+        by_name = dict(zip(self.names, self.table.columns, strict=True))
+        size = len(self.table.columns[0])
+        columns = [by_name.get(name, [None] * size) for name in self.wanted]
+        return enumerate(zip(*columns, strict=True))
+
+    def say(self, findings: Findings, row: int | None, text: str) -> None:
+        """An error at a row (None: at the columns' names)."""
+        is_text = bool(self.table.line)
+        if row is None:
+            findings.error(Where(str(self.path), int(is_text)), text)
+        elif is_text:
+            findings.error(Where(str(self.path), self.table.line[row]), text)
+        else:
+            findings.error(Where(str(self.path)), f"row {row + 1}: {text}")
+
+
+def _read(
+    source: Path | Query, required: tuple[str, ...], optional: tuple[str, ...], findings: Findings
+) -> _Rows | None:
+    """The rows of a history; None, with errors, if it cannot be read or has none."""
+    path, wanted = _file(source), (*required, *optional)
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8-sig", newline="") as file
-        ):
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if missing := [name for name in required if name not in columns]:
-                found = ", ".join(columns) or "nothing"
-                for name in missing:
-                    findings.error(Where(shown, 1), f'has no column "{name}"; its first line has {found}')
-                return
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, EOFError) as error:
-        findings.error(Where(shown), f"cannot be read: {getattr(error, 'strerror', None) or error}")
-    except (UnicodeDecodeError, csv.Error) as error:
-        findings.error(Where(shown), f"is not CSV in UTF-8: {error}")
+        with path.open("rb") as file:
+            magic = file.read(16)
+        if isinstance(source, Query) and magic[8:12] != b"DUCK":
+            findings.error(
+                Where(str(path)), "is not a DuckDB file; give one, or write history: FILE.csv or FILE.parquet"
+            )
+            return None
+        if isinstance(source, Path):
+            if magic[8:12] == b"DUCK":
+                findings.error(Where(str(path)), "is a DuckDB file; write {duckdb: FILE, table: NAME} as the history")
+                return None
+            if magic[:4] != b"PAR1":
+                return _csv_rows(source, required, wanted, findings)
+        query = source if isinstance(source, Query) else Query(source, "parquet")
+        found: dict[str, int] = {}
+
+        def choose(columns: tuple[str, ...]) -> Sequence[int] | None:
+            chosen = _columns(columns, required, wanted, Where(str(path)), "it", findings)
+            found.update(chosen or {})
+            return None if chosen is None else tuple(chosen.values())
+
+        table = of_query(query, choose)
+    except OSError as error:
+        findings.error(Where(str(path)), f"cannot be read: {error.strerror or error}")
+        return None
+    except StoreError as error:
+        findings.error(Where(str(path)), str(error).removeprefix(f"{path}: "))
+        return None
+    if table is not None and not table.columns[0]:
+        findings.error(Where(str(path)), "has no rows; give a history with some")
+    return None if table is None or not table.columns[0] else _Rows(path, found, wanted, table)
 
 
-def _instant(
-    row: Mapping[str, str | None], column: str, line: int, in_zone: Zone | None, key: str, problems: _Problems
-) -> int | None:
+def _csv_rows(path: Path, required: tuple[str, ...], wanted: tuple[str, ...], findings: Findings) -> _Rows | None:
+    text = _text(path, findings)
+    if text is None:
+        return None
+    lines = text.split("\n")
+    at = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if at is None:
+        findings.error(Where(str(path)), f"is empty; write {','.join(wanted)} and a row for each below")
+        return None
+    separator = ""
+    if told := re.fullmatch(r"sep=(.)", lines[at]):  # as spreadsheets write it
+        separator, at = told[1], at + 1
+    where = Where(str(path), at + 1)
+    headers = {s: _header(lines[at] if at < len(lines) else "", s) for s in separator or _SEPARATORS}
+    best = max(
+        headers, key=lambda s: (sum(name in map(_named, headers[s] or ()) for name in wanted), len(headers[s] or ()))
+    )
+    columns = headers[best]
+    if columns is None or (None in headers.values() and not set(wanted) & set(map(_named, columns))):
+        findings.error(where, "a quote is opened and not closed in the names of the columns; close it")
+        return None
+    found = _columns(columns, required, wanted, where, "its first line", findings)
+    if found is None:
+        return None
+    below = "\n".join(lines[at + 1 :])
+    table, unreadable = of_csv(below, len(columns), best, tuple(found.values()))
+    for row in unreadable[:_SHOWN_PROBLEMS]:
+        findings.error(Where(str(path), row.line + at + 1), row.text)
+    if len(unreadable) > _SHOWN_PROBLEMS:
+        more = f"... and {len(unreadable) - _SHOWN_PROBLEMS} more such lines"
+        findings.error(Where(str(path), unreadable[-1].line + at + 1), more)
+    if unreadable:
+        return None
+    if not table.line:
+        findings.error(
+            where, "has no rows below it; write a row for each time that somebody asked, or give another file"
+        )
+        return None
+    begins = [line + at + 1 for line in table.line]
+    problems = _swallowed(lines, begins, len(columns), best, found["started_at"])
+    rows = _Rows(path, found, wanted, table._replace(line=begins))
+    _tell(rows, problems, findings)
+    return None if problems else rows
+
+
+def _swallowed(lines: list[str], begins: list[int], count: int, separator: str, started: int) -> _Problems:
+    """Rows whose quoted text goes over lines of which one looks like a row itself: its quote was never meant so."""
+    problems: _Problems = []
+    for row, (begin, end) in enumerate(zip(begins, [*begins[1:], len(lines) + 1], strict=True)):
+        for line in range(begin, end - 1) if end > begin + 1 else ():
+            # The last line goes on behind the quote that closes.
+            text = lines[line] if line < end - 2 else re.match(r'(?:[^"]|"")*', lines[line])[0]  # type: ignore[index]
+            cells = text.split(separator)
+            if len(cells) >= count > started and _is_instant(cells[started]):
+                text = f"a quote that is opened here takes in line {line + 1}, which looks like a row; close it before"
+                problems.append((row, text))
+                break
+    return problems
+
+
+def _is_instant(text: str) -> bool:
     try:
-        return parse_instant(row[column] or "", in_zone)
-    except ValueError as error:
-        hint = f" or set {key}" if in_zone is None and "UTC offset" in str(error) else ""
-        problems.append((line, f"{column}: {error}{hint}"))
+        _read_instant(text.strip().strip('"'), Zone("UTC"))
+    except ValueError:
+        return False
+    return True
+
+
+def _header(line: str, separator: str) -> tuple[str, ...] | None:
+    line = re.sub(rf'"\s+(?={re.escape(separator)}|$)', '"', line)  # blanks before a name are skipped, those behind not
+    try:
+        return tuple(next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), []))
+    except csv.Error:
         return None
 
 
-def _tell(path: Path, problems: _Problems, findings: Findings) -> None:
-    for line, text in problems[:_SHOWN_PROBLEMS]:
-        findings.error(Where(str(path), line), text)
+def _named(column: str) -> str:
+    """A column's name without what people and programs add to it: blanks around it, capitals."""
+    return column.strip().casefold()
+
+
+def _columns(
+    columns: tuple[str, ...],
+    required: tuple[str, ...],
+    wanted: tuple[str, ...],
+    where: Where,
+    whose: str,
+    findings: Findings,
+) -> dict[str, int] | None:
+    """Where each wanted column is that there is; None, with errors, if a required one is missing, or one is twice."""
+    named = [_named(column) for column in columns]
+    before = len(findings.errors)
+    shown = ", ".join(column.strip() for column in columns[:20]) or "nothing"
+    for name in wanted:
+        if name in required and name not in named:
+            findings.error(where, f'has no column "{name}"; {whose} has {shown}; rename one, or add it')
+        if named.count(name) > 1:
+            places = " and ".join(str(i + 1) for i, column in enumerate(named) if column == name)
+            findings.error(where, f'has {named.count(name)} columns "{name}", at {places}; keep one of them')
+        if name not in required and name not in named:
+            near = [column.strip() for column in columns if name.split("_")[0] in _named(column)]
+            near = [column for column in near if _named(column) not in wanted]
+            if near:
+                findings.warning(where, f'has no column "{name}"; if "{near[0]}" is meant, rename it')
+    if len(findings.errors) > before:
+        return None
+    return {name: named.index(name) for name in wanted if name in named}
+
+
+def _text(path: Path, findings: Findings) -> str | None:
+    """A text file in UTF-8 or UTF-16, maybe compressed with gzip, with a line feed at the end of each line."""
+    where = Where(str(path))
+    try:
+        raw = path.read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, ValueError) as error:
+        findings.error(where, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        return None
+    except Exception as error:  # of zlib, which gzip lets through
+        findings.error(where, f"cannot be read: {error}")
+        return None
+    for magic, cure in _NO_TEXT.items():
+        if raw.startswith(magic):
+            findings.error(where, cure)
+            return None
+    encoding = "utf-8-sig"
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif raw[1:2] == b"\0" or raw[:1] == b"\0":
+        encoding = "utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        seen = f"byte {raw[error.start]:#04x} is not {'UTF-8' if encoding == 'utf-8-sig' else 'UTF-16'}"
+        findings.error(Where(str(path), line), f"{seen}; save the file as CSV in UTF-8")
+        return None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        findings.error(Where(str(path), line), "has a zero byte, so it is no text; save the file as CSV in UTF-8")
+        return None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_instant(text: str, in_zone: Zone | None) -> int:
+    """Microseconds since the epoch. Raises ValueError with what to write instead."""
+    if not _NUMBER.fullmatch(text):
+        return parse_instant(text, in_zone)
+    for _, unit_us in _UNITS_US:
+        # Whole numbers stay whole: microseconds of today need more digits than a float has room to spare for.
+        at = int(text) * SECOND_US // round(SECOND_US / unit_us) if text.isdecimal() else round(float(text) * unit_us)
+        if _FROM_AT <= at < _UNTIL_AT:
+            return at
+    units = ", ".join(unit for unit, _ in _UNITS_US)
+    raise ValueError(
+        f'"{text}" is a number, but not of {units} since 1970 in the years 2000 to 2099; '
+        'write "2026-03-02T09:00:00-05:00"'
+    )
+
+
+def _instant(
+    text: str | None, column: str, row: int, in_zone: Zone | None, key: str, problems: _Problems
+) -> int | None:
+    try:
+        return _read_instant((text or "").strip(), in_zone)
+    except (ValueError, OverflowError) as error:
+        hint = f" or set {key}" if in_zone is None and "UTC offset" in str(error) else ""
+        problems.append((row, f"{column}: {error}{hint}"))
+        return None
+
+
+def _tell(rows: _Rows | None, problems: _Problems, findings: Findings) -> None:
+    if rows is None:
+        return
+    for row, text in problems[:_SHOWN_PROBLEMS]:
+        rows.say(findings, row, text)
     if len(problems) > _SHOWN_PROBLEMS:
-        findings.error(Where(str(path), problems[-1][0]), f"... and {len(problems) - _SHOWN_PROBLEMS} more such lines")
+        rows.say(findings, problems[-1][0], f"... and {len(problems) - _SHOWN_PROBLEMS} more such lines")

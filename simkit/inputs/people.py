@@ -10,7 +10,7 @@ from typing import Any
 from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_duration
 from simkit.cron import daily
 from simkit.inputs.document import Value
-from simkit.inputs.history import read_sessions
+from simkit.inputs.history import read_sessions, source_of
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
@@ -152,14 +152,10 @@ def _sessions(
     for key in ("per_week", *HOURS_KEYS):
         if key in given:
             given[key].error("does not belong to a history, which says when people worked")
-    text = given["history"].scalar()
-    if text is None or connected is None:
+    source = source_of(given["history"], beside)
+    if source is None or connected is None:
         return None, 0
-    path = beside(text)
-    if not path.is_file():
-        given["history"].error(f"{path} does not exist")
-        return None, 0
-    return read_sessions(path, zone if has_zone else None, length, connected, value.findings)
+    return read_sessions(source, zone if has_zone else None, length, connected, value.findings)
 
 
 def _quiet_hours(text: str) -> str:

@@ -14,7 +14,7 @@ from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version, written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
-from simkit.inputs.history import read_history
+from simkit.inputs.history import check_inside, read_history, source_of
 from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
@@ -26,6 +26,7 @@ from simkit.model import (
     ClaimOrder,
     Demand,
     Event,
+    History,
     Invalidate,
     Pause,
     People,
@@ -34,6 +35,7 @@ from simkit.model import (
     Reconciler,
     Resume,
     Scenario,
+    SessionHistory,
     SetSchedule,
     SetTTL,
     TemplateSchedule,
@@ -126,6 +128,8 @@ class ScenarioReader:
         currency = self.currency(given.get("cost"))
         overrides = self.overrides(given.get("overrides"), names, workload)
         demand = self.demand(given.get("demand"), zone, names)
+        if "window" in given and not self.findings.errors:
+            self.check_rows(demand, groups, start_at, end_at, zone)
         order = given["claim_order"].choice(("oldest", "newest", "random")) if "claim_order" in given else "oldest"
         if self.findings.errors:
             return None
@@ -292,14 +296,21 @@ class ScenarioReader:
                 p for v in given["profiles"].items() if (p := self.profile(v, in_zone or zone, names)) is not None
             )
         default = given["preset"].choice(names) if "preset" in given else names[0] if len(names) == 1 else None
-        text = given["history"].scalar()
-        if text is None:
+        source = source_of(given["history"], self.beside)
+        if source is None or not names:
             return ()
-        path = self.beside(text)
-        if not path.is_file():
-            given["history"].error(f"{path} does not exist")
-            return ()
-        return read_history(path, in_zone, default, names, self.findings) if names else ()
+        return read_history(source, in_zone, default, names, self.findings)
+
+    def check_rows(
+        self, demand: Demand, groups: tuple[People, ...], start_at: int, end_at: int, zone: Zone, *, noted: bool = False
+    ) -> None:
+        """A history of which no row is in the window is an error."""
+        if isinstance(demand, History):
+            check_inside(demand.claim_at, demand.where, start_at, end_at, zone, self.findings, is_noted=noted)
+        for group in groups:
+            if isinstance(group.sessions, SessionHistory):
+                at, where = group.sessions.started_at, group.sessions.where
+                check_inside(at, where, start_at, end_at, zone, self.findings, is_noted=noted)
 
     def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
         """Expected claims for each hour of the week."""

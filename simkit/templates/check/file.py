@@ -16,7 +16,7 @@ from simkit.errors import ASSUMED, Findings, did_you_mean
 from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
-from simkit.inputs.history import read_history
+from simkit.inputs.history import read_history, source_of
 from simkit.inputs.preset import Given
 from simkit.inputs.scenario import ScenarioReader
 from simkit.inputs.templates import Templates
@@ -317,6 +317,8 @@ class _Reader:
             daemons = given["provisioner_daemons"].read(lambda text: _whole_in(text, 1, MAX_DAEMONS)) or daemons
         demand = self.demand(given.get("demand"), reader, names, preset, zone)
         window = self.window(value, given, demand, zone)
+        if window is not None and "window" in given:
+            reader.check_rows(demand, (), *window, zone, noted=True)
         if len(self.findings.errors) > errors or window is None or preset is None or not presets:
             return None
         scenario = Scenario(
@@ -360,14 +362,8 @@ class _Reader:
             return ()
         if value.is_mapping:
             return reader.demand(value, zone, names)
-        text = value.scalar()
-        if text is None or not names:
-            return ()
-        path = reader.beside(text)
-        if not path.is_file():
-            value.error(f"{path} does not exist")
-            return ()
-        return read_history(path, zone, preset, names, self.findings)
+        source = source_of(value, reader.beside)
+        return () if source is None or not names else read_history(source, zone, preset, names, self.findings)
 
     def window(self, value: Value, given: Mapping[str, Value], demand: Demand, zone: Zone) -> tuple[int, int] | None:
         """As given; else the whole weeks, from Monday on in the test's zone, that hold the demand's history."""
@@ -380,8 +376,7 @@ class _Reader:
                 value.error('"window" is missing; write window: {from: "2026-03-02", until: "2026-03-30"}')
             return None
         if not demand.claim_at.size:
-            given["demand"].error("has no claim; write a window")
-            return None
+            return None  # which is an error already
         first, last = (zone.local(at).date() for at in np.asarray(demand.claim_at)[[0, -1]].tolist())
         if not FIRST_YEAR <= first.year <= last.year <= LAST_YEAR or (last - first).days > _MAX_DAYS:
             given["demand"].error(f"its claims go from {first} to {last}; write a window of 20 years at most")

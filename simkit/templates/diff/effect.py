@@ -14,7 +14,7 @@ from simkit.coder_versions import Behaviour
 from simkit.errors import NOWHERE, VERSION_NOTE, Finding, Findings, InputError, Where
 from simkit.estimates import mean_interval
 from simkit.inputs import load
-from simkit.inputs.history import read_history
+from simkit.inputs.history import check_inside, read_history
 from simkit.model import Activate, History, Preset, Scenario, TemplateVersion
 from simkit.runs.measures import Measures, measures
 from simkit.runs.simulate import chance, replicate
@@ -91,8 +91,16 @@ def _given(
     if trial.history:
         own = scenario.zone if scenario else in_zone
         history = read_history(Path(trial.history), own, names[0] if len(names) == 1 else None, names, findings)
-        if not findings.errors and not history.claim_at.size:
-            findings.error(Where(trial.history), "has no claims; give a history with some")
+        if scenario is not None and not findings.errors:
+            check_inside(
+                history.claim_at,
+                history.where,
+                scenario.start_at,
+                scenario.end_at,
+                scenario.zone,
+                findings,
+                is_noted=True,
+            )
         findings.raise_errors()
     if scenario is not None:
         events = tuple(event for event in scenario.events if not isinstance(event, Activate))
