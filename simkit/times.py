@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Self
 
 from simkit.clock import (
     HOUR_US,
@@ -15,6 +16,20 @@ from simkit.clock import (
     format_duration,
     format_instant,
 )
+
+
+class Told(str):
+    """Text for people that knows what a program should get in its place.
+
+    `exact` is seconds, an instant in RFC 3339, or None where there is nothing to tell.
+    """
+
+    exact: str | float | None
+
+    def __new__(cls, text: str, exact: str | float | None) -> Self:
+        self = super().__new__(cls, text)
+        self.exact = exact
+        return self
 
 
 def short_weekday(of: date) -> str:
@@ -62,9 +77,11 @@ def rounded(us: float, unit_us: int) -> str:
     return format_duration(round(us / unit_us) * unit_us)
 
 
-def about(seconds: float) -> str:
-    """In a sentence: to the second, from an hour on to the minute; "" for NaN."""
-    return "" if seconds != seconds else rounded(seconds * SECOND_US, SECOND_US if seconds < 3600 else MINUTE_US)
+def about(seconds: float) -> Told:
+    """In a sentence: to the second, from an hour on to the minute; "" for NaN. Exactly: the seconds."""
+    if seconds != seconds:
+        return Told("", None)
+    return Told(rounded(seconds * SECOND_US, SECOND_US if seconds < 3600 else MINUTE_US), float(seconds))
 
 
 def tenths(seconds: float) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from result_schema import faults
 
 from simkit.report.render import render
 from simkit.shown import visible
@@ -250,7 +251,12 @@ def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     scenario = tmp_path / "odd.yaml"
     scenario.write_text(ODD_SCENARIO.format(*(json.dumps(name) for name in ODD_NAMES)))
     given = {"scenario": str(scenario), "replications": "2"}
-    made = render(notebook, given | ({"ttls": "4h"} if notebook == EXPIRATION else {}), tmp_path / "reports")
+    made = render(
+        notebook,
+        given | ({"ttls": "4h"} if notebook == EXPIRATION else {}),
+        tmp_path / "reports",
+        made_at=0,
+    )
     page = Page(made.html.read_text(encoding="utf-8"))
     assert page.obeyed == []
     assert "default-src 'none'" in page.policy
@@ -262,6 +268,10 @@ def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     assert not any(re.search(r"[$\\]\w", text) for text in of_kind(said, "text/markdown") + of_kind(said, "text/html"))
     assert [output for output in outputs(said) if output.output_type in ("stream", "error")] == []
     recorded = json.loads(made.result.read_text())
+    assert faults(recorded) == []
+    rows = {row["preset"] for row in recorded["runs"][0]["presets"]}
+    assert rows
+    assert rows <= set(ODD_NAMES)
     assert recorded["runs"][0]["scenario"] == ODD_NAMES[0]
     assert visible(ODD_NAMES[0]) in recorded["sentences"][0]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from result_schema import faults
 
 import simkit
+from simkit.clock import HOUR_US, parse_instant
 from simkit.report.render import render
 
 SCENARIO = 'window: {from: "2026-03-02", until: "2026-03-03"}\npresets: [{name: large, instances: 2}]\n'
@@ -31,6 +33,9 @@ figure = plt.figure(figsize=(2, 1)).add_subplot()
 """
 
 
+MADE_AT = parse_instant("2026-03-02T09:00:00.75Z")
+
+
 def notebook(folder: Path, cells: str = CELLS, name: str = "pool.ipynb") -> Path:
     (folder / "day.yaml").write_text(SCENARIO)
     made = nbformat.v4.new_notebook(
@@ -47,7 +52,7 @@ def notebook(folder: Path, cells: str = CELLS, name: str = "pool.ipynb") -> Path
 
 
 def test_a_report_is_a_notebook_a_page_and_its_numbers(tmp_path: Path):
-    report = render(notebook(tmp_path), {"seed": "8"}, tmp_path / "reports")
+    report = render(notebook(tmp_path), {"seed": "8"}, tmp_path / "reports", made_at=MADE_AT)
     assert report.notebook.parent == report.html.parent == report.result.parent == tmp_path / "reports" / "pool"
 
     page = report.html.read_text()
@@ -59,17 +64,49 @@ def test_a_report_is_a_notebook_a_page_and_its_numbers(tmp_path: Path):
 
     result = json.loads(report.result.read_text())
     assert result["notebook"] == "pool.ipynb"
-    assert result["parameters"] == {"seed": 8}
+    assert result["made_at"] == "2026-03-02T09:00:00Z"
+    assert result["parameters"] == {"scenario": str(tmp_path / "day.yaml"), "seed": 8}
     assert result["numbers"] == {"builds": 2}
+    assert faults(result) == []
     (run,) = result["runs"]
     assert (run["seed"], run["replications"], run["versions"]["simkit"]) == (8, 1, simkit.__version__)
     assert run["digest"] == simkit.run(simkit.load(tmp_path / "day.yaml"), seed=8).digest
+    assert (run["from"], run["until"], run["timezone"]) == ("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z", "UTC")
+    (row,) = run["presets"]
+    assert (row["preset"], row["builds"]) == ("large", {"low": 2, "median": 2, "high": 2})
     assert report.sentences[1] == "The pool built 2 prebuilds."
+
+    again = render(tmp_path / "pool.ipynb", {"seed": "8"}, tmp_path / "again", made_at=MADE_AT + HOUR_US)
+    written = report.result.read_text()
+    assert written.count("2026-03-02T09:00:00Z") == 1
+    assert again.result.read_text() == written.replace("2026-03-02T09:00:00Z", "2026-03-02T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"made_at": "Mon 2 Mar 09:00"}, "made_at"),
+        ({"parameters": {"ttls": [1, 2]}}, "parameters/ttls"),
+        ({"runs": [{"scenario": "day"}]}, "runs/0"),
+        ({"extra": 1}, ""),
+    ],
+)
+def test_the_schema_refuses_what_is_no_result(change, told):
+    good = {
+        "made_at": "2026-03-02T09:00:00Z",
+        "notebook": "x",
+        "parameters": {},
+        "runs": [],
+        "numbers": {},
+        "sentences": [],
+    }
+    assert faults(good) == []
+    assert {place for place, _ in faults(good | change)} == {told}
 
 
 def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Path):
     with pytest.raises(simkit.InputError) as caught:
-        render(notebook(tmp_path), {"sed": "8", "seed": "eight", "x": "1"}, tmp_path / "reports")
+        render(notebook(tmp_path), {"sed": "8", "seed": "eight", "x": "1"}, tmp_path / "reports", made_at=MADE_AT)
     assert [p.text for p in caught.value.problems] == [
         'declares no parameter "sed"; write "seed"',
         'declares no parameter "x"; there are scenario, seed',
@@ -82,7 +119,7 @@ def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path:
     path = notebook(tmp_path)
     (tmp_path / "day.yaml").write_text(SCENARIO.replace("instances: 2", "instances: -2"))
     with pytest.raises(simkit.RunError, match=r"day\.yaml:2: instances must be") as caught:
-        render(path, {}, tmp_path / "reports")
+        render(path, {}, tmp_path / "reports", made_at=MADE_AT)
     assert "cell" not in str(caught.value)
     assert caught.value.status == 2
     assert not (tmp_path / "reports").exists()
@@ -90,12 +127,12 @@ def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path:
 
 def test_a_mistake_in_a_notebook_is_told_with_its_cell(tmp_path: Path):
     with pytest.raises(simkit.RunError, match=r"pool\.ipynb: cell 2 failed: ZeroDivisionError"):
-        render(notebook(tmp_path, "1 / 0"), {}, tmp_path / "reports")
+        render(notebook(tmp_path, "1 / 0"), {}, tmp_path / "reports", made_at=MADE_AT)
 
 
 def test_what_is_no_notebook_is_told(tmp_path: Path):
     with pytest.raises(simkit.InputError, match="there is no such notebook"):
-        render(tmp_path / "absent.ipynb", {})
+        render(tmp_path / "absent.ipynb", {}, made_at=MADE_AT)
     (tmp_path / "text.ipynb").write_text("text")
     with pytest.raises(simkit.InputError, match="is not a notebook"):
-        render(tmp_path / "text.ipynb", {})
+        render(tmp_path / "text.ipynb", {}, made_at=MADE_AT)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simkit.cli.door import console_for, echo, main, pairs, working
+from simkit.cli.door import console_for, echo, instant, main, pairs, working
 from simkit.shown import visible
 
 
@@ -20,7 +20,7 @@ def report(notebook: str, parameters: dict[str, str], out: str) -> None:
 
     console = console_for(stderr=True)
     with working(console, f"executing {Path(notebook).name}"):
-        made = render(notebook, parameters, out)
+        made = render(notebook, parameters, out, made_at=instant(None))
     for sentence in made.sentences:
         echo(sentence)
     echo(f"Report: {visible(str(made.html))} (also {made.notebook.name} and {made.result.name} beside it)")

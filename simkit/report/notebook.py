@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from numbers import Number
 from string import Formatter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simkit.clock import format_instant, zone_database_version
+from simkit.clock import format_instant, from_datetime, zone_database_version
+from simkit.estimates import spread
 from simkit.runs.result import Result
 from simkit.shown import escaped, visible
+from simkit.store import ask
+from simkit.times import Told
 from simkit.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EMPHASIS = re.compile(r"(\*\*|\*)(\S|\S.*?\S)\1")
 _CODE = re.compile(r"`([^`]*)`")
@@ -28,7 +35,7 @@ def say(text: str, **numbers: Any) -> None:
     `text` is Markdown with a replacement field for each number, such as `{hit_rate:.1%}`. What stands in a field is
     shown as text, whatever is in it.
     """
-    _display(text, numbers, {"numbers": {name: _plain(value) for name, value in numbers.items()}})
+    _display(text, numbers, {"numbers": {name: plain(value) for name, value in numbers.items()}})
 
 
 def say_each(told: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
@@ -38,7 +45,7 @@ def say_each(told: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
 
 
 def cite(results: Sequence[Result]) -> None:
-    """Say what was simulated, and record the seed, versions and inputs' digest for result.json."""
+    """Say what was simulated, and record it for result.json: seed, versions, inputs' digest, and a row per preset."""
     first = results[0]
     scenario = first.scenario
     versions = {"simkit": __version__, "python": platform.python_version(), "tzdata": zone_database_version()}
@@ -61,14 +68,45 @@ def cite(results: Sequence[Result]) -> None:
         {
             "run": {
                 "scenario": scenario.name,
+                "from": format_instant(scenario.start_at, scenario.zone),
+                "until": format_instant(scenario.end_at, scenario.zone),
+                "timezone": scenario.zone.name,
                 "seed": first.seed,
                 "replications": len(results),
                 "coder_version": scenario.behaviour.version,
                 "digest": first.digest,
                 "versions": versions,
+                "presets": list(rows_of_presets(ask(results, "summary"))),
             }
         },
     )
+
+
+def rows_of_presets(summary: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """A row per preset, in the order of the scenario, of the answer `summary` of one run or of several.
+
+    Text and truth are as they are; a number or an instant is `{low, median, high}` over the runs that have one, None
+    where none has. Durations are in seconds, instants in RFC 3339.
+    """
+    for preset, mine in summary.groupby("preset", sort=False):
+        row: dict[str, Any] = {"preset": str(preset)}
+        for name in summary.columns.drop(["run_id", "preset"]):
+            column = mine[name]
+            if column.dtype.kind in "iuf":
+                # The only duration that people read in hours; instance-hours are an amount, and stay what bills name.
+                is_duration = name == "hard_limited_hours"
+                found = spread(column * 3600 if is_duration else column)
+                row["hard_limited_s" if is_duration else name] = {
+                    of: plain(round(value, 6)) for of, value in found._asdict().items()
+                }
+            elif column.dtype.kind == "M":
+                found = spread([from_datetime(at.to_pydatetime()) for at in column.dropna()])
+                row[name] = {
+                    of: None if math.isnan(at) else format_instant(round(at)) for of, at in found._asdict().items()
+                }
+            else:
+                row[name] = plain(column.iloc[0]) if column.notna().all() else None
+        yield row
 
 
 def _display(template: str, values: Mapping[str, Any], record: Mapping[str, Any]) -> None:
@@ -116,9 +154,15 @@ def _rewritten(template: str, emphasis: Callable[[str, str], str], code: Callabl
     return text
 
 
-def _plain(value: Any) -> Any:
-    """A number or text as JSON writes it; numpy's scalars become Python's, what is neither becomes its text."""
+def plain(value: Any) -> Any:
+    """A number or text as JSON writes it: whole numbers whole, numpy's scalars as Python's, what is `Told` exact.
+
+    What is no number is None, what is neither number nor text its text.
+    """
+    value = value.exact if isinstance(value, Told) else value
     value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float) and value != value:
-        return None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() else value
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -13,8 +13,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from simkit.clock import SECOND_US, format_instant
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
-from simkit.report.notebook import MIME
+from simkit.report.notebook import MIME, plain
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,18 @@ class Report:
     sentences: tuple[str, ...]
 
 
-def render(notebook: str | Path, parameters: Mapping[str, str], directory: str | Path = "reports") -> Report:
+def render(
+    notebook: str | Path, parameters: Mapping[str, str], directory: str | Path = "reports", *, made_at: int
+) -> Report:
     """Execute a notebook with parameters and write its report to `directory`: notebook, HTML and result.json.
 
+    `made_at` (microseconds) is told in result.json, to the second; result.schema.json beside this module holds the
+    rest, which is the same bytes for the same notebook, parameters and versions.
     Parameters are text and take the type of the notebook's own value. Raises InputError for a parameter that the
     notebook does not declare, RunError if the notebook fails; nothing is written then.
     """
     source, target = Path(notebook), Path(directory)
-    given = _checked(source, parameters)
+    given, defaults = _checked(source, parameters)
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
         _execute(source, executed, given)
@@ -43,9 +48,8 @@ def render(notebook: str | Path, parameters: Mapping[str, str], directory: str |
         sentences = tuple(text for text, _ in records)
         page, result = executed.with_suffix(".html"), Path(scratch, "result.json")
         page.write_text(_page(executed), encoding="utf-8")
-        result.write_text(
-            json.dumps(_result(source, given, records), indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        found = _result(source, defaults | given, records, made_at)
+        result.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         folder = target / source.stem
         folder.mkdir(parents=True, exist_ok=True)
         for file in (executed, page, result):
@@ -53,8 +57,8 @@ def render(notebook: str | Path, parameters: Mapping[str, str], directory: str |
     return Report(folder / executed.name, folder / page.name, folder / result.name, sentences)
 
 
-def _checked(source: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters in the types of the notebook's own ones."""
+def _checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters in the types of the notebook's own ones, and what the notebook has for all of its own."""
     import papermill
 
     if not source.is_file():
@@ -75,7 +79,18 @@ def _checked(source: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
             problems.append(Finding("error", Where(str(source)), f'parameter "{name}": {error}'))
     if problems:
         raise InputError(problems)
-    return given
+    return given, {name: _default(of["default"]) for name, of in declared.items()}
+
+
+def _default(source: str) -> Any:
+    """A parameter's default by its Python source; what is no plain value stays source."""
+    import ast
+
+    try:
+        value = ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return source
+    return value if isinstance(value, str | int | float | bool | None) else source
 
 
 def _typed(text: str, default: str) -> Any:
@@ -132,14 +147,17 @@ def _records(cells: list[dict[str, Any]]) -> Iterable[tuple[str, dict[str, Any]]
                 yield "".join(data["text/plain"]), data[MIME]
 
 
-def _result(source: Path, parameters: Mapping[str, Any], records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def _result(
+    source: Path, parameters: Mapping[str, Any], records: list[tuple[str, dict[str, Any]]], made_at: int
+) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for _, record in records:
         numbers |= record.get("numbers", {})
     runs = [record["run"] for _, record in records if "run" in record]
     return {
+        "made_at": format_instant(made_at // SECOND_US * SECOND_US),
         "notebook": source.name,
-        "parameters": dict(parameters),
+        "parameters": {name: plain(value) for name, value in parameters.items()},
         "runs": runs,
         "numbers": numbers,
         "sentences": [text for text, _ in records],

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simkit.clock import UTC_ZONE, Zone, from_datetime, zone
+from simkit.clock import UTC_ZONE, Zone, format_instant, from_datetime, zone
 from simkit.estimates import Spread
-from simkit.times import long_weekday_date
+from simkit.times import Told, long_weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,15 @@ def range_of(of: Spread, name: str, form: str, runs: int) -> tuple[str, dict[str
 
 
 def day_and_time(at: int, where: Zone, name: str) -> dict[str, str]:
-    """The numbers `{name}_day`, as "Tuesday 2026-11-17", and `{name}_time`, as "09:00 EST"."""
+    """The numbers `{name}_day`, as "Tuesday 2026-11-17", and `{name}_time`, as "09:00 EST".
+
+    Exactly: the date, and the instant in RFC 3339.
+    """
     local = where.local(at)
-    return {f"{name}_day": long_weekday_date(local), f"{name}_time": f"{local:%H:%M %Z}"}
+    return {
+        f"{name}_day": Told(long_weekday_date(local), local.date().isoformat()),
+        f"{name}_time": Told(f"{local:%H:%M %Z}", format_instant(at, where)),
+    }
 
 
 def as_instant(of: Any) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simkit.clock import LONG_WEEKDAYS, UTC_ZONE, WEEK_US, Zone, format_duration
+from simkit.clock import LONG_WEEKDAYS, UTC_ZONE, WEEK_US, Zone, format_duration, format_instant
 from simkit.estimates import spread
 from simkit.studies.expiration import tables
 from simkit.studies.tables import Table
@@ -19,7 +19,7 @@ from simkit.studies.wording import (
     range_of,
     zone_of,
 )
-from simkit.times import about, day_month, short_weekday
+from simkit.times import Told, about, day_month, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -411,8 +411,8 @@ def _date(of: Any, where: Zone) -> str:
     return f"{where.local(as_instant(of)):%Y-%m-%d}"
 
 
-def _local(at: int, where: Zone, with_weekday: bool = True) -> str:
-    """An instant as "Thu 29 Oct 08:32 EDT"."""
+def _local(at: int, where: Zone, with_weekday: bool = True) -> Told:
+    """An instant as "Thu 29 Oct 08:32 EDT"; exactly, in RFC 3339."""
     local = where.local(at)
     day = f"{short_weekday(local)} {day_month(local)}" if with_weekday else day_month(local)
-    return f"{day} {local:%H:%M %Z}"
+    return Told(f"{day} {local:%H:%M %Z}", format_instant(at, where))
