@@ -353,10 +353,19 @@ def is_autostart(spec: str) -> bool:
 
 
 def daily(spec: str) -> Cron:
-    """Coder's daily schedule (quiet hours): all three day fields are `*`; UTC if no zone is given."""
+    """Coder's daily schedule: all three day fields are `*`; UTC if no zone is given."""
     if _parts(spec)[2:] != ["*", "*", "*"]:
         raise CronError('day of month, month and day of week must be "*"')
     return _parse_in_utc(spec)
+
+
+def daily_time(spec: str) -> Cron:
+    """A user's quiet hours as Coder takes them: a daily schedule of one time."""
+    found = daily(spec)
+    minute, hour = _parts(spec)[:2]
+    if not (minute.isdecimal() and hour.isdecimal()):
+        raise CronError(f'"{spec}" has more than one time a day; write one minute and one hour, such as "30 2 * * *"')
+    return found
 
 
 def time_range(spec: str) -> Cron:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,10 +25,35 @@ class Where:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """What to write in place of `name`: the nearest of `names`, or all of them if none is near."""
+    """What to write in place of `name`: the nearest of `names`, or all of them if none is near.
+
+    Near is a slip: a word more or less, or another word, is something else (`demand` for `end`).
+    """
     names = sorted(names)
-    near = get_close_matches(name, names, n=1)
+    near = [one for one in get_close_matches(name, names, n=3) if _is_slip(name, one)][:1]
     return f'write "{near[0]}"' if near else f"there are {', '.join(names) or 'none'}"
+
+
+def _is_slip(name: str, other: str) -> bool:
+    """Is one name the other with a slip: as many words, each with letters swapped, or one or two too many, missing or
+    wrong?"""
+    words, others = (re.split("[^a-z0-9]+", text.lower()) for text in (name, other))
+    if len(words) != len(others):
+        return "".join(words) == "".join(others)
+    return all(
+        sorted(a) == sorted(b) or _distance(a, b) <= (1 if len(a) <= 4 else 2)
+        for a, b in zip(words, others, strict=True)
+    )
+
+
+def _distance(a: str, b: str) -> int:
+    """How many letters to put in, take out or change, to make one word the other."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != other))
+    return row[-1]
 
 
 NOWHERE = Where("(given in Python)")

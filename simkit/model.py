@@ -5,6 +5,7 @@ Instants end `_at` (int64 microseconds UTC), durations `_us`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
@@ -113,6 +114,28 @@ class TemplateVersion:
     name: str
     presets: tuple[Preset, ...]
     where: Where = NOWHERE
+
+
+Tags = tuple[tuple[str, str], ...]
+"""Tags of a job or of daemons, by name."""
+
+
+def tags_of(given: Mapping[str, str]) -> Tags:
+    """Tags in the order of their names, so that equal ones are equal."""
+    return tuple(sorted(given.items()))
+
+
+@dataclass(frozen=True)
+class Daemons:
+    """Provisioner daemons that are alike: how many, and which tags they have beside Coder's own two."""
+
+    count: int
+    tags: Tags = ()
+    where: Where = field(default=NOWHERE, compare=False)
+
+    def takes(self, tags: Tags) -> bool:
+        """Can they do a job with these tags? One without tags goes to daemons without tags alone."""
+        return set(tags) <= set(self.tags) if tags else not self.tags
 
 
 @dataclass(frozen=True)
@@ -350,6 +373,14 @@ class Scenario:
     behaviour: Behaviour = DEFAULT_BEHAVIOUR
     reconciler: Reconciler = Reconciler()
     provisioner_daemons: int = 3
+    provisioners: tuple[Daemons, ...] = ()
+    """The daemons by their tags; without, `provisioner_daemons` of them have none."""
+    version_tags: Tags = ()
+    """Of the jobs that build workspaces of every template version."""
+    prebuild_tags: Tags = ()
+    """Of the jobs that build prebuilds, beside those of the version."""
+    has_reaper: bool = True
+    """Jobs that nobody takes for half an hour are ended, as Coder's job reaper does."""
     claim_order: ClaimOrder = "oldest"
     workload: Workload = field(default_factory=Workload)
     workloads: tuple[tuple[str, Workload], ...] = ()
@@ -366,6 +397,20 @@ class Scenario:
     def __post_init__(self) -> None:
         assert self.start_at < self.end_at, "a scenario's window has a length"
         assert self.reconciler.interval_us > 0, "the reconciler ticks"
+
+    @property
+    def daemons(self) -> tuple[Daemons, ...]:
+        """The provisioner daemons, by their tags."""
+        return self.provisioners or (Daemons(self.provisioner_daemons),)
+
+    @property
+    def is_tagged(self) -> bool:
+        """Does it matter which daemon a job goes to?"""
+        return bool(self.version_tags or self.prebuild_tags or any(one.tags for one in self.provisioners))
+
+    def job_tags(self, prebuild: bool) -> Tags:
+        """The tags of the jobs that build prebuilds, or people's workspaces (a claim's build is one of these)."""
+        return tags_of({**dict(self.version_tags), **(dict(self.prebuild_tags) if prebuild else {})})
 
     @property
     def all_versions(self) -> tuple[TemplateVersion, ...]:

@@ -91,6 +91,7 @@ def scenario_of(given: Given, version: str) -> Scenario:
         provisioner_daemons=given["provisioner_daemons"],
         workloads=tuple(workloads),
         events=tuple(sorted(events, key=lambda e: e.at)),
+        has_reaper=False,
     )
 
 
@@ -173,6 +174,8 @@ def connected_at(given: Given) -> tuple[int, str]:
 def coders_answer(kind: str, out: dict[str, Any]) -> Any:
     """A case's `out` in the shape of ours: the text of a refusal or of a log line is Go's."""
     match kind:
+        case "lifecycle_run":
+            return comparable_lives(out)
         case "desired":
             return {**out, "logged": bool(out["logged"])}
         case "actions":
@@ -185,6 +188,17 @@ def coders_answer(kind: str, out: dict[str, Any]) -> Any:
             )
             return {"events": happened, "claims": [(c["wait_s"], c["hit"]) for c in out["claims"]]}
     return REFUSED if "error" in out else out
+
+
+def comparable_lives(out: dict[str, Any]) -> Any:
+    """Coder's answer to a lifecycle run as ours: deadlines of starts alone, of a deleted workspace nothing but that."""
+    builds = [{"reaped": False, **build} for build in out["builds"]]
+    for build in builds:
+        if build["transition"] != "start":
+            build |= dict.fromkeys(("deadline", "max_deadline", "last_deadline", "last_max_deadline"))
+    columns = [w if w is None or not w["deleted"] else {"deleted": True} for w in out["workspaces"]]
+    before = out.get("prebuilds") or [None] * len(columns)
+    return {"builds": builds, "refused": out["refused"], "workspaces": columns, "prebuilds": before}
 
 
 def differing(kind: str, every: list[Given], answer: Answer) -> tuple[int, list[tuple[Given, Any, Any]]]:

@@ -25,6 +25,7 @@ from conformance_cases import (
     told,
     us,
 )
+from conformance_sessions import lifecycle_run
 
 from simkit import cron
 from simkit.clock import DAY_US, NEVER, SECOND_US
@@ -38,7 +39,7 @@ from simkit.store.words import REASONS
 from simkit.timeline import desired
 from simkit.workspace import rules
 
-pools, lives = uncompiled.pools, uncompiled.lives
+pools, lives, executor = uncompiled.pools, uncompiled.lives, uncompiled.executor
 
 
 def pool(given: Given, version: str) -> Any:
@@ -61,7 +62,8 @@ def world_of(
     instances: int = 0, desired_now: int = 0, backoff_us: int = 0, lookback_us: int = 0, hard_limit: int = 0
 ) -> tuple[Any, Any]:
     """(inputs, world) of one preset, without anything in it."""
-    settings = pools.Settings(0, NEVER, SECOND_US, backoff_us, lookback_us, hard_limit, 1, pools.OLDEST, True, False)
+    of = (backoff_us, lookback_us, hard_limit, pools.OLDEST)
+    settings = pools.Settings(0, NEVER, SECOND_US, *of, True, False, False, True, True, False, True)
     given = np.zeros((1, pools.P_COLUMNS), dtype=np.int64)
     given[0, [pools.P_INSTANCES, pools.P_ACTIVE, pools.P_CHANGES_UNTIL]] = instances, 1, 1
     nothing = np.empty(0, dtype=np.int64)
@@ -74,6 +76,7 @@ def world_of(
         nothing,
         np.empty((0, pools.E_COLUMNS), dtype=np.int64),
         np.zeros((1, pools.A_COLUMNS), dtype=np.int64),
+        np.ones((1, pools.G_COLUMNS), dtype=np.int64),
     )
     world = pools.empty_world(inputs)._replace(
         workspaces=np.zeros((64, pools.W_COLUMNS), dtype=np.int64),
@@ -102,7 +105,7 @@ def acquire_order(given: Given) -> Any:
         by_build[int(build)] = job["id"]
         if job["started"]:
             world.builds[build, B_STATUS] = RUNNING
-    taken = iter(lambda: int(pools._next_job(world)), NONE)
+    taken = iter(lambda: int(pools._next_job(world, True, True)), NONE)
     return {"order": [by_build[build] for build in taken]}
 
 
@@ -220,7 +223,7 @@ def autostop(given: Given) -> Any:
     completed_at = given["completed_at"] * SECOND_US
     quiet_hours = given["quiet_hours"]
     _, _, theirs = lives_of(schedule_of(given), completed_at, given["autostart"], quiet_hours, us(given, "ttl"))
-    if not lives.complete_start(theirs, 0, 0, 0, completed_at):
+    if not lives.complete_build(theirs, 0, 0, 0, START, completed_at):
         return REFUSED
     row = theirs.builds[0].tolist()
     return {"deadline": seconds(row[lives.L_DEADLINE]), "max_deadline": seconds(row[lives.L_MAX_DEADLINE])}
@@ -237,13 +240,13 @@ def next_autostart(given: Given) -> Any:
 
 
 def transition(given: Given) -> Any:
-    """What the executor's tick does to a workspace that is as the case says."""
+    """What the executor's tick does to a workspace that is as the case says, where it asks the rule at all."""
     if given["user_status"] == "dormant":
         raise CannotBe  # the kernel's people are active or suspended
     if given.get("job_completed_at") is None:
-        raise CannotBe  # both engines look at a workspace only when its job is done
+        raise CannotBe
     now_at, created_at = given["now"] // 60 * 60 * SECOND_US, given["build_created_at"] * SECOND_US
-    _, world, theirs = lives_of(schedule_of(given), created_at, given["autostart"])
+    inputs, world, theirs = lives_of(schedule_of(given), created_at, given["autostart"])
     theirs.people[0, lives.H_SUSPENDED_AT] = now_at if given["user_status"] == "suspended" else NEVER
     row = world.builds[0]
     row[B_TRANSITION], row[B_STATUS] = TRANSITIONS[given["transition"]], STATUSES[given["job_status"]]
@@ -253,7 +256,13 @@ def transition(given: Given) -> Any:
     owned[lives.O_LAST_USED], owned[lives.O_DORMANT] = us(given, "last_used_at"), us(given, "dormant_at")
     owned[lives.O_DELETING] = us(given, "deleting_at")
     theirs.builds[0, lives.L_DEADLINE] = us(given, "deadline")
-    lives._execute(world, theirs, 0, now_at)
+    seen = lives.facts_of_workspace(world, theirs, 0, 0, owned[lives.O_NEXT_START], now_at)
+    of = lives.template_of(theirs, 0)
+    is_selected = executor.is_eligible(seen, of, now_at, False, False, False)
+    executor._execute(inputs, world, theirs, 0, now_at)
+    if not is_selected and executor.transition(seen, of, now_at, False) != executor.NOTHING:
+        assert not theirs.counters[lives.STORIES], "the executor sees only what its pre-filter selects"
+        raise CannotBe
     if not theirs.counters[lives.STORIES]:
         return {"reason": None, "transition": None}
     rule = int(theirs.stories[0, lives.X_RULE])
@@ -286,6 +295,7 @@ ANSWERS: dict[str, Answer] = {
     "activity_bump": activity_bump,
     "autostop": autostop,
     "backoff": backoff,
+    "lifecycle_run": lifecycle_run,
     "next_autostart": next_autostart,
     "pool_v2.26": lambda given: pool(given, "v2.26"),
     "pool_v2.35": lambda given: pool(given, "v2.35"),

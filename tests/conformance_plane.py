@@ -25,11 +25,13 @@ from conformance_cases import (
     told,
     us,
 )
+from conformance_lives import lifecycle_run
 
-from simkit.clock import NEVER, SECOND_US
+from simkit.clock import DAY_US, HOUR_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS
 from simkit.controlplane import jobs, lifecycle, prebuilds, presets, templates, uploads, workspaces
 from simkit.controlplane.types import PREBUILDS_USER
+from simkit.core import lifecycle as core
 from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.model import Preset, Reconciler, TemplateSchedule
@@ -37,6 +39,7 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store.database import Database, Transaction, instant
 from simkit.timeline import desired
+from simkit.workspace.rules import template
 
 
 def upload_of(given: Given) -> tuple[uploads.Header, list[uploads.Piece]]:
@@ -300,11 +303,13 @@ def replaced(module: ModuleType, **new: Any) -> Iterator[None]:
 def autostop(given: Given) -> Any:
     """What the completion of a start writes into its row."""
     completed_at = given["completed_at"] * SECOND_US
-    workspace = life_of(autostart=given["autostart"], quiet_hours=given["quiet_hours"], ttl_us=us(given, "ttl"))
+    workspace = life_of(
+        transition="start", autostart=given["autostart"], quiet_hours=given["quiet_hours"], ttl_us=us(given, "ttl")
+    )
     with emptied("templates", "workspace_builds") as tx:
         tx.insert("templates", id=1, name="t", **templates.columns(schedule_of(given)))
         tx.insert("workspace_builds", id=1, **a_build(completed_at))
-        if lifecycle.complete_start(tx, completed_at, workspace, lifecycle.Activity()):
+        if lifecycle.complete_build(tx, completed_at, workspace, lifecycle.Activity()):
             return REFUSED
         ends = tx.one("SELECT epoch_us(deadline), epoch_us(max_deadline) FROM workspace_builds")
     assert ends is not None, "the build is there"
@@ -326,11 +331,19 @@ def a_build(created_at: int, **more: Any) -> dict[str, Any]:
     return given | more
 
 
+V26_ANYWHERE = replace(BEHAVIOURS["v2.26"], executor_needs_daemons=False)
+"""In these cases there are no daemons, and nobody asks for one."""
+
+
 def transition(given: Given) -> Any:
-    """What the executor's tick does to a workspace whose rows are as the case says."""
+    """What the executor's tick does to a workspace whose rows are as the case says.
+
+    The cases ask the rule alone: where another build is active or the pre-filter does not select the workspace, the
+    executor never asks it.
+    """
     now_at, created_at = given["now"] // 60 * 60 * SECOND_US, given["build_created_at"] * SECOND_US
     if given.get("job_completed_at") is None:
-        raise CannotBe  # both engines look at a workspace only when its job is done
+        raise CannotBe
     schedule, status = schedule_of(given), given["job_status"]
     done_at = us(given, "job_completed_at")
     queued_at = min(created_at, done_at)  # cases say when a job was done whenever its build was created
@@ -363,12 +376,91 @@ def transition(given: Given) -> Any:
         )
         of = {"transition": given["transition"], "deadline": us(given, "deadline")}
         tx.insert("workspace_builds", id=1, **a_build(created_at, **of))
-        lifecycle.execute(tx, now_at, {})
+        (life,) = lifecycle._lives(tx, "true", None)
+        seen, of = lifecycle.facts(life, now_at), template(schedule)
+        is_selected = core.is_eligible(seen, of, now_at, False, False, False)
+        lifecycle.execute(tx, now_at, {}, V26_ANYWHERE)
         made = tx.one("SELECT transition, reason FROM workspace_builds WHERE build_number = 2")
         slept = tx.execute("SELECT 1 FROM lifecycle_decisions WHERE rule = 'dormancy'")
+    seen = seen._replace(allowed_start_at=life.next_start_at)
+    if not is_selected and core.transition(seen, of, now_at, False) != core.NOTHING:
+        assert (made, slept) == (None, []), "the executor sees only what its pre-filter selects"
+        raise CannotBe
     if made is None:
         return {"reason": "dormancy" if slept else None, "transition": "" if slept else None}
     return {"reason": "dormancy" if slept else made[1], "transition": made[0]}
+
+
+def reaper(given: Given) -> Any:
+    """Which jobs the reaper may end now, and as what each is left."""
+    now_at, names = given["now"] * SECOND_US, ("created_at", "updated_at", "started_at", "completed_at", "canceled_at")
+    with emptied("provisioner_jobs", "provisioner_job_logs") as tx:
+        for i, job in enumerate(given["jobs"], 1):
+            instants = {name: None if job[name] is None else job[name] * SECOND_US for name in names}
+            tx.insert("provisioner_jobs", id=i, type=job["type"], initiator_id=1, **instants)
+        due, first = jobs.reapable(tx, now_at), jobs.to_reap(tx, now_at)
+        for job in due:
+            jobs.reap(tx, now_at, job)
+        rows = {
+            row[0]: [None if at is None else at // SECOND_US for at in row[1:4]] + list(row[4:])
+            for row in tx.execute(
+                "SELECT id, epoch_us(started_at), epoch_us(updated_at), epoch_us(completed_at), error, job_status "
+                "FROM provisioner_jobs"
+            )
+        }
+    assert set(first) <= set(due), "it ends what is due"
+    left = ("started_at", "updated_at", "completed_at", "error", "status")
+    told = [
+        {"as": "pending" if job.is_pending else "hung", "job": job.job_id - 1}
+        | dict(zip(left, rows[job.job_id], strict=True))
+        for job in due
+    ]
+    return {"due": told, "reaped_in_one_run": len(first)}
+
+
+def executor_daemons(given: Given) -> Any:
+    """Does the executor act on a workspace for which something is due, by the daemons that there are?"""
+    now_at, due, behaviour = given["now"] * SECOND_US, given["due"], BEHAVIOURS[given["version"]]
+    schedule = TemplateSchedule(
+        failure_ttl_us=DAY_US, time_til_dormant_us=40 * DAY_US, time_til_dormant_autodelete_us=DAY_US
+    )
+    long_ago, before = now_at - 60 * DAY_US, now_at - 3 * DAY_US
+    stopped = due in ("autostart", "dormancy_stopped", "autodelete")
+    with emptied(
+        *("users", "templates", "template_versions", "provisioner_daemons", *BUILDS),
+        *("lifecycle_decisions", "notification_messages"),
+    ) as tx:
+        tx.insert("users", id=1, username="ada", quiet_hours_schedule="")
+        tx.insert("templates", id=1, name="t", active_version_id=1, **templates.columns(schedule))
+        job = {"created_at": before, "initiator_id": 1, "started_at": before, "completed_at": before}
+        tx.insert("provisioner_jobs", id=1, tags=jobs.written(given["version_tags"]), **job)
+        tx.insert("template_versions", id=1, template_id=1, name="v1", created_at=before, job_id=1)
+        for daemon in given["daemons"]:
+            seen = daemon["last_seen_at"]
+            seen_at = None if seen is None else seen * SECOND_US
+            row = {"organization_id": 1, "name": "d", "created_at": before, "last_seen_at": seen_at}
+            tx.insert("provisioner_daemons", tags=jobs.written(daemon["tags"]), **row)
+        tx.insert(
+            "workspaces",
+            id=1,
+            created_at=long_ago,
+            owner_id=1,
+            template_id=1,
+            name="w",
+            deleted=False,
+            autostart_schedule="CRON_TZ=UTC 0 * * * *" if due == "autostart" else None,
+            next_start_at=before + HOUR_US if due == "autostart" else None,
+            last_used_at=long_ago if due.startswith("dormancy") else before,
+            dormant_at=before if due == "autodelete" else None,
+            deleting_at=before + DAY_US if due == "autodelete" else None,
+        )
+        tx.insert("provisioner_jobs", id=2, error="boom" if due == "failure" else None, **job)
+        of = {"transition": "stop" if stopped else "start", "deadline": before if due == "autostop" else None}
+        tx.insert("workspace_builds", id=1, **a_build(before, job_id=2, **of))
+        lifecycle.execute(tx, now_at, {}, behaviour)
+        made = tx.one("SELECT transition, reason FROM workspace_builds WHERE build_number = 2")
+        slept = tx.execute("SELECT 1 FROM lifecycle_decisions WHERE rule = 'dormancy'")
+    return {"build": None if made is None else list(made), "marked_dormant": bool(slept)}
 
 
 def played(given: Given, version: str) -> Any:
@@ -393,9 +485,12 @@ ANSWERS: dict[str, Answer] = {
     "autostop": autostop,
     "backoff": backoff,
     "constraint": constraint,
+    "executor_daemons": executor_daemons,
+    "lifecycle_run": lifecycle_run,
     "match_preset": match_preset,
     "pool_v2.26": lambda given: pool(given, "v2.26"),
     "pool_v2.35": lambda given: pool(given, "v2.35"),
+    "reaper": reaper,
     "transition": transition,
     "upload_receive": upload_receive,
     "upload_split": upload_split,

@@ -26,7 +26,7 @@ from conformance_cases import (
 
 from simkit import cron, names
 from simkit.clock import NEVER, SECOND_US, UTC_ZONE
-from simkit.coder_versions import BEHAVIOURS
+from simkit.coder_versions import BEHAVIOURS, behaviour_of
 from simkit.core import lifecycle as life
 from simkit.store import refused
 from simkit.store.connection import schema
@@ -44,7 +44,7 @@ def within(given: Given, early_us: int = 0) -> Any:
 
 
 def within_v1(given: Given) -> Any:
-    return within(given, BEHAVIOURS["v2.24"].range_early_us)
+    return within(given, behaviour_of("early-ranges").range_early_us)
 
 
 def next_(given: Given) -> Any:
@@ -139,6 +139,7 @@ def facts_of(given: Given, created_at: int, finished_at: int, next_start_at: int
         deadline=us(given, "deadline"),
         has_autostart=has_autostart,
         next_start_at=next_start_at,
+        allowed_start_at=next_start_at,
         last_used_at=us(given, "last_used_at"),
         dormant_at=us(given, "dormant_at"),
         deleting_at=us(given, "deleting_at"),
@@ -152,7 +153,8 @@ def transition(given: Given) -> Any:
         _, _, next_start_at = rules.next_starts(given["autostart"], schedule, created_at)
     has_autostart = cron.is_autostart(given["autostart"])
     facts = facts_of(given, created_at, us(given, "job_completed_at"), next_start_at, has_autostart)
-    rule = life.transition(facts, rules.template(schedule), given["now"] // 60 * 60 * SECOND_US)
+    now_at = given["now"] // 60 * 60 * SECOND_US
+    rule = life.transition(facts, rules.template(schedule), now_at, False)
     only_mark = "stop" if given["transition"] == "start" else ""
     reason, chosen = REASONS.get(rule, ("dormancy", only_mark))
     return {"reason": reason, "transition": chosen}
@@ -161,7 +163,7 @@ def transition(given: Given) -> Any:
 def eligible_for_transition(given: Given) -> Any:
     facts = facts_of(given, 0, us(given, "job_finished_at"), us(given, "next_start_at"), given["autostart"] is not None)
     template = rules.template(schedule_of(given))
-    return {"eligible": bool(life.is_eligible(facts, template, 0, given["is_prebuild"], given["deleted"]))}
+    return {"eligible": bool(life.is_eligible(facts, template, 0, given["is_prebuild"], given["deleted"], False))}
 
 
 def constraint(given: Given) -> Any:

@@ -41,6 +41,7 @@ PROMISES = {
         OR canceled_at < created_at OR updated_at < started_at""",
     "a job that was taken has a daemon, and no other has": """
         SELECT id FROM provisioner_jobs WHERE (started_at IS NULL) <> (worker_id IS NULL)
+        AND NOT (worker_id IS NULL AND job_status = 'failed' AND started_at = completed_at) -- the reaper's
         OR worker_id NOT IN (SELECT id FROM provisioner_daemons)""",
     "prebuilds have no lifecycle": """
         SELECT id FROM workspaces WHERE owner_id = 0 AND coalesce(autostart_schedule, ttl::VARCHAR,

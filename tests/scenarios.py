@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from simkit.coder_versions import BEHAVIOURS
 from simkit.cron import Cron, parse
 from simkit.model import (
     Activate,
+    Daemons,
     Event,
     History,
     Invalidate,
@@ -204,7 +206,7 @@ def presets(draw: st.DrawFn, name: str) -> Preset:
 
 
 uneven = empirical((7 * SECOND_US, 3 * MINUTE_US, 11 * MINUTE_US))
-durations = st.sampled_from((constant(0), constant(MINUTE_US), uneven))
+durations = st.sampled_from((constant(0), constant(MINUTE_US), uneven, constant(25 * MINUTE_US)))
 instants = st.one_of(
     st.integers(0, 8 * 60).map(lambda minute: MONDAY_AT + minute * MINUTE_US),  # together with a tick
     st.integers(0, 8 * 3600).map(lambda second: MONDAY_AT + second * SECOND_US),
@@ -226,6 +228,23 @@ def events(draw: st.DrawFn, names: tuple[str, ...]) -> Event:
     return Resume(at)
 
 
+tags = st.sampled_from(((), (), (("pool", "prebuilds"),), (("pool", "people"),)))
+
+
+@st.composite
+def provisioning(draw: st.DrawFn) -> dict[str, Any]:
+    """A scenario's fields about daemons: some of one kind, or groups with tags, of which some jobs may find none."""
+    if draw(st.booleans()):
+        return {"provisioner_daemons": draw(st.integers(1, 3))}
+    groups = draw(st.lists(st.builds(Daemons, st.integers(1, 2), tags), min_size=1, max_size=3))
+    return {
+        "provisioners": tuple(groups),
+        "version_tags": draw(tags),
+        "prebuild_tags": draw(tags),
+        "has_reaper": draw(st.booleans()),
+    }
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Eight hours in which anything may happen, often at the same instant."""
@@ -244,7 +263,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             backoff_lookback_us=draw(st.sampled_from((10 * MINUTE_US, HOUR_US))),
             failure_hard_limit=draw(st.integers(0, 3)),
         ),
-        provisioner_daemons=draw(st.integers(1, 3)),
+        **draw(provisioning()),
         claim_order=draw(st.sampled_from(("oldest", "newest", "random"))),
         workload=Workload(
             draw(durations),
@@ -317,7 +336,7 @@ def inhabited(draw: st.DrawFn, changes: bool = True) -> Scenario:
         end_at=span.end_at,
         versions=(TemplateVersion("t", "v1", (Preset("p", draw(st.integers(0, 2)), HOUR_US),)),),
         behaviour=BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))],
-        provisioner_daemons=draw(st.integers(1, 3)),
+        **draw(provisioning()),
         workload=Workload(
             *(draw(durations) for _ in range(7)),
             failure_probability=draw(st.sampled_from((0.0, 0.3))),

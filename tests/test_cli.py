@@ -264,3 +264,11 @@ def test_a_status_that_names_a_file_is_text():
     with working(Console(file=written, force_terminal=True, width=80), "executing [/][bold]\x07.ipynb"):
         pass
     assert "executing [/][bold]\\x07.ipynb" in written.getvalue()
+
+
+def test_versions_shows_the_table_of_differences():
+    done = invoke("versions")
+    assert done.exit_code == 0
+    heads = done.stdout.splitlines()[0].split()
+    assert heads == ["behaviour", "v2.24", "v2.26", "v2.29", "v2.34", "v2.35"]
+    assert "early-ranges" in done.stdout

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkit.coder_versions import BEHAVIOURS, behaviour_note, behaviour_of, minor_version
+from simkit.clock import MINUTE_US
+from simkit.coder_versions import BEHAVIOURS, Behaviour, behaviour_note, behaviour_of, differences, minor_version
 
 MODELLED = sorted((tuple(map(int, version.removeprefix("v").split("."))), version) for version in BEHAVIOURS)
 NUMBERS = st.integers(0, 99)
@@ -33,9 +36,27 @@ def test_every_way_to_write_a_version_means_the_newest_modelled_one_not_above_it
 def test_a_note_says_which_rules_are_used_and_why():
     assert behaviour_note("v2.35.1") == behaviour_note("2.24.0-rc.1") == ""
     assert behaviour_note("v2.30.1") == (
-        "Coder v2.30 is not modelled by itself; the rules of v2.26, the newest below it, are used"
+        "Coder v2.30 is not modelled by itself; the rules of v2.29, the newest below it, are used"
     )
     assert (
         behaviour_note("v3.1")
         == "Coder v3.1 is newer than any modelled version; the rules of v2.35, the newest, are used"
     )
+
+
+@pytest.mark.parametrize("version", ["", "v2.24", "v2.26.3", "2.31", "v2.35"])
+def test_early_ranges_can_be_given_to_any_version(version):
+    text = f"{version}+early-ranges" if version else "early-ranges"
+    plain, early = behaviour_of(version or "v2.35"), behaviour_of(text)
+    assert early == replace(plain, version=f"{plain.version}+early-ranges", range_early_us=MINUTE_US)
+    assert behaviour_of(early.version) == early
+    assert minor_version(text) == f"{minor_version(version or 'v2.35')}+early-ranges"
+    assert behaviour_note(text) == behaviour_note(version or "v2.35")
+
+
+def test_the_table_of_differences_has_a_row_for_each_and_columns_that_differ():
+    heads, *rows = differences()
+    assert heads == ("behaviour", *BEHAVIOURS)
+    assert len(rows) == len(fields(Behaviour)) - len({"version", "range_early_us"})
+    assert all(len({*row[1:]}) > 1 for row in rows), "a row in which nothing differs says nothing"
+    assert len({tuple(row[i] for row in rows) for i in range(1, len(heads))}) == len(BEHAVIOURS)

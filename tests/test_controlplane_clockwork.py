@@ -32,7 +32,8 @@ BRANCHES = {
     "job_at": Order.JOB,
     "claim_at": Order.CLAIM,
     "look_at": Order.EXECUTOR,
-    "": Order.RECONCILER,
+    "tick_at": Order.RECONCILER,
+    "": Order.REAPER,
 }
 """What each branch of the kernel's chain is: it asks for the instant of that name, the last one for none."""
 

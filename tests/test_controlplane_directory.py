@@ -54,9 +54,14 @@ def test_quiet_hours_may_be_missing_but_not_unreadable(tx):
         directory.create_user(tx, "bob", quiet_hours="sometimes")
 
 
-def test_who_is_suspended_is_so_from_now_on(tx):
-    directory.suspend_user(tx, 77, 1)
+def test_a_users_status_holds_from_now_on(tx):
+    directory.set_status(tx, 77, 1, "suspended")
     assert tx.one("SELECT status, epoch_us(suspended_at) FROM users WHERE id = 1") == ("suspended", 77)
+    with pytest.raises(RefusedError, match="is suspended"):
+        directory.not_suspended(tx, 1)
+    directory.set_status(tx, 78, 1, "dormant")
+    assert tx.one("SELECT status, suspended_at FROM users WHERE id = 1") == ("dormant", None)
+    directory.not_suspended(tx, 1)
 
 
 def test_quota_is_the_sum_of_what_groups_of_the_organization_allow(tx):

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, jobs
-from simkit.controlplane.jobs import HUNG, MOST_REAPED, PENDING_TOO_LONG
+from simkit.controlplane.jobs import HUNG
 from simkit.controlplane.types import PREBUILDS_USER, BuildResult
 from simkit.core import policy
+from simkit.core.policy import MOST_REAPED
 from simkit.errors import RefusedError
+from simkit.model import Preset
 from simkit.store.database import Database, Transaction
+from simkit.store.words import PENDING_TOO_LONG_ERROR
 
 EAST = {"region": "east"}
 
@@ -278,15 +281,44 @@ def test_a_job_that_waits_for_thirty_minutes_is_given_up(plane):
     assert statuses(plane, [job_id]) == ["pending"]
     plane.advance(minutes=1)
     assert statuses(plane, [job_id]) == ["failed"]
-    assert PENDING_TOO_LONG in plane.log(job_id)
+    assert PENDING_TOO_LONG_ERROR in plane.log(job_id)
     assert plane.acquire(1) is None
 
 
-def test_a_run_of_the_reaper_ends_ten_jobs_the_oldest_first(plane):
+def test_a_run_of_the_reaper_ends_ten_jobs_that_the_lot_falls_on(plane):
     queued = queue(plane, 25)
     for minutes, ended in ((30, 0), (1, MOST_REAPED), (1, 20), (1, 25), (1, 25)):
         plane.advance(minutes=minutes)
-        assert statuses(plane, queued) == ["failed"] * ended + ["pending"] * (25 - ended)
+        told = statuses(plane, queued)
+        assert told.count("failed") == ended
+        assert told.count("pending") == 25 - ended
+        if ended == MOST_REAPED:
+            assert told != ["failed"] * ended + ["pending"] * (25 - ended), "not simply the oldest"
+    reaped = plane.database.rows(
+        "SELECT DISTINCT epoch_us(started_at) = epoch_us(completed_at) FROM provisioner_jobs "
+        "WHERE job_status = 'failed'"
+    )
+    assert reaped == [(True,)], "a pending one was started in its last instant"
+
+
+def test_a_job_is_pending_since_it_was_last_heard_of(plane):
+    (job_id,) = queue(plane, 1)
+    plane.advance(minutes=20)
+    with plane.transaction() as tx:
+        tx.update("provisioner_jobs", job_id, updated_at=plane.now_at)
+    plane.advance(minutes=30)
+    assert statuses(plane, [job_id]) == ["pending"]
+    plane.advance(minutes=1)
+    assert statuses(plane, [job_id]) == ["failed"]
+
+
+def test_the_reaper_wakes_for_the_jobs_of_the_reconciler():
+    plane = office(":memory:", Preset("eu", 3))
+    plane.advance(minutes=29)
+    assert plane.database.rows("SELECT count(*) FROM provisioner_jobs WHERE job_status = 'pending'") == [(3,)]
+    plane.advance(minutes=10)
+    ended = plane.database.rows("SELECT error, epoch_us(completed_at) FROM provisioner_jobs WHERE error <> ''")
+    assert ended[:3] == [(PENDING_TOO_LONG_ERROR, T0 + 31 * MINUTE_US)] * 3
 
 
 def test_simulated_daemons_are_heard_of_all_the_time(plane):

@@ -17,6 +17,7 @@ from simkit.controlplane.logs import (
     AgentLine,
     JobLine,
     admit,
+    admit_whole,
     agent_log,
     job_log,
     write_agent_logs,
@@ -121,7 +122,31 @@ def test_a_line_fits_while_the_notice_still_fits_behind_it(log):
     assert log.notice not in log.seen
 
 
-def test_one_byte_more_is_replaced_by_the_notice_and_the_rest_is_dropped(log):
+@pytest.fixture
+def of_job(database):
+    return Log(database, "job")
+
+
+def test_of_an_agents_log_the_whole_batch_that_overflows_is_dropped(database):
+    log = Log(database, "agent")
+    full(log, bytes_left=-len(log.notice) + 10)
+    before = log.stored
+    assert log.write("ten bytes..", "a", "b") == 0
+    assert (log.stored, log.columns) == (before, (MAX_LOG_BYTES - 10, True))
+    assert log.write("later") == 0
+    assert log.seen.endswith(f"[warn] {log.notice}\n"), "who reads it is told"
+
+
+@pytest.mark.parametrize("more", [("ten bytes.",), ("five.", "five."), ("",)])
+def test_an_agents_log_takes_a_batch_that_fills_it_to_the_last_byte(database, more):
+    log = Log(database, "agent")
+    full(log, bytes_left=-len(log.notice) + 10)
+    assert log.write(*more) == len(more)
+    assert log.columns[1] is False
+
+
+def test_one_byte_more_is_replaced_by_the_notice_and_the_rest_is_dropped(of_job):
+    log = of_job
     full(log, bytes_left=10)
     before = log.stored
     assert log.write("ten bytes..", "a", "b") == 1
@@ -132,7 +157,8 @@ def test_one_byte_more_is_replaced_by_the_notice_and_the_rest_is_dropped(log):
     assert log.stored == [*before, log.notice]
 
 
-def test_what_would_fit_after_the_notice_is_dropped_too(log):
+def test_what_would_fit_after_the_notice_is_dropped_too(of_job):
+    log = of_job
     full(log, bytes_left=900)
     assert log.write("x" * MAX_LINE) == 1
     before, columns = log.stored, log.columns
@@ -141,7 +167,8 @@ def test_what_would_fit_after_the_notice_is_dropped_too(log):
     assert columns == (MAX_LOG_BYTES - 900, True)
 
 
-def test_after_the_last_byte_there_is_exactly_the_notice_and_the_log_is_full_to_the_limit(log):
+def test_after_the_last_byte_there_is_exactly_the_notice_and_the_log_is_full_to_the_limit(of_job):
+    log = of_job
     full(log, bytes_left=0)
     log.write("x")
     assert log.columns == (MAX_LOG_BYTES, True)
@@ -149,7 +176,8 @@ def test_after_the_last_byte_there_is_exactly_the_notice_and_the_log_is_full_to_
     assert log.seen.count(log.notice) == 1
 
 
-def test_bytes_are_counted_and_not_characters(log):
+def test_bytes_are_counted_and_not_characters(of_job):
+    log = of_job
     full(log, bytes_left=3)
     log.write("é")
     assert log.columns == (MAX_LOG_BYTES - len(log.notice) - 1, False)
@@ -270,10 +298,25 @@ TEXTS = st.text(st.sampled_from("aé€😀\n"), max_size=30)
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(sorted(KINDS)), st.lists(st.lists(TEXTS, max_size=6), max_size=6), st.integers(200, 900))
-def test_the_tables_hold_what_the_rule_says(database, kind, batches, limit):
+@given(st.lists(st.lists(TEXTS, max_size=6), max_size=6), st.integers(200, 900))
+def test_the_tables_hold_what_the_rule_of_agents_says(database, batches, limit):
+    log = Log(database, "agent")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "admit_whole", lambda sizes, used: admit_whole(sizes, used, limit))
+        written = [log.write(*batch) for batch in batches]
+    kept = next((i for i in range(len(batches)) if written[i] < len(batches[i])), len(batches))
+    every = [text for batch in batches[:kept] for text in batch]
+    assert log.stored == every
+    assert log.columns == (sum(len(text.encode()) for text in every), kept < len(batches))
+    assert log.columns[0] <= limit
+    assert not any(written[kept:])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(TEXTS, max_size=6), max_size=6), st.integers(200, 900))
+def test_the_tables_hold_what_the_rule_of_jobs_says(database, batches, limit):
     """With a limit of a few hundred bytes: every batch in a transaction of its own."""
-    log = Log(database, kind)
+    log = Log(database, "job")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "admit", lambda sizes, used, notice: admit(sizes, used, notice, limit))
         written = sum(log.write(*batch) for batch in batches)

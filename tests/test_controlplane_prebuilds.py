@@ -176,9 +176,10 @@ def test_a_claim_hands_over_a_prebuild_with_every_field_of_its_lifecycle(version
     plane = warm(EU, coder=version)
     plane.set_template_schedule(1, TemplateSchedule(default_ttl_us=8 * HOUR_US))
     before = plane.database.rows(
-        "SELECT autostart_schedule, ttl, next_start_at, last_used_at, dormant_at, deleting_at FROM workspaces"
+        "SELECT autostart_schedule, ttl, next_start_at, dormant_at, deleting_at, last_used_at = created_at "
+        "FROM workspaces"
     )
-    assert before == [(None,) * 6] * 2, "a prebuild has none"
+    assert before == [(*(None,) * 5, True)] * 2, "a prebuild has none"
     assert plane.create_workspace(1, 1, "dev", preset_id=1, autostart="CRON_TZ=UTC 30 9 * * 1-5") == (1, 3, True)
     row = plane.database.rows(
         "SELECT owner_id, name, autostart_schedule, ttl, epoch_us(next_start_at), epoch_us(last_used_at), dormant_at, "

@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import uncompiled
 from hypothesis import given
+from one_person import QUICK, life, one_person, stories
 from scenarios import MONDAY_AT, inhabited, inhabited_fortnight
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, parse_instant
@@ -23,22 +25,11 @@ from simkit.model import (
     SetTTL,
     TemplateSchedule,
     TemplateVersion,
-    Workload,
     constant,
 )
 from simkit.runs.givens import kernel_people
 from simkit.runs.result import Result
 from simkit.runs.simulate import run
-
-QUICK = Workload(
-    constant(2 * MINUTE_US),
-    constant(0),
-    constant(MINUTE_US),
-    constant(0),
-    constant(MINUTE_US),
-    constant(MINUTE_US),
-    constant(0),
-)
 
 
 def test_a_template_schedule_has_the_fields_that_the_rules_know():
@@ -48,11 +39,10 @@ def test_a_template_schedule_has_the_fields_that_the_rules_know():
 def test_each_field_of_a_template_schedule_reaches_the_rules_under_its_name():
     numbers = {field.name: 3 + i for i, field in enumerate(fields(TemplateSchedule)) if field.type == "int"}
     assert len(numbers) == 8
-    template_of = getattr(lives.template_of, "py_func", lives.template_of)
     for allowed in ({"allow_user_autostart": True}, {"allow_user_autostop": True}):
         schedule = {**numbers, "allow_user_autostart": False, "allow_user_autostop": False, **allowed}
         given = kernel_people(replace(inhabited_fortnight(), schedule=TemplateSchedule(**schedule), events=()))
-        assert template_of(given, 0)._asdict() == schedule
+        assert uncompiled.lives.template_of(given, 0)._asdict() == schedule
 
 
 @given(given=inhabited())
@@ -86,8 +76,10 @@ def test_a_bump_never_lowers(given):
 def test_nothing_of_the_prebuilds_user_has_a_lifecycle(given):
     tables = run(given, 7).tables
     of_prebuilds = tables["workspaces"]["owner_id"] == 0
-    for column in ("ttl", "next_start_at", "dormant_at", "deleting_at", "last_used_at"):
+    for column in ("ttl", "next_start_at", "dormant_at", "deleting_at"):
         assert (tables["workspaces"][column][of_prebuilds] == NEVER).all()
+    created_at, last_used_at = (tables["workspaces"][c][of_prebuilds] for c in ("created_at", "last_used_at"))
+    assert (last_used_at == created_at).all()
     assert not tables["workspaces"]["autostart_schedule"][of_prebuilds].any()
     builds = tables["workspace_builds"]
     first = (builds["build_number"] == 1) & (builds["initiator_id"] == 0)
@@ -169,51 +161,22 @@ def fortnight() -> Result:
     return run(inhabited_fortnight(), 7)
 
 
-def one_person(
-    *sessions: tuple[int, int], hours: int = 48, instances: int = 0, schedule: TemplateSchedule, events=(), **more
-) -> Result:
-    """A person who works from and until these minutes of a Monday."""
-    at, until = np.array(sessions, dtype=np.int64).reshape(-1, 2).T * MINUTE_US + MONDAY_AT
-    who = People("one", 1, "p", SessionHistory(at, until, np.zeros(at.size, dtype=np.int64)), **more)
-    version = TemplateVersion("t", "v1", (Preset("p", instances),))
-    end_at = MONDAY_AT + hours * HOUR_US
-    given = Scenario(
-        "one", MONDAY_AT, end_at, (version,), workload=QUICK, schedule=schedule, people=(who,), events=events
-    )
-    return run(given, 7)
-
-
-def life(result: Result) -> list[tuple[int, str, str]]:
-    """(minute, transition, reason) of each build of the person's workspace."""
-    tables = result.tables
-    mine = tables["workspace_builds"]["workspace_id"] == tables["claims"]["workspace_id"][0]
-    builds = {name: column[mine] for name, column in tables["workspace_builds"].items()}
-    minutes = (builds["created_at"] - MONDAY_AT) // MINUTE_US
-    return list(zip(minutes.tolist(), builds["transition"], builds["reason"], strict=True))
-
-
-def stories(result: Result) -> list[tuple[int, str]]:
-    """(minute, rule) of what befell the person's workspace, but for starts that are done."""
-    decisions = result.tables["lifecycle_decisions"]
-    minutes = ((decisions["decided_at"] - MONDAY_AT) // MINUTE_US).tolist()
-    return [(minute, rule) for minute, rule in zip(minutes, decisions["rule"], strict=True) if rule != "started"]
-
-
 def test_a_workspace_stops_at_its_deadline_and_starts_again_when_its_owner_comes_back():
     result = one_person((0, 0), (300, 300), schedule=TemplateSchedule(2 * HOUR_US))
-    # Built at 2, so its deadline is two hours later; the second start takes a moment and stops two hours after it.
+    # Built at 2, so its deadline is two hours later, at a whole minute: the executor sees it a minute after that. The
+    # second start takes a moment.
     assert life(result) == [
         (0, "start", "initiator"),
-        (122, "stop", "autostop"),
+        (123, "stop", "autostop"),
         (300, "start", "initiator"),
-        (420, "stop", "autostop"),
+        (421, "stop", "autostop"),
     ]
 
 
 def test_activity_moves_the_deadline_to_an_hour_after_the_last_report():
     result = one_person((0, 200), schedule=TemplateSchedule(2 * HOUR_US))
     # From minute 66 on less than 95 % of the hour are left, and then again every four minutes: last at 198.
-    assert life(result)[1] == (258, "stop", "autostop")
+    assert life(result)[1] == (259, "stop", "autostop")
     decided = result.tables["lifecycle_decisions"]
     at = [(decided[column][1] - MONDAY_AT) // MINUTE_US for column in ("bumped_from", "bumped_at", "deadline")]
     assert at == [254, 198, 258]
@@ -224,17 +187,17 @@ def test_a_session_without_a_connection_moves_nothing():
     history = SessionHistory(at, at + 5 * HOUR_US, np.zeros(1, dtype=np.int64), connected=0.0)
     given = one_person((0, 0), schedule=TemplateSchedule(2 * HOUR_US)).scenario
     given = replace(given, people=(replace(given.people[0], sessions=history),))
-    assert life(run(given))[1] == (122, "stop", "autostop")
+    assert life(run(given))[1] == (123, "stop", "autostop")
 
 
 def test_a_workspace_starts_by_itself_and_stops_though_nobody_came():
     result = one_person((0, 0), hours=36, autostart="0 9 * * *", schedule=TemplateSchedule(2 * HOUR_US))
-    assert life(result)[2:4] == [(540, "start", "autostart"), (660, "stop", "autostop")]
+    assert life(result)[2:4] == [(540, "start", "autostart"), (661, "stop", "autostop")]
 
 
 def test_an_autostart_that_coder_cannot_read_never_starts_anything():
     result = one_person((0, 0), hours=24 * 60, autostart="0 25 * * *", schedule=TemplateSchedule(2 * HOUR_US))
-    assert life(result) == [(0, "start", "initiator"), (122, "stop", "autostop")]
+    assert life(result) == [(0, "start", "initiator"), (123, "stop", "autostop")]
     assert result.tables["workspaces"]["next_start_at"].tolist() == [NEVER]
     assert result.tables["workspaces"]["autostart_schedule"].tolist() == ["0 25 * * *"]
 
@@ -243,7 +206,7 @@ def test_an_unused_workspace_goes_dormant_and_is_deleted_and_its_owner_gets_a_ne
     schedule = TemplateSchedule(HOUR_US, time_til_dormant_us=5 * HOUR_US, time_til_dormant_autodelete_us=10 * HOUR_US)
     result = one_person((0, 0), (1000, 1000), hours=17, schedule=schedule)
     # The last use was at 0; both waits are over once they are exceeded.
-    assert stories(result)[:3] == [(62, "autostop"), (301, "dormancy"), (902, "autodelete")]
+    assert stories(result)[:3] == [(63, "autostop"), (301, "dormancy"), (902, "autodelete")]
     assert result.tables["claims"]["workspace_id"].tolist() == [1, 2]
     assert result.tables["workspaces"]["deleted"].tolist() == [True, False]
 
@@ -251,7 +214,7 @@ def test_an_unused_workspace_goes_dormant_and_is_deleted_and_its_owner_gets_a_ne
 def test_a_dormant_workspace_that_is_started_wakes():
     schedule = TemplateSchedule(HOUR_US, time_til_dormant_us=5 * HOUR_US, time_til_dormant_autodelete_us=10 * HOUR_US)
     result = one_person((0, 0), (400, 400), hours=11, schedule=schedule)
-    assert stories(result) == [(62, "autostop"), (301, "dormancy"), (400, "woken"), (460, "autostop")]
+    assert stories(result) == [(63, "autostop"), (301, "dormancy"), (400, "woken"), (461, "autostop")]
     assert result.tables["workspaces"]["dormant_at"].tolist() == [NEVER]
 
 
@@ -279,18 +242,18 @@ def test_a_start_that_failed_is_stopped_after_a_while():
     result = run(failing)
     assert life(result) == [
         (0, "start", "initiator"),
-        (62, "stop", "autostop"),
+        (63, "stop", "autostop"),
         (200, "start", "initiator"),
         (262, "stop", "autostop"),
     ]
-    assert stories(result) == [(62, "autostop"), (262, "failure stop")]
+    assert stories(result) == [(63, "autostop"), (262, "failure stop")]
 
 
 def test_removing_a_ttl_sets_the_deadline_to_the_max_deadline():
     schedule = TemplateSchedule(2 * HOUR_US, autostop_days=0b1111111)
     removed = (SetTTL(MONDAY_AT + HOUR_US, "one", None),)
     result = one_person((0, 0), events=removed, schedule=schedule, quiet_hours="0 20 * * *")
-    assert life(result) == [(0, "start", "initiator"), (20 * 60, "stop", "autostop")]
+    assert life(result) == [(0, "start", "initiator"), (20 * 60 + 1, "stop", "autostop")]
     without = one_person((0, 0), events=removed, schedule=TemplateSchedule(2 * HOUR_US))
     assert life(without) == [(0, "start", "initiator")]
 
@@ -298,14 +261,14 @@ def test_removing_a_ttl_sets_the_deadline_to_the_max_deadline():
 def test_a_new_ttl_acts_from_the_next_build_on():
     longer = (SetTTL(MONDAY_AT + HOUR_US, "one", 5 * HOUR_US),)
     result = one_person((0, 0), (200, 200), events=longer, schedule=TemplateSchedule(2 * HOUR_US))
-    assert [minute for minute, transition, _ in life(result) if transition == "stop"] == [122, 500]
+    assert [minute for minute, transition, _ in life(result) if transition == "stop"] == [123, 501]
 
 
 def test_a_new_autostop_requirement_moves_the_deadline_of_what_runs():
     required = (SetSchedule(MONDAY_AT + HOUR_US, TemplateSchedule(DAY_US, autostop_days=0b1111111)),)
     result = one_person((0, 0), events=required, schedule=TemplateSchedule(DAY_US), quiet_hours="30 2 * * *")
     # Half past two would be within two hours, so it becomes two hours from the change.
-    assert life(result)[1] == (180, "stop", "autostop")
+    assert life(result)[1] == (181, "stop", "autostop")
 
 
 def test_a_prebuild_has_no_lifecycle_until_it_is_claimed_and_all_of_it_afterwards():
@@ -315,7 +278,7 @@ def test_a_prebuild_has_no_lifecycle_until_it_is_claimed_and_all_of_it_afterward
     more = {"autostart": "0 9 * * *", "quiet_hours": "0 22 * * *", "instances": 1, "schedule": schedule}
     before = one_person((600, 600), hours=9, **more).tables
     lifecycle_columns = ("ttl", "next_start_at", "dormant_at", "deleting_at", "last_used_at")
-    assert [before["workspaces"][c][0] for c in lifecycle_columns] == [NEVER] * 5
+    assert [before["workspaces"][c][0] for c in lifecycle_columns] == [NEVER] * 4 + [MONDAY_AT]
     assert before["workspaces"]["owner_id"][0] == 0
     assert before["workspace_builds"]["deadline"].tolist() == [NEVER]
     after = one_person((600, 600), hours=11, **more).tables

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from scenarios import Field, fields
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, WEEK_US, parse_instant, to_datetime
-from simkit.cron import CronError, daily, first_detected_overlap, night_of, parse, provider_cron, time_range, weekly
+from simkit.cron import (
+    CronError,
+    daily,
+    daily_time,
+    first_detected_overlap,
+    night_of,
+    parse,
+    provider_cron,
+    time_range,
+    weekly,
+)
 
 
 def values(bits: int) -> list[int]:
@@ -211,3 +221,17 @@ def test_croniter_differs_in_a_range_of_one_and_in_what_is_a_star(spec, ours, th
     monday = parse_instant("2026-03-02T00:00:00Z")
     assert parse(f"CRON_TZ=UTC {spec}").next_after(monday) == parse_instant(ours)
     assert croniter(spec, to_datetime(monday)).get_next(datetime) == to_datetime(parse_instant(theirs))
+
+
+@pytest.mark.parametrize(
+    "spec", ["0 0,12 * * *", "*/15 2 * * *", "0 * * * *", "0 1-3 * * *", "CRON_TZ=UTC 0,30 2 * * *"]
+)
+def test_quiet_hours_begin_once_a_day(spec):
+    daily(spec)
+    with pytest.raises(CronError, match="has more than one time a day"):
+        daily_time(spec)
+
+
+@pytest.mark.parametrize("spec", ["0 0 * * *", "CRON_TZ=Europe/Berlin 07 02 * * *"])
+def test_one_time_a_day_is_one_minute_and_one_hour(spec):
+    assert daily_time(spec) == daily(spec)

@@ -61,7 +61,7 @@ def test_a_command_of_the_readme_has_the_options_that_it_shows(words: list[str])
             assert word.partition("=")[0] in known, f"{words[0]} has no {word}"
     # It parses: what click refuses without running anything.
     with verb.make_context(words[0], words[1:], resilient_parsing=False) as context:
-        assert context.params
+        assert context.params or not verb.params
 
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simkit.errors import NOWHERE, Finding, Findings, InputError, RunError, SimkitError, StoreError, Where
+from simkit.errors import NOWHERE, Finding, Findings, InputError, RunError, SimkitError, StoreError, Where, did_you_mean
 
 
 def test_a_place_is_a_path_and_a_line_if_there_is_one():
@@ -50,3 +50,24 @@ def test_the_same_thing_is_said_once():
 @pytest.mark.parametrize("error", [InputError, RunError, StoreError])
 def test_whatever_is_told_to_a_person_is_a_simkit_error(error):
     assert issubclass(error, SimkitError)
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("end", ["demand", "window"]),
+        ("time_til_autostop_notify", ["time_til_dormant", "time_til_dormant_autodelete"]),
+        ("autostop", ["autostart", "count"]),
+        ("prebuilds", ["presets"]),
+    ],
+)
+def test_a_hint_does_not_point_to_something_of_another_meaning(name, names):
+    assert did_you_mean(name, names) == f"there are {', '.join(names)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("instance", "instances"), ("time_zone", "timezone"), ("exd", "ext"), ("Durations", "durations")],
+)
+def test_a_hint_points_to_what_was_meant(name, meant):
+    assert did_you_mean(name, ["window", meant, "zzz"]) == f'write "{meant}"'

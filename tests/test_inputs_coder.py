@@ -104,7 +104,7 @@ def scenario(version: str = "") -> str:
 
 
 def write_tests(coder: str) -> None:
-    """Passes as v2.24 reads the template, and no other version does."""
+    """Passes with early ranges, and with no release."""
     Path("a.simkit.yaml").write_text(
         f"template: main.tf\n{coder}tests:\n"
         '  - {name: early, expect: [{desired: 5, from: "2026-03-02 08:59", until: "2026-03-02 09:00"}]}\n'
@@ -113,8 +113,10 @@ def write_tests(coder: str) -> None:
 
 def test_a_test_file_comes_before_the_command_line_and_that_before_the_newest(folder: Path):
     write_tests("")
-    assert [check(["."], coder=coder).status for coder in (None, "2.24.1", "v2.25", "v2.26")] == [1, 0, 0, 1]
-    write_tests("coder: v2.24.2\n")
+    assert [check(["."], coder=coder).status for coder in (None, "2.24.1+early-ranges", "early-ranges", "v2.26")] == [
+        *(1, 0, 0, 1)
+    ]
+    write_tests("coder: v2.24.2+early-ranges\n")
     assert [check(["."], coder=coder).status for coder in (None, "v2.35")] == [0, 0]
 
 
@@ -135,7 +137,7 @@ def test_check_notes_a_version_without_rules_once_for_all_files(folder: Path):
 
 
 def test_the_linter_looks_as_the_scenarios_version_does_or_as_another(folder: Path):
-    early = load(scenario("v2.24"))
+    early = load(scenario("v2.26+early-ranges"))
     assert any("at 08:59" in finding.text for finding in simkit.lint(early))
     assert any("at 09:00" in finding.text for finding in simkit.lint(early, coder="v2.26"))
     with pytest.raises(InputError, match="is not a version of Coder"):
@@ -147,8 +149,8 @@ def test_a_scenario_without_a_version_takes_that_of_the_call_and_notes_are_told_
     assert load(scenario("v2.26.9"), coder="v2.24").behaviour is BEHAVIOURS["v2.26"]
     loaded = load(scenario("2.30"))
     assert (loaded.behaviour.version, [str(note) for note in loaded.notes]) == (
-        "v2.26",
-        ["week.yaml:3: note: Coder v2.30 is not modelled by itself; the rules of v2.26, the newest below it, are used"],
+        "v2.29",
+        ["week.yaml:3: note: Coder v2.30 is not modelled by itself; the rules of v2.29, the newest below it, are used"],
     )
     assert simkit.lint(loaded).count(loaded.notes[0]) == 1
     done = invoke("when", "week.yaml", "--at", AT)
@@ -165,10 +167,11 @@ def test_diff_reads_both_sides_as_the_scenarios_version_or_the_one_given(folder:
         return f"{zone.local(found.presets[0].periods[0].start_at):%H:%M}", [f.text for f in found.findings]
 
     assert begin() == ("08:00", [])
-    assert begin("v2.24.3") == ("07:59", [])
-    of_scenario = Trial(scenario=scenario("v2.24"), replications=2)
+    assert begin("v2.24.3") == ("08:00", [])
+    assert begin("v2.24.3+early-ranges") == ("07:59", [])
+    of_scenario = Trial(scenario=scenario("early-ranges"), replications=2)
     assert begin(trial=of_scenario) == ("07:59", [])
-    assert begin("v2.35", of_scenario) == ("07:59", ["week.yaml is about Coder v2.24, which is used"])
+    assert begin("v2.35", of_scenario) == ("07:59", ["week.yaml is about Coder v2.35+early-ranges, which is used"])
     done = invoke("diff", "main.tf", "new.tf", "--at", AT, "--coder", "v2.25")
     assert "Read as Coder v2.24 does." in done.stdout
     assert done.stderr.splitlines() == [

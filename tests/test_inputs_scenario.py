@@ -11,7 +11,7 @@ import pytest
 import simkit
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, format_instant, parse_instant, zone
 from simkit.inputs import load
-from simkit.model import Activate, History, Pause, Profile, Resume, constant, empirical, lognormal
+from simkit.model import Activate, Daemons, History, Pause, Profile, Resume, constant, empirical, lognormal
 
 MINIMAL = """\
 window: {from: "2026-03-02", until: "2026-03-03"}
@@ -316,3 +316,59 @@ def test_a_file_that_is_no_scenario_is_told(tmp_path: Path, content: bytes):
 def test_a_file_that_does_not_exist_is_told():
     with pytest.raises(simkit.InputError, match=r"nowhere/week\.yaml: there is no such file"):
         load("nowhere/week.yaml")
+
+
+def test_daemons_and_jobs_have_tags(tmp_path: Path):
+    text = MINIMAL + (
+        "provisioners:\n  - {count: 4, tags: {pool: prebuilds}}\n  - {count: 3}\n"
+        "workspace_tags: {prebuilds: {pool: prebuilds}}\n"
+    )
+    scenario = load(write(tmp_path, text))
+    assert scenario.daemons == (Daemons(4, (("pool", "prebuilds"),)), Daemons(3))
+    assert scenario.provisioner_daemons == 7
+    assert scenario.job_tags(prebuild=True) == (("pool", "prebuilds"),)
+    assert scenario.job_tags(prebuild=False) == ()
+    assert scenario.notes == ()
+    assert load(write(tmp_path, MINIMAL)).daemons == (Daemons(3),)
+
+
+@pytest.mark.parametrize(
+    ("provisioners", "tags", "whose"),
+    [
+        ("[{count: 3}]", "{prebuilds: {pool: a}}", ["prebuilds"]),
+        ("[{count: 3, tags: {pool: a}}]", "{prebuilds: {pool: a}}", ["people's workspaces"]),
+        ("[{count: 3, tags: {pool: b}}]", "{all: {zone: eu}}", ["prebuilds", "people's workspaces"]),
+        ("[{count: 3, tags: {pool: a, zone: eu}}]", "{all: {zone: eu}, prebuilds: {pool: a}}", []),
+    ],
+)
+def test_jobs_that_no_daemon_can_take_are_told(tmp_path: Path, provisioners: str, tags: str, whose: list[str]):
+    path = write(tmp_path, f"{MINIMAL}provisioners: {provisioners}\nworkspace_tags: {tags}\n")
+    said = [note.text for note in load(path).notes]
+    assert [text.split("that build ")[1].split(" (")[0] for text in said] == whose
+    assert [f.text for f in simkit.lint(load(path)) if "no daemon" in f.text] == said
+
+
+def test_bad_provisioners_are_told_at_once(tmp_path: Path):
+    text = (
+        MINIMAL
+        + "coder: {provisioner_daemons: 2, job_reaper: maybe}\nprovisioners:\n  - {tags: {a: b}}\n  - {count: 0}\n"
+    )
+    assert problems(write(tmp_path, text)) == [
+        'week.yaml:4: coder.job_reaper: "maybe" is unknown; there are true, false',
+        "week.yaml:6: provisioners: coder.provisioner_daemons counts daemons too; keep one of them",
+        'week.yaml:6: provisioners[0]: "count" is missing',
+        "week.yaml:7: provisioners[1].count: 0 is out of range; write a number 1 or more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "has"), [("", True), ("coder: {job_reaper: true}\n", True), ("coder: {job_reaper: false}\n", False)]
+)
+def test_the_reaper_is_there_unless_it_is_switched_off(tmp_path: Path, given: str, has: bool):
+    assert load(write(tmp_path, MINIMAL + given)).has_reaper is has
+
+
+@pytest.mark.parametrize(("version", "notes"), [("v2.24", 1), ("2.24.1", 1), ("v2.26", 0), ("v2.35", 0)])
+def test_it_is_told_that_the_oldest_executor_stops_prebuilds(tmp_path: Path, version: str, notes: int):
+    scenario = load(write(tmp_path, f"{MINIMAL}coder: {{version: {version}}}\n"))
+    assert len([note for note in scenario.notes if "stop prebuilds" in note.text]) == notes

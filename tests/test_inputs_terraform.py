@@ -241,7 +241,7 @@ def test_a_single_file_gives_its_own_presets_and_a_directory_gives_all(template)
     [
         ("data.a.b.z", "data.a.b.z is known only when a workspace is built; give it with --var data.a.b.z=value, or "
          "check the plan itself: terraform show -json PLANFILE > plan.json, simkit check plan.json"),
-        ("data.a.c.z", 'data.a.c.z is not declared; write "data.a.b"'),
+        ("data.a.c.z", 'data.a.c.z is not declared; there are data.a.b'),
         ("max(1, data.a.b.z)", "instances = max(1, data.a.b.z): data.a.b.z is known only when a workspace is built"),
         ("maxx(1, 2)", 'Terraform has no function maxx; write "max"'),
         ("max(1, [])", "max(1, []) needs a number, got a list; write a number"),

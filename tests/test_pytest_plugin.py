@@ -204,8 +204,8 @@ def test_a_version_of_coder_comes_from_the_test_file_the_command_line_or_the_ini
         """
     )
     run(project, "--simkit").assert_outcomes(failed=2)
-    run(project, "--simkit", "--simkit-coder", "v2.24.2").assert_outcomes(passed=2)
-    project.makeini("[pytest]\nsimkit = true\nsimkit_coder = v2.25\n")
+    run(project, "--simkit", "--simkit-coder", "v2.24.2+early-ranges").assert_outcomes(passed=2)
+    project.makeini("[pytest]\nsimkit = true\nsimkit_coder = v2.25+early-ranges\n")
     done = run(project)
     done.assert_outcomes(passed=2)
     assert [line for line in done.outlines if line.startswith("simkit: ")] == [

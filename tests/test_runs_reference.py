@@ -26,7 +26,12 @@ def assert_equal(given: Scenario, seed: int = 7) -> None:
     assert kernel.keys() == reference.keys()
     for table, columns in kernel.items():
         for name, column in columns.items():
-            np.testing.assert_array_equal(reference[table][name], column, f"{table}.{name}")
+            theirs = reference[table][name]
+            if (table, name) == ("workspaces", "deleting_at"):
+                # Old versions write it for deleted workspaces too, where nobody reads it; the kernel does not.
+                there = ~columns["deleted"]
+                theirs, column = theirs[there], column[there]
+            np.testing.assert_array_equal(theirs, column, f"{table}.{name}")
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

@@ -26,7 +26,7 @@ def week() -> readings.Case:
 
 @pytest.fixture(scope="module")
 def versions() -> readings.Case:
-    pair = [read(coder, {"* 9-17 * * 1-5": 8}, coder) for coder in ("v2.24", "v2.35")]
+    pair = [read(coder, {"* 9-17 * * 1-5": 8}, coder) for coder in ("early-ranges", "v2.35")]
     return readings.week(pair, NEW_YORK, "2026-06-01", {}, seed=7, pools=1)
 
 
@@ -88,7 +88,7 @@ def test_a_week_is_seven_rows_of_24_hours_coloured_where_the_schedule_holds(week
     assert '"* 8-17 * * 1,5" = 8,  else 1' in words(written.figure)
 
 
-def test_the_edges_of_v2_24_are_a_minute_before_those_of_v2_35(versions):
+def test_the_edges_of_early_ranges_are_a_minute_before_those_of_v2_35(versions):
     _, begins, ends = pictures.edges(versions).axes
     for ax, hour in ((begins, "09:00"), (ends, "18:00")):
         at = parse_instant(f"2026-06-01T{hour}:00-04:00")

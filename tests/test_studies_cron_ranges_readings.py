@@ -59,7 +59,7 @@ def test_nobody_asks_for_a_workspace_where_nobody_is_expected():
     assert np.isnan(case.pool["hit_rate"].iloc[0])
 
 
-def test_a_minute_early_is_v2_24s_range_and_nothing_else_of_it():
+def test_a_minute_early_are_early_ranges_and_nothing_else():
     new = read("* 9-17 * * 1-5")
     early = readings.a_minute_early("early", new).behaviour
     assert early.range_early_us == MINUTE_US

@@ -70,9 +70,10 @@ def test_the_linters_warning_is_shown_and_its_crons_keep_their_stars(days_listed
 
 
 def test_the_first_span_is_told_to_the_second():
-    case = in_a_week(*(read(coder, {"* 9-17 * * 1-5": 8}, coder=coder) for coder in ("v2.24", "v2.35")))
+    case = in_a_week(*(read(coder, {"* 9-17 * * 1-5": 8}, coder=coder) for coder in ("early-ranges", "v2.35")))
     assert text(sentences.early(case, "early")) == (
-        "The first span goes from Mon 08:59:00 to 17:58:59 under *v2.24*; Mon 09:00:00 to 17:59:59 under *v2.35*."
+        "The first span goes from Mon 08:59:00 to 17:58:59 under *early-ranges*; Mon 09:00:00 to 17:59:59 under "
+        "*v2.35*."
     )
     assert text(sentences.early(in_a_week(read("base", {})), "x")) == "No schedule holds in this time."
 

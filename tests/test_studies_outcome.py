@@ -28,7 +28,7 @@ from simkit.model import (
 from simkit.runs.simulate import run
 from simkit.studies.capacity import sentences
 from simkit.studies.choosing import worst_presets
-from simkit.studies.outcome import hard_limits, spent
+from simkit.studies.outcome import hard_limits, reaped, spent
 from simkit.studies.wording import Sentence
 
 TOP = Path(__file__).parent.parent
@@ -259,3 +259,15 @@ def test_a_day_begins_with_its_people_however_early_the_pool_is_warm(claims_at: 
     days = run(scenario(preset, hours=48, claims=claims)).ask("first_hour")
     assert [at.hour for at in days["started_at"]] == [begins], "and a day on which nobody comes has no first hour"
     assert days["claims"].tolist() == [sum(begins <= at < begins + 1 for at in claims_at)]
+
+
+def test_a_run_in_which_the_reaper_ended_jobs_says_how_many_since_when_and_whose():
+    given = scenario(Preset("p", 40), hours=4, workload=Workload(constant(10 * MINUTE_US)))
+    (told,) = reaped(run(given).ask("reaped"), given)
+    assert text(told).startswith(
+        "**The reaper ended {:,} jobs** that no daemon had taken for 30 minutes, first on Monday 2026-03-02 at 00:31 "
+        "UTC".format(told.numbers["reaped_jobs"])
+    )
+    assert told.numbers["reaped_jobs"] == told.numbers["reaped_of_prebuilds"] >= 28
+    both = [run(given, 7), run(replace(given, has_reaper=False), 7)]
+    assert [len(reaped(result.ask("reaped"), given)) for result in both] == [1, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
-from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, behaviour_of
 from simkit.core.policy import Pool, reconcile
 from simkit.errors import Where
 from simkit.model import (
@@ -270,4 +270,6 @@ def test_template_rules_that_lead_to_nothing_are_told():
 def test_a_cold_beginning_is_when_the_version_of_coder_has_it():
     given = preset(0, ("* 9-17 * * *", 5))
     assert any("goes from 0 to 5 prebuilds at 09:00" in text for text in said(given))
-    assert any("goes from 0 to 5 prebuilds at 08:59" in text for text in said(given, behaviour=BEHAVIOURS["v2.24"]))
+    assert any(
+        "goes from 0 to 5 prebuilds at 08:59" in text for text in said(given, behaviour=behaviour_of("early-ranges"))
+    )

@@ -279,8 +279,8 @@ def test_the_command_writes_checks_and_updates(template: Path):
 
 
 def test_a_snapshot_says_for_which_version_of_coder_it_is(template: Path):
-    ((path,), notes) = write([template], AT, weeks=1, coder="2.24.3")
-    assert path.read_text().splitlines()[3] == "coder  v2.24"
+    ((path,), notes) = write([template], AT, weeks=1, coder="2.24.3+early-ranges")
+    assert path.read_text().splitlines()[3] == "coder  v2.24+early-ranges"
     assert notes == ()
     assert "Mon 2026-02-23 07:59 -05:00  8" in path.read_text()
     assert differing(template) == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scenarios import MONDAY_AT, Range, Span, ranges, spans
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Zone, parse_instant
-from simkit.coder_versions import BEHAVIOURS
+from simkit.coder_versions import BEHAVIOURS, behaviour_of
 from simkit.cron import parse
 from simkit.model import Preset, Schedule
 from simkit.timeline import (
@@ -26,7 +26,8 @@ from simkit.timeline import (
     true_overlaps,
 )
 
-EARLY_US = BEHAVIOURS["v2.24"].range_early_us
+EARLY = behaviour_of("early-ranges")
+EARLY_US = EARLY.range_early_us
 NEW_YORK, LORD_HOWE = Zone("America/New_York"), Zone("Australia/Lord_Howe")
 
 
@@ -54,23 +55,22 @@ def test_a_range_holds_in_every_minute_whose_wall_clock_matches(span, range_):
 
 
 @given(span=spans(), range_=ranges())
-def test_in_v2_24_a_range_holds_while_its_next_occurrence_is_at_most_a_minute_away(span, range_):
+def test_an_early_range_holds_while_its_next_occurrence_is_at_most_a_minute_away(span, range_):
     at = np.array(asked_instants(span))
     steps = range_steps(range_.cron, span.zone, span.start_at, span.end_at, EARLY_US)
     located = parse(f"CRON_TZ={span.zone.name} {range_.text}")
     found = [located.next_after(a) for a in at.tolist()]
     away = np.array(found) - at
-    # No case says what v2.24 makes of two slips of robfig's search: before the instant it starts from, where clocks go
-    # back in the middle of an hour; on a weekday that the cron leaves out, where they skip midnight.
+    # No case says what early ranges make of two slips of robfig's search: before the instant it starts from, where
+    # clocks go back in the middle of an hour; on a weekday that the cron leaves out, where they skip midnight.
     sound = [
         us > 0 and (us > MINUTE_US or holds(range_, span.zone.local(f))) for f, us in zip(found, away, strict=True)
     ]
     assert steps.value_at(at)[sound].tolist() == (away <= MINUTE_US)[sound].astype(int).tolist()
 
 
-@given(span=spans(), schedules=st.lists(ranges(), max_size=4), version=st.sampled_from(sorted(BEHAVIOURS)))
-def test_the_first_schedule_that_holds_decides_and_the_base_where_none_does(span, schedules, version):
-    early_us = BEHAVIOURS[version].range_early_us
+@given(span=spans(), schedules=st.lists(ranges(), max_size=4), early_us=st.sampled_from((0, EARLY_US)))
+def test_the_first_schedule_that_holds_decides_and_the_base_where_none_does(span, schedules, early_us):
     crons = [s.cron for s in schedules]
     at = np.array(asked_instants(span))
     match = matching_steps(crons, span.zone, span.start_at, span.end_at, early_us).value_at(at)
@@ -113,11 +113,12 @@ def test_a_repeated_hour_counts_twice_and_a_skipped_one_never(cron, in_zone, day
     assert hours_of(cron, in_zone, day) == hours
 
 
-def test_coder_v2_24_is_a_minute_early():
+@pytest.mark.parametrize("version", sorted(BEHAVIOURS))
+def test_early_ranges_are_a_minute_early_and_releases_are_not(version):
     preset = Preset("p", 1, timezone="UTC", schedules=(Schedule("* 9-18 * * *", 5),))
     day = parse_instant("2026-03-02T00:00:00Z")
-    late = desired(preset, BEHAVIOURS["v2.26"], day, day + DAY_US)
-    early = desired(preset, BEHAVIOURS["v2.24"], day, day + DAY_US)
+    late = desired(preset, BEHAVIOURS[version], day, day + DAY_US)
+    early = desired(preset, behaviour_of(f"{version}+early-ranges"), day, day + DAY_US)
     assert late.spans() == [
         (day, day + 9 * HOUR_US, 1),
         (day + 9 * HOUR_US, day + 19 * HOUR_US, 5),

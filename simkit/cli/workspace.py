@@ -1,4 +1,4 @@
-"""Verbs about one workspace or one pool: why it did what it did, and when the rules act on it."""
+"""Verbs about the rules: what they did to a workspace or a pool, when they act on one, what differs by version."""
 
 from __future__ import annotations
 
@@ -45,3 +45,25 @@ def when(
     loaded = simkit.load(scenario, variables)
     print_findings(loaded.notes)
     echo(simkit.when(loaded, at, people, ttl=ttl, autostart=autostart, quiet_hours=quiet_hours).text)
+
+
+@main.command()
+def versions() -> None:
+    """Show what differs by Coder version, and how other versions are read."""
+    from rich.table import Table
+
+    from simkit.coder_versions import DEFAULT_BEHAVIOUR, EARLY_RANGES, differences
+
+    heads, *rows = differences()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console_for().print(table)
+    echo(
+        "\nEach column stands for the versions up to the next one; a patch release is its minor. The default is "
+        f"{DEFAULT_BEHAVIOUR.version}.\n"
+        f"{EARLY_RANGES}, added to any of them (--coder {DEFAULT_BEHAVIOUR.version}+{EARLY_RANGES}), makes cron ranges "
+        "hold a minute early, as no release does."
+    )

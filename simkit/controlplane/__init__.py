@@ -6,7 +6,12 @@ of functions over a transaction. The rules are those of `core`, the tables those
 
 from __future__ import annotations
 
+import logging
+
 from simkit.controlplane.engine import Outcome, Wait
 from simkit.controlplane.plane import ControlPlane, Created
+
+# What a server says in its own log is for whoever listens, and not for a terminal.
+logging.getLogger("simkit").addHandler(logging.NullHandler())
 
 __all__ = ["ControlPlane", "Created", "Outcome", "Wait"]

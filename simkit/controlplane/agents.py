@@ -94,6 +94,26 @@ def problems(agents: Iterable[Agent]) -> list[str]:
     return found
 
 
+def insert_sub_agent(tx: Transaction, now_at: int, parent_id: int, agent: Agent) -> int:
+    """An agent starts a devcontainer, in which an agent of its own will run: that one's id.
+
+    Raises RefusedError for an unknown parent, for one that is itself such an agent, and for a name that Coder does not
+    take.
+    """
+    found = get(tx, parent_id)
+    row = tx.one("SELECT workspace_build_id, resource_id, parent_id FROM workspace_agents WHERE id = $id", id=parent_id)
+    assert row is not None, "it is there"
+    build_id, resource_id, grandparent_id = row
+    if grandparent_id is not None:
+        raise RefusedError(f'agent "{found.name}" runs in a devcontainer itself, and starts none')
+    others = tx.execute("SELECT name FROM workspace_agents WHERE workspace_build_id = $build", build=build_id)
+    if refused := problems([*(Agent(name) for (name,) in others), agent]):
+        raise RefusedError("\n".join(refused))
+    agent_id = _insert(tx, now_at, build_id, resource_id, agent, {})
+    tx.update("workspace_agents", agent_id, parent_id=parent_id)
+    return agent_id
+
+
 def get(tx: Transaction, agent_id: int) -> AgentState:
     """An agent by its id. Raises RefusedError for an id that no agent has."""
     row = tx.one(
@@ -193,7 +213,7 @@ def single(tx: Transaction, workspace_id: int) -> int | None:
         """
         SELECT a.id, a.name FROM workspace_agents AS a
         JOIN workspace_builds AS b ON b.id = a.workspace_build_id
-        WHERE b.workspace_id = $workspace
+        WHERE b.workspace_id = $workspace AND a.parent_id IS NULL
         QUALIFY rank() OVER (ORDER BY b.build_number DESC) = 1
         ORDER BY a.id
         """,

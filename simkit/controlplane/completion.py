@@ -5,16 +5,17 @@ Every function here is called inside the transaction that ends the job.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from simkit.clock import from_datetime
+from simkit.coder_versions import Behaviour
 from simkit.controlplane import (
     agents,
     ai_tasks,
     jobs,
     lifecycle,
-    logs,
     notifications,
     presets,
     replacements,
@@ -33,6 +34,8 @@ from simkit.controlplane.types import (
 from simkit.errors import RefusedError
 from simkit.store.database import Transaction
 
+LOG = logging.getLogger("simkit.controlplane")
+"""What a server says in its own log, which nobody sees who looks at a job."""
 INSUFFICIENT_QUOTA = "insufficient quota"
 INSUFFICIENT_QUOTA_CODE = "INSUFFICIENT_QUOTA"
 
@@ -95,6 +98,7 @@ def complete(
     job: Assignment,
     result: BuildResult | ImportResult,
     activity_of: Callable[[int], lifecycle.Activity],
+    behaviour: Behaviour,
 ) -> Completed:
     """A job that a daemon works on is done, whatever its kind. `activity_of`: who is connected to a workspace.
 
@@ -108,12 +112,17 @@ def complete(
         return _complete_import(tx, now_at, job.job_id, result)
     if job.build is None:
         return _complete_dry_run(tx, now_at, job.job_id, result)
-    return _complete_build(tx, now_at, job, job.build, result, activity_of)
+    return _complete_build(tx, now_at, job, job.build, result, activity_of, behaviour)
 
 
 def fail(tx: Transaction, now_at: int, job: Assignment, error: str, error_code: str = "") -> Completed:
     """A job has failed of an error, and who should know is told."""
     jobs.finish(tx, now_at, job.job_id, error, error_code)
+    return failed(tx, now_at, job, error)
+
+
+def failed(tx: Transaction, now_at: int, job: Assignment, error: str) -> Completed:
+    """Who should know that a job has failed is told."""
     if job.build is not None and job.build.user_id is not None:
         notifications.build_failed(tx, now_at, job.build.id)
     return Completed(error)
@@ -136,6 +145,8 @@ def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportRe
     for transition, resources in (("start", result.start_resources), ("stop", result.stop_resources)):
         for resource in resources:
             _insert_resource(tx, now_at, job_id, transition, resource)
+    templates.set_workspace_tags(tx, version_id, result.workspace_tags)
+    templates.set_workspace_tags(tx, version_id, result.prebuild_tags, of_prebuilds=True)
     tx.update(
         "template_versions",
         version_id,
@@ -143,7 +154,7 @@ def _complete_import(tx: Transaction, now_at: int, job_id: int, result: ImportRe
         has_external_agent=result.has_external_agent,
         cached_module_files=result.module_files,
     )
-    _timings(tx, now_at, job_id, result.timings)
+    _timings(tx, job_id, result.timings)
     jobs.finish(tx, now_at, job_id)
     if templates.get(tx, template_id).active_version_id is None:
         templates.activate(tx, version_id)
@@ -154,7 +165,7 @@ def _complete_dry_run(tx: Transaction, now_at: int, job_id: int, result: BuildRe
     """A dry run is done: its resources are kept, and no workspace is made."""
     for resource in result.resources:
         _insert_resource(tx, now_at, job_id, "start", resource)
-    _timings(tx, now_at, job_id, result.timings)
+    _timings(tx, job_id, result.timings)
     jobs.finish(tx, now_at, job_id)
     return Completed()
 
@@ -166,10 +177,11 @@ def _complete_build(
     build: Build,
     result: BuildResult,
     activity_of: Callable[[int], lifecycle.Activity],
+    behaviour: Behaviour,
 ) -> Completed:
     """A workspace build is done.
 
-    A start of a person's workspace gets its deadlines, a claimed prebuild's agent is told to start anew, a delete
+    A build of a person's workspace gets its deadlines, a claimed prebuild's agent is told to start anew, a delete
     leaves a deleted workspace. A build above its owner's quota fails, and so does one for which Coder finds no day to
     stop on. Raises RefusedError for agents that Coder does not take.
     """
@@ -177,9 +189,9 @@ def _complete_build(
     daily_cost = sum(resource.daily_cost for resource in result.resources)
     if build.transition == "start" and workspaces.is_above_quota(tx, build.id, daily_cost):
         return fail(tx, now_at, job, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
-    if build.transition == "start" and build.user_id is not None:
-        life = lifecycle.get(tx, build.workspace_id)
-        if life is not None and (error := lifecycle.complete_start(tx, now_at, life, activity_of(build.workspace_id))):
+    if build.user_id is not None or not behaviour.executor_skips_prebuilds:
+        life = lifecycle.get(tx, build.workspace_id, behaviour)
+        if life is not None and (error := lifecycle.complete_build(tx, now_at, life, activity_of(build.workspace_id))):
             return fail(tx, now_at, job, error)
     jobs.finish(tx, now_at, job_id)
     agent_ids: tuple[int, ...] = ()
@@ -193,18 +205,19 @@ def _complete_build(
     if result.ai_tasks or build.transition == "stop":
         apps = (app for agent in _agents(result.resources) for app in agent.apps)
         has_ai_task, sidebar_app_id = ai_tasks.resolve(
-            tx, now_at, job_id, build.id, build.transition, result.ai_tasks, apps
+            tx, now_at, job_id, build.id, build.transition, result.ai_tasks, apps, behaviour
         )
-    if has_ai_task or daily_cost or result.has_external_agent:
-        tx.update(
-            "workspace_builds",
-            build.id,
-            has_ai_task=has_ai_task,
-            ai_task_sidebar_app_id=sidebar_app_id,
-            has_external_agent=result.has_external_agent,
-            daily_cost=daily_cost,
-        )
-    _timings(tx, now_at, job_id, result.timings)
+    tx.update(
+        "workspace_builds",
+        build.id,
+        has_ai_task=has_ai_task,
+        ai_task_sidebar_app_id=sidebar_app_id,
+        has_external_agent=result.has_external_agent,
+        daily_cost=daily_cost,
+    )
+    if has_ai_task and behaviour.has_tasks:
+        ai_tasks.link(tx, build.workspace_id, build.number, agent_ids, sidebar_app_id)
+    _timings(tx, job_id, result.timings)
     if result.replacements:
         replacements.record(tx, now_at, build.id, result.replacements)
     if build.transition == "delete":
@@ -234,8 +247,7 @@ def _insert_resource(
     )
 
 
-def _timings(tx: Transaction, now_at: int, job_id: int, given: tuple[Timing, ...]) -> None:
-    """Keep a job's timings; what is wrong with them is a warning in its log."""
-    warnings = timings.insert(tx, job_id, given) if given else ()
-    if warnings:
-        logs.write_job_logs(tx, now_at, job_id, [logs.JobLine(text, "warn") for text in warnings])
+def _timings(tx: Transaction, job_id: int, given: tuple[Timing, ...]) -> None:
+    """Keep a job's timings; what is wrong with them is a warning in the server's own log."""
+    for text in timings.insert(tx, job_id, given) if given else ():
+        LOG.warning(text)

@@ -14,7 +14,8 @@ from simkit.store.database import Transaction
 CONFIG_PATHS = (".devcontainer/devcontainer.json", ".devcontainer.json")
 """Where the devcontainer CLI looks in a workspace folder, in this order."""
 
-_MAY_START = ("starting", "start_timeout", "start_error", "ready")
+_MAY_START = ("start_timeout", "start_error", "ready")
+"""The states of an agent whose startup scripts have ended, well or not."""
 
 
 @dataclass(frozen=True)

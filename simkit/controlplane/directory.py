@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 from simkit.controlplane.types import PREBUILDS_USER
-from simkit.cron import CronError, daily
-from simkit.errors import RefusedError
+from simkit.cron import CronError, daily_time
+from simkit.errors import RefusedError, did_you_mean
 from simkit.model import DEFAULT_QUIET_HOURS
 from simkit.names import workspace_name_problem
 from simkit.store.database import Transaction
@@ -29,16 +30,31 @@ def create_user(
         raise RefusedError(f'there is a user "{username}" already; choose another name')
     if quiet_hours:
         try:
-            daily(quiet_hours)
+            daily_time(quiet_hours)
         except CronError as error:
             raise RefusedError(f"quiet hours: {error}") from error
     return tx.insert("users", username=username, quiet_hours_schedule=quiet_hours, is_template_admin=is_template_admin)
 
 
-def suspend_user(tx: Transaction, now_at: int, user_id: int) -> None:
-    """The lifecycle executor stops the user's workspaces from now on. Raises RefusedError for an unknown id."""
+UserStatus = Literal["active", "dormant", "suspended"]
+
+
+def set_status(tx: Transaction, now_at: int, user_id: int, status: UserStatus) -> None:
+    """A user's status, from now on; the executor stops the workspaces of a suspended one, at its next tick.
+
+    Raises RefusedError for an unknown id or status.
+    """
     username(tx, user_id)
-    tx.update("users", user_id, status="suspended", suspended_at=now_at)
+    if status not in get_args(UserStatus):
+        raise RefusedError(f'"{status}" is no status of a user; {did_you_mean(status, get_args(UserStatus))}')
+    tx.update("users", user_id, status=status, suspended_at=now_at if status == "suspended" else None)
+
+
+def not_suspended(tx: Transaction, user_id: int) -> None:
+    """Raises RefusedError for an unknown user and for a suspended one, who can do nothing."""
+    name = username(tx, user_id)
+    if tx.one("SELECT 1 FROM users WHERE id = $id AND status = 'suspended'", id=user_id):
+        raise RefusedError(f'user "{name}" is suspended; make them active first')
 
 
 def username(tx: Transaction, user_id: int) -> str:

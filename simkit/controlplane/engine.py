@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from simkit.clock import (
     parse_instant,
     zone_database_version,
 )
-from simkit.coder_versions import BEHAVIOURS, DEFAULT_BEHAVIOUR, Behaviour, behaviour_of
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of
 from simkit.controlplane import (
     agents,
     completion,
@@ -30,6 +30,7 @@ from simkit.controlplane import (
 )
 from simkit.controlplane.clockwork import Agenda, Ticks
 from simkit.controlplane.types import PREBUILDS_USER, BuildResult, ImportResult, JobType
+from simkit.core import policy
 from simkit.core.numbers import Order
 from simkit.errors import RefusedError
 from simkit.model import Reconciler
@@ -72,7 +73,8 @@ class Crew:
     """Simulated daemons that do the same work. `pending`: no more jobs than these may be there for them."""
 
     work: Work
-    idle: list[jobs.Daemon] = field(default_factory=list)
+    daemons: tuple[jobs.Daemon, ...]
+    idle: list[jobs.Daemon]
     pending: int = 1 << 62
 
 
@@ -100,7 +102,7 @@ class Engine:
         self.database = Database(path, run_id)
         # A file goes on as the version that it was begun with, unless it is upgraded.
         found = self.database.rows("SELECT coder_version FROM runs")
-        self.behaviour: Behaviour = given or (BEHAVIOURS[found[0][0]] if found else DEFAULT_BEHAVIOUR)
+        self.behaviour: Behaviour = given or (behaviour_of(found[0][0]) if found else DEFAULT_BEHAVIOUR)
         self.reconciler = reconciler or Reconciler(interval_us=self.behaviour.reconciliation_interval_us)
         self.activities: dict[int, lifecycle.Activity] = {}
         self._crews: list[Crew] = []
@@ -227,7 +229,7 @@ class Engine:
         def end(tx: Transaction) -> tuple[completion.Assignment, completion.Completed]:
             jobs.working_on(tx, job_id, daemon_id)
             job = completion.assignment(tx, job_id)
-            return job, completion.complete(tx, self.now_at, job, result, self.activity)
+            return job, completion.complete(tx, self.now_at, job, result, self.activity, self.behaviour)
 
         return self._end(end)
 
@@ -260,7 +262,7 @@ class Engine:
             return
         if job.build.transition == "start" and job.build.initiator_id == PREBUILDS_USER:
             self._pool_grows(job.build, done)
-        if job.build.user_id is not None:
+        if job.build.user_id is not None or not self.behaviour.executor_skips_prebuilds:
             self.people_changed()
 
     # Time
@@ -314,7 +316,10 @@ class Engine:
             self._executor.due_at = NEVER
             return
         with self.database.transaction() as tx:
-            self._executor.due_at = lifecycle.execute(tx, now_at, self.activities)
+            self._see_daemons(tx)
+            self._executor.due_at = lifecycle.execute(tx, now_at, self.activities, self.behaviour)
+        if not self.behaviour.executor_skips_prebuilds:
+            self.pools_changed()  # it may have stopped some
 
     def _reconcile(self, now_at: int) -> None:
         self._reconciler.passed(now_at)
@@ -412,19 +417,30 @@ class Engine:
             # Simulated daemons are heard of all the time.
             jobs.heard_of(tx, now_at, self._working)
             reaped = jobs.to_reap(tx, now_at)
-            for job_id, error in reaped:
-                logs.write_job_logs(tx, now_at, job_id, [logs.JobLine(error, "error", "Reaper")])
-                completion.fail(tx, now_at, completion.assignment(tx, job_id), error)
-                self._working.pop(job_id, None)
+            for job in reaped:
+                jobs.reap(tx, now_at, job)
+                logs.write_job_logs(tx, now_at, job.job_id, [logs.JobLine(job.error, "error", "Reaper")])
+                of = completion.assignment(tx, job.job_id)
+                completion.failed(tx, now_at, of, job.error)
+                if of.build is not None:
+                    self.on_build_done(tx, now_at, of.build)
+                self._working.pop(job.job_id, None)
             self._reaper.due_at = jobs.reapable_at(tx, self._working)
         if reaped:
             self.touch()
+
+    def _see_daemons(self, tx: Transaction) -> None:
+        """Simulated daemons are alive, and so are those that wait for a job."""
+        simulated = [daemon.id for crew in self._crews for daemon in crew.daemons]
+        jobs.seen(tx, self.now_at, [*simulated, *(wait.daemon_id for wait in self._waits)])
 
     # Simulated daemons
 
     def deliver(self) -> None:
         """Give pending jobs to those who wait for them, then to simulated daemons, as long as both are there."""
         inserted = self.database.inserted.get("provisioner_jobs", 0)
+        if inserted > self._jobs_seen and self._reaper is not None:
+            self._reaper.expect(self.now_at, self.now_at + policy.PENDING_TOO_LONG_US + 1)
         for crew in self._crews:
             crew.pending += inserted - self._jobs_seen
         self._jobs_seen = inserted
@@ -470,7 +486,7 @@ class Engine:
             return completion.Completed("canceled")
         if outcome.error:
             return completion.fail(tx, self.now_at, job, outcome.error)
-        return completion.complete(tx, self.now_at, job, outcome.result or BuildResult(), self.activity)
+        return completion.complete(tx, self.now_at, job, outcome.result or BuildResult(), self.activity, self.behaviour)
 
     def _become_ready(self, now_at: int, build: completion.Build, agent_ids: tuple[int, ...]) -> None:
         with self.database.transaction() as tx:

@@ -6,18 +6,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from simkit.clock import MINUTE_US, NEVER
+from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane.types import PREBUILDS_USER, JobType
+from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.store.database import Transaction, instant
+from simkit.store.words import PENDING_TOO_LONG_ERROR
 
-HUNG_US = 5 * MINUTE_US
-PENDING_TOO_LONG_US = 30 * MINUTE_US
-MOST_REAPED = 10
 UNTAGGED: Mapping[str, str] = {"scope": "organization", "owner": ""}
 """The tags of a job or daemon that says nothing of tags."""
-HUNG = "Build has been detected as hung for 5.0 minutes and has been terminated by the reaper."
-PENDING_TOO_LONG = "Build has been pending for 30.0 minutes and has been terminated by the reaper."
+STALE_US = 90 * SECOND_US
+"""A daemon that was last seen longer ago than this is not alive."""
+HUNG = "Coder: Build has been detected as hung for 5 minutes and has been terminated by the reaper."
 
 # Coder's AcquireProvisionerJob; the order is that of `core.policy.goes_first`.
 _PENDING = """
@@ -55,6 +55,7 @@ def insert(
     return tx.insert(
         "provisioner_jobs",
         created_at=now_at,
+        updated_at=now_at,
         type=type,
         initiator_id=initiator_id,
         organization_id=organization_id,
@@ -95,6 +96,26 @@ def daemon(tx: Transaction, daemon_id: int) -> Daemon:
     if row is None:
         raise RefusedError(f"there is no provisioner daemon {daemon_id}")
     return Daemon(row[0], row[1], read(row[2]))
+
+
+def has_daemon(tx: Transaction, now_at: int, organization_id: int, tags: Mapping[str, str]) -> bool:
+    """Is a daemon of the organization alive that a job with these tags could go to?"""
+    alive = tx.execute(
+        "SELECT tags FROM provisioner_daemons "
+        "WHERE organization_id = $organization AND last_seen_at >= make_timestamptz($since)",
+        organization=organization_id,
+        since=now_at - STALE_US,
+    )
+    return any(satisfies(read(theirs), read(written(tags))) for (theirs,) in alive)
+
+
+def seen(tx: Transaction, now_at: int, daemon_ids: Iterable[int]) -> None:
+    """These daemons are alive."""
+    tx.execute(
+        "UPDATE provisioner_daemons SET last_seen_at = make_timestamptz($now) WHERE list_contains($ids::BIGINT[], id)",
+        now=now_at,
+        ids=list(daemon_ids),
+    )
 
 
 def acquire(
@@ -165,20 +186,44 @@ def finish(tx: Transaction, now_at: int, job_id: int, error: str = "", error_cod
     tx.update("provisioner_jobs", job_id, completed_at=now_at, updated_at=now_at, **failed)
 
 
-def to_reap(tx: Transaction, now_at: int) -> list[tuple[int, str]]:
-    """(job, what it failed of) of at most ten jobs that nobody works on, the oldest first.
+class Reapable(NamedTuple):
+    """A job that nobody works on. `is_pending`: nobody ever did, and it ends as started in the same instant."""
 
-    Running ones of which nothing was heard for 5 minutes, and pending ones that are 30 minutes old.
+    job_id: int
+    is_pending: bool
+    error: str
+
+
+def reapable(tx: Transaction, now_at: int) -> list[Reapable]:
+    """Every job that the reaper may end now, in the order in which they were queued.
+
+    Running ones of which nothing was heard for more than 5 minutes, and those that nobody has taken for more than 30;
+    a cancelled one that was never taken is held to the second like a pending one, and ends as a hung one.
     """
     found = tx.execute(
-        "SELECT id, started_at IS NULL FROM provisioner_jobs WHERE completed_at IS NULL AND ("
-        "(started_at IS NOT NULL AND updated_at < make_timestamptz($hung)) OR "
-        "(started_at IS NULL AND created_at < make_timestamptz($pending))) ORDER BY created_at, id LIMIT $most",
-        hung=now_at - HUNG_US,
-        pending=now_at - PENDING_TOO_LONG_US,
-        most=MOST_REAPED,
+        "SELECT id, started_at IS NOT NULL, canceled_at IS NOT NULL, epoch_us(updated_at) FROM provisioner_jobs "
+        "WHERE completed_at IS NULL ORDER BY id"
     )
-    return [(int(job_id), PENDING_TOO_LONG if pending else HUNG) for job_id, pending in found]
+    due = [
+        (int(job_id), not started and not canceled)
+        for job_id, started, canceled, updated_at in found
+        if policy.is_reapable(started, updated_at, now_at)
+    ]
+    return [Reapable(job_id, pending, PENDING_TOO_LONG_ERROR if pending else HUNG) for job_id, pending in due]
+
+
+def to_reap(tx: Transaction, now_at: int) -> list[Reapable]:
+    """The jobs that the reaper ends in one run: of more than ten those that the lot falls on, as queued."""
+    due = reapable(tx, now_at)
+    chosen = sorted(due, key=lambda job: policy.reaping_lot(job.job_id, now_at))[: policy.MOST_REAPED]
+    return [job for job in due if job in chosen]
+
+
+def reap(tx: Transaction, now_at: int, job: Reapable) -> None:
+    """End a job that nobody works on; a pending one is started in its last instant."""
+    if job.is_pending:
+        tx.update("provisioner_jobs", job.job_id, started_at=now_at)
+    finish(tx, now_at, job.job_id, job.error)
 
 
 def heard_of(tx: Transaction, now_at: int, job_ids: Iterable[int]) -> None:
@@ -193,11 +238,10 @@ def heard_of(tx: Transaction, now_at: int, job_ids: Iterable[int]) -> None:
 def reapable_at(tx: Transaction, alive: Iterable[int]) -> int:
     """No job can be reaped before this instant; NEVER if none can. `alive`: jobs whose daemons will be heard of."""
     row = tx.one(
-        "SELECT min(CASE WHEN started_at IS NULL THEN epoch_us(created_at) + $pending "
-        "ELSE epoch_us(updated_at) + $hung END) "
+        "SELECT min(epoch_us(updated_at) + CASE WHEN started_at IS NULL THEN $pending ELSE $hung END) + 1 "
         "FROM provisioner_jobs WHERE completed_at IS NULL AND NOT list_contains($alive, id)",
-        pending=PENDING_TOO_LONG_US,
-        hung=HUNG_US,
+        pending=policy.PENDING_TOO_LONG_US,
+        hung=policy.HUNG_US,
         alive=list(alive),
     )
     return NEVER if row is None else instant(row[0])

@@ -72,6 +72,17 @@ def admit(sizes: Iterable[int], used: int, notice_size: int, limit: int = MAX_LO
     return Admitted(kept, used, notice=False, overflowed=False)
 
 
+def admit_whole(sizes: Sequence[int], used: int, limit: int = MAX_LOG_BYTES) -> Admitted:
+    """What of a batch is kept of an agent's log: all of it, or, where it does not fit, nothing of it. Pure.
+
+    No notice is stored then, as in Coder: who reads the log adds it.
+    """
+    whole = used + sum(sizes)
+    if whole > limit:
+        return Admitted(0, used, notice=False, overflowed=True)
+    return Admitted(len(sizes), whole, notice=False, overflowed=False)
+
+
 def write_job_logs(tx: Transaction, now_at: int, job_id: int, lines: Iterable[JobLine]) -> int:
     """Append to a job's log; how many lines were written, the notice among them. What comes after it is dropped.
 
@@ -133,7 +144,9 @@ def _write(
         return 0
     # Half of a surrogate pair is no UTF-8.
     encoded = [line.output[:MAX_LINE].encode(errors="replace") for line in lines]
-    does = admit((len(output) for output in encoded), used, len(notice.encode()))
+    sizes = [len(output) for output in encoded]
+    whole = owner == "workspace_agents"
+    does = admit_whole(sizes, used) if whole else admit(sizes, used, len(notice.encode()))
     outputs = [output.decode() for output in encoded[: does.lines]]
     levels: list[str] = [line.level for line in lines[: does.lines]]
     if does.notice:

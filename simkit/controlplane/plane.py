@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from simkit.clock import (
     UTC_ZONE,
@@ -12,6 +12,7 @@ from simkit.clock import (
 )
 from simkit.controlplane import (
     agents,
+    ai_tasks,
     devcontainers,
     directory,
     external,
@@ -22,11 +23,13 @@ from simkit.controlplane import (
     prebuilds,
     presets,
     templates,
+    timings,
     uploads,
     workspaces,
 )
+from simkit.controlplane.directory import UserStatus
 from simkit.controlplane.engine import Crew, Engine, Wait, Work
-from simkit.controlplane.types import PREBUILDS_USER, BuildResult, ImportResult, JobType
+from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, ImportResult, JobType, Timing, Transition
 from simkit.cron import CronError, weekly
 from simkit.errors import RefusedError
 from simkit.model import (
@@ -81,8 +84,12 @@ class ControlPlane(Engine):
             return directory.create_user(tx, username, quiet_hours, is_template_admin)
 
     def suspend_user(self, user_id: int) -> None:
+        self.set_user_status(user_id, "suspended")
+
+    def set_user_status(self, user_id: int, status: UserStatus) -> None:
+        """`suspended`, `dormant` or `active`: the executor starts nobody's workspace but an active user's."""
         with self.transaction() as tx:
-            directory.suspend_user(tx, self.now_at, user_id)
+            directory.set_status(tx, self.now_at, user_id, status)
 
     def create_group(self, organization_id: int, name: str, quota_allowance: int, members: Iterable[int] = ()) -> int:
         with self.transaction() as tx:
@@ -105,9 +112,26 @@ class ControlPlane(Engine):
         with self.transaction() as tx:
             templates.activate(tx, version_id)
 
-    def set_template_schedule(self, template_id: int, schedule: TemplateSchedule) -> None:
+    def set_template_schedule(
+        self,
+        template_id: int,
+        schedule: TemplateSchedule,
+        *,
+        update_last_used_at: bool = False,
+        update_dormant_at: bool = False,
+    ) -> None:
+        """Another schedule; the flags make all its workspaces used now, and the dormant ones dormant since now."""
         with self.transaction() as tx:
-            lifecycle.reschedule(tx, self.now_at, template_id, schedule, self.activities)
+            lifecycle.reschedule(
+                tx,
+                self.now_at,
+                template_id,
+                schedule,
+                self.activities,
+                self.behaviour,
+                update_last_used_at=update_last_used_at,
+                update_dormant_at=update_dormant_at,
+            )
 
     def create_workspace(
         self,
@@ -122,17 +146,17 @@ class ControlPlane(Engine):
     ) -> Created:
         """A workspace of the template's active version: a prebuild of its preset, if one is ready, or a cold one.
 
-        The preset is the one given, or that which the parameters match. `ttl`: a duration, 0 for none, None for the
-        template's default.
+        The preset is the one given, or that which the parameters match. `ttl`: a duration, None or 0 for the template's
+        default: Coder has no way to ask for none.
         """
         ttl_us = _duration(ttl)
         with self.transaction() as tx:
-            directory.username(tx, owner_id)
+            directory.not_suspended(tx, owner_id)
             template = templates.get(tx, template_id)
             version_id = templates.check_usable(template)
             workspaces.checked_name(tx, owner_id, name)
-            workspaces.checked_ttl(ttl_us or None)
-            _check_autostart(tx, template_id, autostart)
+            ttl_us = workspaces.checked_ttl(ttl_us or None)
+            _check_autostart(autostart)
             if preset_id is None and parameters is not None:
                 preset_id = presets.match(tx, version_id, parameters)
             elif preset_id is not None:
@@ -149,6 +173,21 @@ class ControlPlane(Engine):
             lifecycle.settle(tx, self.now_at, created.workspace_id, template_id, autostart, ttl_us)
         self.deliver()
         return created
+
+    def create_task(self, owner_id: int, template_id: int, name: str, prompt: str, **more: Any) -> int:
+        """An AI task and the workspace that it runs in: the task's id. `more`: as `create_workspace` takes it.
+
+        Refused by versions that have no tasks of their own, and where the active version has no `coder_ai_task`.
+        """
+        if not self.behaviour.has_tasks:
+            raise RefusedError(f"Coder {self.behaviour.version} has no tasks of their own; v2.35 has")
+        with self.database.transaction() as tx:
+            version_id = templates.check_usable(templates.get(tx, template_id))
+            if tx.one("SELECT 1 FROM template_versions WHERE id = $id AND has_ai_task", id=version_id) is None:
+                raise RefusedError(f"the active version of template {template_id} has no coder_ai_task")
+        made = self.create_workspace(owner_id, template_id, name, **more)
+        with self.transaction() as tx:
+            return ai_tasks.create(tx, self.now_at, owner_id, version_id, made.workspace_id, prompt)
 
     def claim_or_build(
         self,
@@ -186,7 +225,7 @@ class ControlPlane(Engine):
     def start_workspace(self, workspace_id: int, initiator_id: int) -> int:
         """Start a stopped workspace, which ends its dormancy: the build's id."""
         with self.transaction() as tx:
-            directory.username(tx, initiator_id)
+            directory.not_suspended(tx, initiator_id)
             workspaces.get(tx, workspace_id)
             build_id = self.start(tx, workspace_id, initiator_id)
         self.deliver()
@@ -203,16 +242,17 @@ class ControlPlane(Engine):
         return workspaces.build(tx, self.now_at, workspace_id, "start", initiator_id)
 
     def stop_workspace(self, workspace_id: int, initiator_id: int) -> int:
-        with self.transaction() as tx:
-            directory.username(tx, initiator_id)
-            build_id = workspaces.build(tx, self.now_at, workspace_id, "stop", initiator_id)
-        self.deliver()
-        return build_id
+        return self._end_of_use(workspace_id, initiator_id, "stop")
 
     def delete_workspace(self, workspace_id: int, initiator_id: int) -> int:
+        return self._end_of_use(workspace_id, initiator_id, "delete")
+
+    def _end_of_use(self, workspace_id: int, initiator_id: int, transition: Transition) -> int:
+        """A build after which no agent reports any more: what they have reported counts."""
         with self.transaction() as tx:
-            directory.username(tx, initiator_id)
-            build_id = workspaces.build(tx, self.now_at, workspace_id, "delete", initiator_id)
+            directory.not_suspended(tx, initiator_id)
+            lifecycle.caught_up(tx, self.now_at, workspace_id, self.activity(workspace_id))
+            build_id = workspaces.build(tx, self.now_at, workspace_id, transition, initiator_id)
         self.deliver()
         return build_id
 
@@ -220,19 +260,22 @@ class ControlPlane(Engine):
         """A TTL of its own, from the next start on; None removes it at once."""
         ttl_us = _duration(ttl)
         with self.transaction() as tx:
-            lifecycle.set_ttl(tx, self.now_at, workspace_id, ttl_us, self.activity(workspace_id))
+            lifecycle.set_ttl(tx, self.now_at, workspace_id, ttl_us, self.activity(workspace_id), self.behaviour)
 
     def set_workspace_autostart(self, workspace_id: int, autostart: str) -> None:
         with self.transaction() as tx:
+            lifecycle.caught_up(tx, self.now_at, workspace_id, self.activity(workspace_id))
             lifecycle.set_autostart(tx, self.now_at, workspace_id, autostart)
 
     def set_workspace_dormant(self, workspace_id: int, dormant: bool) -> None:
         with self.transaction() as tx:
+            lifecycle.caught_up(tx, self.now_at, workspace_id, self.activity(workspace_id))
             lifecycle.set_dormant(tx, self.now_at, workspace_id, dormant)
 
     def set_workspace_deadline(self, workspace_id: int, deadline: str | int) -> None:
         at = _instant(deadline)
         with self.transaction() as tx:
+            lifecycle.caught_up(tx, self.now_at, workspace_id, self.activity(workspace_id))
             lifecycle.set_deadline(tx, self.now_at, workspace_id, at)
 
     def connect(self, workspace_id: int, lasting: str | int) -> None:
@@ -284,7 +327,8 @@ class ControlPlane(Engine):
         """Daemons that take jobs by themselves, the moment there are some; `work` says what becomes of each."""
         ids = tuple(self.create_daemon(f"daemon-{i}", organization_id, tags) for i in range(1, count + 1))
         with self.transaction() as tx:
-            self._crews.append(Crew(work, [jobs.daemon(tx, daemon_id) for daemon_id in ids]))
+            crew = tuple(jobs.daemon(tx, daemon_id) for daemon_id in ids)
+            self._crews.append(Crew(work, crew, list(crew)))
         self.deliver()
         return ids
 
@@ -365,6 +409,11 @@ class ControlPlane(Engine):
             )
         )
 
+    def create_sub_agent(self, parent_id: int, agent: Agent) -> int:
+        """An agent runs in a devcontainer of another one's workspace; until it is ready, a prebuild is not."""
+        with self.transaction() as tx:
+            return agents.insert_sub_agent(tx, self.now_at, parent_id, agent)
+
     def agent_connects(self, agent_id: int) -> None:
         with self.transaction() as tx:
             agents.connect(tx, self.now_at, agent_id)
@@ -394,6 +443,40 @@ class ControlPlane(Engine):
         """The token of an external agent, and the one line with which its owner runs it."""
         with self.database.transaction() as tx:
             return external.credentials(tx, workspace_id, agent_name, access_url)
+
+    def init_script(self, operating_system: str = "linux", architecture: str = "amd64", access_url: str = "") -> str:
+        """The script that connects a machine of somebody's to Coder; `access_url`: where Coder is, if it is known."""
+        return external.init_script(operating_system, architecture, access_url)
+
+    def find_templates(self, *, has_external_agent: bool) -> list[int]:
+        """The templates whose active version has an external agent, or has none."""
+        with self.database.transaction() as tx:
+            return external.templates(tx, has_external_agent)
+
+    def find_versions(self, *, has_external_agent: bool) -> list[int]:
+        """The template versions that have an external agent, or have none."""
+        with self.database.transaction() as tx:
+            return external.template_versions(tx, has_external_agent)
+
+    def find_workspaces(self, *, has_external_agent: bool) -> list[int]:
+        """The workspaces whose latest build has an external agent, or has none."""
+        with self.database.transaction() as tx:
+            return external.workspaces(tx, has_external_agent)
+
+    def timings(self, job_id: int) -> tuple[Timing, ...]:
+        """How long each step of a job took; steps without a start or an end are left out."""
+        found, _ = timings.read(self.database, job_id)
+        return found
+
+    def deprecate_template(self, template_id: int, message: str) -> None:
+        """Its pools are emptied, and nobody creates a workspace of it. An empty message ends that."""
+        with self.transaction() as tx:
+            templates.deprecate(tx, template_id, message)
+
+    def delete_template(self, template_id: int) -> None:
+        """Refused while people have workspaces of it."""
+        with self.transaction() as tx:
+            templates.delete(tx, template_id)
 
     def run_init_script(self, agent_id: int, token: str) -> None:
         """The owner of an external workspace runs its agent, which connects."""
@@ -425,13 +508,11 @@ def _instant(given: str | int) -> int:
         raise RefusedError(str(error)) from None
 
 
-def _check_autostart(tx: Transaction, template_id: int, autostart: str) -> None:
-    """Raises RefusedError for an autostart that Coder cannot read, or that the template forbids."""
-    if not autostart:
-        return
-    if not templates.schedule(tx, template_id).allow_user_autostart:
-        raise RefusedError("the template's allow_user_autostart is false")
+def _check_autostart(autostart: str) -> None:
+    """Raises RefusedError for an autostart that Coder cannot read. One that the template forbids it takes: it does not
+    act."""
     try:
-        weekly(autostart)
+        if autostart:
+            weekly(autostart)
     except CronError as error:
         raise RefusedError(f"autostart: {error}") from error

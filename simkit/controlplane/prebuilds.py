@@ -26,7 +26,7 @@ MEMBERSHIP_GROUP = "coderprebuiltworkspaces"
 _BUILDS = """
     SELECT
         w.id, w.created_at, b.template_version_preset_id, b.build_number, b.template_version_id, b.transition,
-        b.created_at, a.ready_at{columns}
+        b.created_at, a.ready_at, a.lifecycle_state, a.parent_id{columns}
     FROM workspaces AS w
     JOIN workspace_builds AS b ON b.workspace_id = w.id
     {joins}
@@ -131,14 +131,19 @@ class _Latest(NamedTuple):
 
 
 def _latest(rows: Iterable[Row]) -> list[_Latest]:
-    """The latest build of each workspace, in order of creation; with several agents, ready when all of them are."""
+    """The latest build of each workspace, in order of creation; with several agents, ready when all of them are.
+
+    Ready is an agent in that very state: one whose scripts failed or that shuts down is not. Agents of devcontainers
+    (with a parent) count for that, but not among the `agents`.
+    """
     found: dict[int, _Latest] = {}
     for row in rows:
-        mine = _Latest._make((*row[:8], 1, row[8:]))
+        ready_at = row[7] if row[8] == "ready" else None
+        mine = _Latest._make((*row[:7], ready_at, int(row[9] is None), row[10:]))
         before = found.get(mine.workspace_id)
         if before is not None and before.build_number == mine.build_number:
             waits = mine.ready_at is None or (before.ready_at is not None and mine.ready_at > before.ready_at)
-            mine = (mine if waits else before)._replace(agents=before.agents + 1)
+            mine = (mine if waits else before)._replace(agents=before.agents + mine.agents)
         found[mine.workspace_id] = mine
     return list(found.values())
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from simkit.clock import SECOND_US
 from simkit.controlplane import directory, jobs
 from simkit.errors import RefusedError
 from simkit.model import Preset, Schedule, TemplateSchedule
-from simkit.store.database import Transaction
+from simkit.store.database import Row, Transaction
 
 _DURATIONS = {
     "default_ttl": "default_ttl_us",
@@ -100,7 +101,8 @@ def dry_run(tx: Transaction, now_at: int, version_id: int, initiator_id: int) ->
     name, organization_id, is_imported, status = row
     if not is_imported:
         raise RefusedError(f'version "{name}" cannot be tried: its import has {status}; it must have succeeded')
-    return jobs.insert(tx, now_at, "template_version_dry_run", initiator_id, organization_id)
+    tags = build_tags(tx, version_id, prebuild=False)
+    return jobs.insert(tx, now_at, "template_version_dry_run", initiator_id, organization_id, tags)
 
 
 def activate(tx: Transaction, version_id: int) -> None:
@@ -134,6 +136,46 @@ def delete(tx: Transaction, template_id: int) -> None:
     if row and row[0]:
         raise RefusedError(f'template "{template.name}" has {row[0]} workspaces; delete them first')
     tx.update("templates", template_id, deleted=True)
+
+
+_TAGS = """
+    SELECT
+        coalesce(j.tags, '{}'),
+        (SELECT list((w.key, w.value) ORDER BY w.of_prebuilds, w.key) FROM template_version_workspace_tags AS w
+         WHERE w.template_version_id = v.id AND (NOT w.of_prebuilds OR $prebuild))
+    FROM template_versions AS v LEFT JOIN provisioner_jobs AS j ON j.id = v.job_id
+"""
+
+
+def build_tags(tx: Transaction, version_id: int, prebuild: bool) -> Mapping[str, str]:
+    """What a daemon must satisfy to build a workspace of a version: of a prebuild, or of a person's workspace."""
+    return _tags(tx.one(f"{_TAGS} WHERE v.id = $id", id=version_id, prebuild=prebuild))
+
+
+def active_tags(tx: Transaction, template_id: int) -> Mapping[str, str]:
+    """The tags of the template's active version, for which the executor looks for a live daemon."""
+    sql = f"{_TAGS} JOIN templates AS t ON t.active_version_id = v.id WHERE t.id = $id"
+    return _tags(tx.one(sql, id=template_id, prebuild=False))
+
+
+def _tags(row: Row | None) -> Mapping[str, str]:
+    if row is None:
+        return {}
+    return {**json.loads(row[0]), **dict(row[1] or ())}
+
+
+def set_workspace_tags(
+    tx: Transaction, version_id: int, tags: Iterable[tuple[str, str]], of_prebuilds: bool = False
+) -> None:
+    """Give the builds of a version's workspaces tags; `of_prebuilds`: those of its prebuilds alone."""
+    for key, value in tags:
+        tx.insert(
+            "template_version_workspace_tags",
+            template_version_id=version_id,
+            key=key,
+            value=value,
+            of_prebuilds=of_prebuilds,
+        )
 
 
 def schedule(tx: Transaction, template_id: int) -> TemplateSchedule:

@@ -79,9 +79,10 @@ class Replacement:
 
 @dataclass(frozen=True)
 class AITask:
-    """A `coder_ai_task`: the app that is shown in the sidebar, by the provider's id."""
+    """A `coder_ai_task`: the app in which the task runs, by the provider's id: `app_id`, or the older `sidebar_app`."""
 
-    sidebar_app_id: str
+    sidebar_app_id: str = ""
+    app_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,10 @@ class ImportResult:
     timings: tuple[Timing, ...] = ()
     has_ai_task: bool = False
     presets: tuple[Preset, ...] = ()
+    workspace_tags: tuple[tuple[str, str], ...] = ()
+    """What its `coder_workspace_tags` are for everybody's workspaces, beside the tags of its import."""
+    prebuild_tags: tuple[tuple[str, str], ...] = ()
+    """And what they are for prebuilds beside that."""
     module_files: int | None = None
     """The id of a file that was uploaded before."""
 

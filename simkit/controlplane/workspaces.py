@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simkit.clock import NEVER, format_duration
-from simkit.controlplane import directory, jobs
+from simkit.clock import MINUTE_US, NEVER, format_duration
+from simkit.controlplane import directory, jobs, templates
 from simkit.controlplane.types import PREBUILDS_USER, Transition
 from simkit.errors import RefusedError
 from simkit.model import MAX_WORKSPACE_TTL_US, MIN_WORKSPACE_TTL_US
@@ -105,7 +105,7 @@ def insert(
         template_id=template_id,
         deleted=False,
         name=name or made,
-        last_used_at=now_at if owner_id != PREBUILDS_USER else None,
+        last_used_at=now_at,
     )
     build_id = insert_build(tx, now_at, workspace_id, 1, "start", owner_id, version_id, preset_id, organization_id)
     return workspace_id, build_id
@@ -136,8 +136,9 @@ def insert_build(
     organization_id: int,
     reason: str = "initiator",
 ) -> int:
-    """A build and its job, which waits for a daemon."""
-    job_id = jobs.insert(tx, now_at, "workspace_build", initiator_id, organization_id)
+    """A build and its job, which waits for a daemon with the tags of the version (and of prebuilds, if it is one)."""
+    tags = templates.build_tags(tx, version_id, _is_prebuild(tx, workspace_id))
+    job_id = jobs.insert(tx, now_at, "workspace_build", initiator_id, organization_id, tags)
     return tx.insert(
         "workspace_builds",
         created_at=now_at,
@@ -150,6 +151,10 @@ def insert_build(
         job_id=job_id,
         reason=reason,
     )
+
+
+def _is_prebuild(tx: Transaction, workspace_id: int) -> bool:
+    return tx.one("SELECT 1 FROM workspaces WHERE id = $id AND owner_id = 0", id=workspace_id) is not None
 
 
 def build(
@@ -203,13 +208,19 @@ def _of_the_reconciler(workspace_id: int, what: str) -> str:
 
 
 def checked_ttl(ttl_us: int | None) -> int | None:
-    """A workspace's own TTL in microseconds, None for none. Raises RefusedError for one that Coder does not take."""
-    if ttl_us is not None and not MIN_WORKSPACE_TTL_US <= ttl_us <= MAX_WORKSPACE_TTL_US:
+    """A workspace's own TTL in microseconds, as Coder keeps it: whole minutes, rounded down; None for none.
+
+    Raises RefusedError for one that Coder does not take.
+    """
+    if not ttl_us:
+        return None
+    whole_us = ttl_us // MINUTE_US * MINUTE_US
+    if not MIN_WORKSPACE_TTL_US <= whole_us <= MAX_WORKSPACE_TTL_US:
         allowed = f"{format_duration(MIN_WORKSPACE_TTL_US)} to {format_duration(MAX_WORKSPACE_TTL_US)}"
         raise RefusedError(
             f"a TTL of {format_duration(ttl_us)} is not one that Coder takes; it takes {allowed}, or none"
         )
-    return ttl_us
+    return whole_us
 
 
 def is_above_quota(tx: Transaction, build_id: int, daily_cost: int) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simkit.core.compile import jit, part
+from simkit.core.executor import change, look
 from simkit.core.lives import (
     L_COLUMNS,
     NEXT_CHANGE,
@@ -24,15 +25,12 @@ from simkit.core.lives import (
     X_COLUMNS,
     Lives,
     People,
-    begin_life,
-    change,
     empty_lives,
+    end_build,
     end_lives,
-    go_on,
-    look,
     work,
 )
-from simkit.core.numbers import DELETE, NEVER, NONE, START, SUCCEEDED, Table
+from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
 from simkit.core.pools import (
     A_AT,
     A_LUCK,
@@ -43,6 +41,7 @@ from simkit.core.pools import (
     B_COMPLETED,
     B_NUMBER,
     B_READY,
+    B_REAPED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
@@ -56,11 +55,11 @@ from simkit.core.pools import (
     FAILED_LIST,
     INVALIDATE,
     J_AT,
-    J_BUILD,
     LISTS,
     MORE,
     NEXT_CLAIM,
     NEXT_EVENT,
+    NEXT_REAP,
     NEXT_TICK,
     NEXT_WAKE,
     P_MOST_DESIRED,
@@ -88,6 +87,8 @@ from simkit.core.pools import (
     duration,
     empty_world,
     finish_prebuild,
+    next_to_finish,
+    next_to_reap,
     no_claims,
     serve_claim,
     take_jobs,
@@ -123,7 +124,8 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             tick_at = counters[NEXT_TICK]
         else:
             tick_at = _tick_from(counters[NEXT_WAKE], start_at, interval_us)
-        now_at = min(event_at, claim_at, job_at, tick_at)
+        reap_at = counters[NEXT_REAP]
+        now_at = min(event_at, claim_at, job_at, tick_at, reap_at)
         change_at, look_at = NEVER, NEVER
         if lives is not None:
             if lives.counters[NEXT_CHANGE] < lives.changes.shape[0]:
@@ -137,17 +139,17 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
         if lives is not None and not _has_room_for_lives(world, lives, look_at == now_at):
             return False
 
+        ends = NONE  # the build whose job ends
         # What happens at one instant happens in the order of these branches, which is that of `numbers.Order`.
         if event_at == now_at:
             _happen(inputs, world, counters[NEXT_EVENT])
             counters[NEXT_EVENT] += 1
         elif change_at == now_at:
             if lives is not None:
-                change(world, lives, lives.counters[NEXT_CHANGE])
+                change(inputs, world, lives, lives.counters[NEXT_CHANGE])
                 lives.counters[NEXT_CHANGE] += 1
         elif job_at == now_at:
-            counters[RUNNING_JOBS] -= 1
-            _finish(inputs, world, lives, jobs[counters[RUNNING_JOBS], J_BUILD], now_at)
+            ends = next_to_finish(world)
         elif claim_at == now_at:
             if not _has_room(world, 1):
                 return False
@@ -155,8 +157,8 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             counters[NEXT_CLAIM] += 1
         elif look_at == now_at:
             if lives is not None:
-                look(world, lives, every_tick, now_at)
-        else:
+                look(inputs, world, lives, every_tick, now_at)
+        elif tick_at == now_at:
             more = 0
             for preset in range(presets):
                 more += inputs.presets[preset, P_MOST_DESIRED] + world.lists[preset * LISTS + RUNNING_LIST, SIZE] + 1
@@ -175,6 +177,14 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
                     decide(inputs, world, preset, now_at)
                 counters[NEXT_WAKE] = min(counters[NEXT_WAKE], world.state[preset, S_WAKE])
             counters[NEXT_TICK] = now_at + interval_us
+        else:
+            # What it ends is seen by the next ticks of the others: those of this instant, if they had any, are over.
+            counters[NEXT_TICK] = max(counters[NEXT_TICK], _tick_from(now_at + 1, start_at, interval_us))
+            if lives is not None:
+                lives.counters[TICKED_AT] = now_at
+            ends = next_to_reap(world, now_at)
+        if ends != NONE:
+            _finish(inputs, world, lives, ends, now_at)
         take_jobs(inputs, world, now_at)
 
 
@@ -182,32 +192,28 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
 def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: int) -> None:
     """A build's job is done: the workspace is built, its claim is built, it has failed, is stopped or is gone."""
     build = world.builds[i]
+    is_reaped = build[B_REAPED] == 1
     w = build[B_WORKSPACE]
     workspace = world.workspaces[w]
-    preset = workspace[W_PRESET]
+    preset, owner = workspace[W_PRESET], workspace[W_OWNER]
     build[B_COMPLETED] = now_at
-    build[B_STATUS] = SUCCEEDED
-    if build[B_TRANSITION] == DELETE:
-        workspace[W_DELETED] = now_at
-        if lives is not None:
-            go_on(inputs, world, lives, w, now_at)
+    build[B_STATUS] = FAILED if is_reaped else SUCCEEDED
+    if owner == NONE and build[B_TRANSITION] == START:
+        finish_prebuild(inputs, world, i, is_reaped, now_at)
         return
-    if workspace[W_OWNER] != NONE:  # a person's: the build after a claim, a cold one, or one of its later life
-        claim = workspace[W_OWNER]
-        claimed = build[B_NUMBER] > 1 and world.claims[claim, C_BUILD] == i
+    if owner != NONE and build[B_TRANSITION] == START:  # after a claim, a cold one, or one of its later life
+        claimed = build[B_NUMBER] > 1 and world.claims[owner, C_BUILD] == i
         if claimed and inputs.settings.claims_by_prebuilds:
             world.state[preset, S_CLAIMING] -= 1
             wake(world, preset, now_at)
-        if build[B_TRANSITION] == START:
+        if not is_reaped:
             agent = REINITIALIZE if claimed else AGENT
-            build[B_READY] = now_at + duration(inputs, preset, agent, inputs.claims[claim, A_LUCK])
+            build[B_READY] = now_at + duration(inputs, preset, agent, inputs.claims[owner, A_LUCK])
             workspace[W_READY] = build[B_READY]
-        if lives is not None:
-            if build[B_TRANSITION] == START:
-                begin_life(inputs, world, lives, w, now_at)
-            go_on(inputs, world, lives, w, now_at)
-        return
-    finish_prebuild(inputs, world, i, now_at)
+    if lives is not None and owner != NONE and inputs.claims[owner, A_PERSON] != NONE:
+        end_build(inputs, world, lives, w, is_reaped, now_at)
+    elif build[B_TRANSITION] == DELETE and not is_reaped:
+        workspace[W_DELETED] = now_at
 
 
 @part

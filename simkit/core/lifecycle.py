@@ -50,7 +50,11 @@ class Template(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the executor sees of a workspace. `finished_at`: of the latest build's job, NEVER while it has none."""
+    """What the executor sees of a workspace. `finished_at`: of the latest build's job, NEVER while it has none.
+
+    `next_start_at` is the column, NEVER for NULL; `allowed_start_at` the next start that the template allows after the
+    latest build was created, NEVER for none, which is asked for only where `may_autostart` holds.
+    """
 
     user_status: int
     transition: int
@@ -60,6 +64,7 @@ class Facts(NamedTuple):
     deadline: int
     has_autostart: bool
     next_start_at: int
+    allowed_start_at: int
     last_used_at: int
     dormant_at: int
     deleting_at: int
@@ -185,9 +190,11 @@ def bumped_deadline(now_at: int, deadline: int, max_at: int, bump_us: int, inter
 
 
 @jit
-def transition(facts: Facts, template: Template, now_at: int) -> int:
-    """The first rule that applies to a workspace at a tick. `facts.next_start_at`: the next allowed start after its
-    latest build was created."""
+def transition(facts: Facts, template: Template, now_at: int, retries_failed_stops: bool) -> int:
+    """The first rule that applies to a workspace which `is_eligible` has selected.
+
+    `retries_failed_stops`: a stop that failed is cleaned up after as a start is, which newer versions do.
+    """
     failed = facts.job_status == FAILED
     awake = facts.dormant_at == NEVER
     if facts.transition == START and not failed and awake:
@@ -202,87 +209,161 @@ def transition(facts: Facts, template: Template, now_at: int) -> int:
         and facts.transition == STOP
         and template.allow_user_autostart
         and facts.has_autostart
-        and now_at >= facts.next_start_at
+        and now_at >= facts.allowed_start_at
     ):
         return AUTOSTART
-    if (
-        template.failure_ttl_us > 0
-        and failed
-        and facts.transition == START
-        and facts.finished_at != NEVER
-        and now_at - facts.finished_at > template.failure_ttl_us
-    ):
+    if needs_cleanup(facts, template, now_at, retries_failed_stops):
         return FAILED_STOP
-    if awake and template.time_til_dormant_us > 0 and now_at - facts.last_used_at > template.time_til_dormant_us:
+    if is_unused(facts, template, now_at):
         return DORMANCY
-    if (
-        not awake
-        and facts.deleting_at != NEVER
-        and template.time_til_dormant_autodelete_us > 0
-        and now_at > facts.deleting_at
-        and may_delete_again(facts, now_at)
-    ):
+    if is_to_delete(facts, template, now_at):
         return AUTODELETE
     return NOTHING
 
 
 @jit
-def may_delete_again(facts: Facts, now_at: int) -> bool:
-    """A delete that failed is retried after a day."""
+def is_eligible(
+    facts: Facts, template: Template, now_at: int, is_prebuild: bool, is_deleted: bool, retries_failed_stops: bool
+) -> bool:
+    """Coder's pre-filter: the executor looks at no other workspace. `now_at`: its tick, truncated to the minute.
+
+    `is_prebuild`: of a version that leaves prebuilds alone.
+    """
+    if is_prebuild or is_deleted:
+        return False
+    # Strictly: a deadline on a whole minute stops a minute later.
+    runs = facts.job_status != FAILED and facts.dormant_at == NEVER and facts.transition == START
+    return (
+        (runs and (facts.user_status == SUSPENDED or facts.deadline < now_at))
+        or may_autostart(facts, now_at)
+        or is_unused(facts, template, now_at)
+        or is_to_delete(facts, template, now_at)
+        or needs_cleanup(facts, template, now_at, retries_failed_stops)
+    )
+
+
+@jit
+def may_autostart(facts: Facts, now_at: int) -> bool:
+    """Does the pre-filter select a stopped workspace for its autostart? It does so until its `next_start_at` is known,
+    and knows nothing of the template's days."""
+    return (
+        facts.user_status == ACTIVE
+        and facts.job_status != FAILED
+        and facts.dormant_at == NEVER
+        and facts.transition == STOP
+        and facts.has_autostart
+        and (facts.next_start_at == NEVER or facts.next_start_at <= now_at)
+    )
+
+
+@jit
+def is_unused(facts: Facts, template: Template, now_at: int) -> bool:
+    """Is it time to be dormant?"""
+    return (
+        facts.dormant_at == NEVER
+        and template.time_til_dormant_us > 0
+        and now_at - facts.last_used_at > template.time_til_dormant_us
+    )
+
+
+@jit
+def is_to_delete(facts: Facts, template: Template, now_at: int) -> bool:
+    """Is a dormant workspace to be deleted? A delete that failed is retried after a day."""
+    if (
+        facts.dormant_at == NEVER
+        or facts.deleting_at == NEVER
+        or template.time_til_dormant_autodelete_us <= 0
+        or now_at <= facts.deleting_at
+    ):
+        return False
     if facts.transition != DELETE or facts.job_status != FAILED:
         return True
     return facts.finished_at != NEVER and now_at - facts.finished_at > RETRY_DELETE_US
 
 
 @jit
-def is_eligible(facts: Facts, template: Template, now_at: int, is_prebuild: bool, is_deleted: bool) -> bool:
-    """Coder's pre-filter: may any rule apply? `facts.next_start_at` is the stored column here, NEVER for NULL."""
-    if is_prebuild or is_deleted:
-        return False
-    failed = facts.job_status == FAILED
-    awake = facts.dormant_at == NEVER
-    runs = not failed and awake and facts.transition == START
-    if runs and (facts.user_status == SUSPENDED or facts.deadline < now_at):
-        return True
-    may_start = facts.user_status == ACTIVE and not failed and awake and facts.transition == STOP
-    is_time = facts.next_start_at == NEVER or facts.next_start_at <= now_at
-    if may_start and facts.has_autostart and is_time:
-        return True
-    if awake and template.time_til_dormant_us > 0 and now_at - facts.last_used_at > template.time_til_dormant_us:
-        return True
-    if (
-        not awake
-        and facts.deleting_at != NEVER
-        and facts.deleting_at < now_at
-        and template.time_til_dormant_autodelete_us > 0
-        and may_delete_again(facts, now_at)
-    ):
-        return True
+def needs_cleanup(facts: Facts, template: Template, now_at: int, retries_failed_stops: bool) -> bool:
+    """Is a start (or, where the version does so, a stop) that failed long enough ago to be stopped (again)?"""
     return (
         template.failure_ttl_us > 0
-        and facts.transition == START
-        and failed
+        and facts.job_status == FAILED
+        and (facts.transition == START or (retries_failed_stops and facts.transition == STOP))
         and facts.finished_at != NEVER
         and now_at - facts.finished_at > template.failure_ttl_us
     )
 
 
 @jit
-def deadline_without_ttl(max_at: int) -> int:
-    """A running start build's deadline once its workspace's TTL is removed: its max deadline, unset if it has none."""
-    return max_at
+def needs_build(rule: int, transition: int) -> bool:
+    """Does a rule build a workspace whose latest build is of this transition? Only one that is not started is marked
+    dormant as it is. Where another build is active, a rule that needs one does nothing, and is tried again."""
+    return rule != NOTHING and (rule != DORMANCY or transition == START)
 
 
 @jit
-def rescheduled(deadline: int, max_at: int, new_max_at: int, ttl_us: int, now_at: int) -> tuple[int, int]:
+def deletes_at(dormant_at: int, template: Template) -> int:
+    """When a workspace that is dormant since an instant is to be deleted; NEVER for an awake one, or if never."""
+    if dormant_at == NEVER or template.time_til_dormant_autodelete_us <= 0:
+        return NEVER
+    return dormant_at + template.time_til_dormant_autodelete_us
+
+
+@jit
+def deadline_without_ttl(max_at: int, to_max: bool) -> int:
+    """A start build's deadline once its workspace's TTL is removed: its max deadline, unset if it has none.
+
+    `to_max` False: unset in any case, as old versions do, whose table refuses it where there is a max deadline.
+    """
+    return max_at if to_max else NEVER
+
+
+@jit
+def changes_schedule(before: Template, after: Template) -> bool:
+    """Does a template's new schedule differ at all? Nothing happens if not."""
+    return (
+        before.default_ttl_us != after.default_ttl_us
+        or before.activity_bump_us != after.activity_bump_us
+        or before.autostart_days != after.autostart_days
+        or before.autostop_days != after.autostop_days
+        or before.autostop_weeks != after.autostop_weeks
+        or before.failure_ttl_us != after.failure_ttl_us
+        or before.time_til_dormant_us != after.time_til_dormant_us
+        or before.time_til_dormant_autodelete_us != after.time_til_dormant_autodelete_us
+        or before.allow_user_autostart != after.allow_user_autostart
+        or before.allow_user_autostop != after.allow_user_autostop
+    )
+
+
+@jit
+def ttl_after_change(ttl_us: int, before: Template, after: Template) -> int:
+    """A workspace's own TTL (NEVER: none) once its template has another schedule.
+
+    It is overwritten for good with the default where users may not set their own any more, and where they still may not
+    and the default changes.
+    """
+    if after.allow_user_autostop or (not before.allow_user_autostop and before.default_ttl_us == after.default_ttl_us):
+        return ttl_us
+    return after.default_ttl_us if after.default_ttl_us > 0 else NEVER
+
+
+@jit
+def keeps_deadlines(max_at: int, now_at: int) -> bool:
+    """Is a running build's max deadline too near for its template's new schedule to reach it?"""
+    return max_at != NEVER and max_at - now_at < UNCHANGED_WITHIN_US
+
+
+@jit
+def rescheduled(
+    deadline: int, max_at: int, new_max_at: int, ttl_us: int, now_at: int, removes: bool
+) -> tuple[int, int]:
     """(deadline, max_deadline) of a running build once its template's schedule has changed.
 
     `new_max_at` is computed from the build's completion, `ttl_us` is the TTL now in force. A max deadline within two
-    hours stays; a new one lies at least two hours ahead.
+    hours stays; a new one lies at least two hours ahead. `removes`: with neither left, the deadline is unset.
     """
-    if max_at != NEVER and max_at - now_at < UNCHANGED_WITHIN_US:
+    if keeps_deadlines(max_at, now_at):
         return deadline, max_at
     if new_max_at != NEVER:
         new_max_at = max(new_max_at, now_at + UNCHANGED_WITHIN_US)
         return min(deadline, new_max_at), new_max_at
-    return deadline if 0 < ttl_us < NEVER else NEVER, NEVER
+    return deadline if 0 < ttl_us < NEVER or not removes else NEVER, NEVER

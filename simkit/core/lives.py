@@ -16,27 +16,17 @@ from simkit.core.chance import happens, mix
 from simkit.core.compile import called, part
 from simkit.core.lifecycle import (
     ACTIVE,
-    AUTODELETE,
-    AUTOSTART,
-    AUTOSTOP,
-    DORMANCY,
-    FAILED_STOP,
-    NOTHING,
     RETRY_DELETE_US,
     SUSPENDED,
-    SUSPENDED_STOP,
     Facts,
     Template,
     Zoned,
     bump_interval,
     bumped_deadline,
-    deadline_without_ttl,
     deadlines,
     max_deadline,
     next_allowed_autostart,
     next_autostart,
-    rescheduled,
-    transition,
     ttl_in_force,
 )
 from simkit.core.numbers import (
@@ -72,6 +62,7 @@ from simkit.core.pools import (
     P_START_FAILURE_THRESHOLD,
     STARTED,
     W_BUILD,
+    W_DELETED,
     W_OWNER,
     W_PRESET,
     W_READY,
@@ -132,8 +123,6 @@ TTL_CHANGED, TEMPLATE_CHANGED, NO_STOP_DAY, WOKEN, STARTED_UP = 10, 11, 12, 13, 
 
 # Counters. TICKED_AT: the last instant of which the executor's tick, if it had one, is over.
 NEXT_CHANGE, STORIES, NEXT_LOOK, TICKED_AT, LIFE_COUNTERS = 0, 1, 2, 3, 4
-TEMPLATES_TTL = -2
-"""In place of a person's own TTL: the template's default, as it is when they get their workspace."""
 
 
 class People(NamedTuple):
@@ -192,7 +181,12 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
 
 @part
 def template_of(lives: Lives, person: int) -> Template:
-    t = lives.templates[lives.people[person, H_TEMPLATE]]
+    return template_at(lives, lives.people[person, H_TEMPLATE])
+
+
+@called
+def template_at(lives: Lives, row: int) -> Template:
+    t = lives.templates[row]
     return Template(
         default_ttl_us=t[T_DEFAULT_TTL],
         activity_bump_us=t[T_ACTIVITY_BUMP],
@@ -268,8 +262,11 @@ def start_crossed(lives: Lives, person: int, at: int) -> int:
 
 
 @part
-def complete_start(lives: Lives, person: int, claim: int, build: int, now_at: int) -> bool:
-    """Give a start build that is done its deadlines. False: Coder cannot complete it (no day to stop on)."""
+def complete_build(lives: Lives, person: int, claim: int, build: int, transition: int, now_at: int) -> bool:
+    """Give a build that is done its deadlines, and its workspace the next start. False: Coder finds no day to stop on.
+
+    Coder computes the deadlines of stops and deletes too, which nothing reads: they are not kept.
+    """
     template = template_of(lives, person)
     quiet_hours = lives.people[person, H_QUIET_HOURS]
     max_at, refused = NEVER, False
@@ -277,12 +274,15 @@ def complete_start(lives: Lives, person: int, claim: int, build: int, now_at: in
         max_at, refused = max_deadline(schedule_of(lives, quiet_hours), now_at, template)
     if refused:
         return False
-    ttl_us = ttl_in_force(lives.owned[claim, O_TTL], template)
-    lives.people[person, H_CROSSED] = -NEVER
-    deadline, max_at = deadlines(ttl_us, start_crossed(lives, person, now_at), max_at, now_at)
-    row = lives.builds[build]
-    row[L_DEADLINE] = deadline
-    row[L_MAX_DEADLINE] = max_at
+    start_at = next_start(lives, person, now_at)
+    if start_at != NEVER and lives.owned[claim, O_DORMANT] == NEVER:
+        lives.owned[claim, O_NEXT_START] = start_at
+    if transition == START:
+        ttl_us = ttl_in_force(lives.owned[claim, O_TTL], template)
+        lives.people[person, H_CROSSED] = -NEVER
+        deadline, max_at = deadlines(ttl_us, start_crossed(lives, person, now_at), max_at, now_at)
+        lives.builds[build, L_DEADLINE] = deadline
+        lives.builds[build, L_MAX_DEADLINE] = max_at
     return True
 
 
@@ -334,6 +334,7 @@ def facts_of(
     created_at: int,
     finished_at: int,
     build: int,
+    allowed_start_at: int,
     now_at: int,
 ) -> Facts:
     o, row = lives.owned[claim], lives.builds[build]
@@ -346,6 +347,7 @@ def facts_of(
         deadline=row[L_DEADLINE] if transition == START else NEVER,
         has_autostart=lives.people[person, H_AUTOSTART] != NONE,
         next_start_at=o[O_NEXT_START],
+        allowed_start_at=allowed_start_at,
         last_used_at=o[O_LAST_USED],
         dormant_at=o[O_DORMANT],
         deleting_at=o[O_DELETING],
@@ -354,35 +356,46 @@ def facts_of(
 
 @called
 def next_start(lives: Lives, person: int, after_at: int) -> int:
-    """The next start that the template allows after an instant; NEVER without autostart."""
+    """The next start on a day that the template allows after an instant; NEVER without autostart.
+
+    Whether users may have an autostart at all plays no part in it.
+    """
     autostart = lives.people[person, H_AUTOSTART]
-    template = template_of(lives, person)
-    if autostart == NONE or not template.allow_user_autostart:
+    if autostart == NONE:
         return NEVER
-    return next_allowed_autostart(schedule_of(lives, autostart), after_at, template.autostart_days)
+    return next_allowed_autostart(schedule_of(lives, autostart), after_at, template_of(lives, person).autostart_days)
 
 
 @called
-def due_at(lives: Lives, person: int, facts: Facts, now_at: int) -> int:
-    """The first of the ticks to come at which a rule may apply to a workspace whose latest job is done."""
+def due_at(inputs: Inputs, lives: Lives, person: int, facts: Facts, now_at: int) -> int:
+    """The first of the ticks to come at which a rule may apply to a workspace."""
     first_at = tick_after(now_at) if lives.counters[TICKED_AT] == now_at else tick_at(now_at)
     template = template_of(lives, person)
     at = NEVER
-    failed = facts.job_status == FAILED
-    if facts.dormant_at == NEVER:
+    failed, awake = facts.job_status == FAILED, facts.dormant_at == NEVER
+    is_done = facts.job_status > RUNNING
+    if awake and template.time_til_dormant_us > 0 and (is_done or facts.transition != START):
+        at = tick_after(facts.last_used_at + template.time_til_dormant_us)
+    if is_done:
         suspended_at = lives.people[person, H_SUSPENDED_AT]
-        if facts.transition == START and not failed:
-            at = min(at, tick_at(facts.deadline), tick_at(suspended_at) if suspended_at != NEVER else NEVER)
-        if facts.transition == STOP and not failed and suspended_at > now_at:
-            at = min(at, tick_at(facts.next_start_at))
-        if template.time_til_dormant_us > 0:
-            at = min(at, tick_after(facts.last_used_at + template.time_til_dormant_us))
-    elif facts.deleting_at != NEVER and template.time_til_dormant_autodelete_us > 0:
-        at = min(at, tick_after(facts.deleting_at))
-        if failed:
-            at = max(at, tick_after(facts.finished_at + RETRY_DELETE_US))
-    if failed and facts.transition == START and template.failure_ttl_us > 0:
-        at = min(at, tick_after(facts.finished_at + template.failure_ttl_us))
+        if awake and facts.transition == START and not failed:
+            at = min(at, tick_after(facts.deadline))
+            if suspended_at != NEVER:
+                at = min(at, tick_at(suspended_at))
+        if awake and facts.transition == STOP and not failed and suspended_at > now_at and facts.has_autostart:
+            start_at = next_start(lives, person, facts.created_at)
+            if facts.next_start_at == NEVER and start_at != NEVER:
+                at = first_at  # the executor computes it
+            elif template.allow_user_autostart:
+                at = min(at, tick_at(max(facts.next_start_at, start_at)))
+        if not awake and facts.deleting_at != NEVER and template.time_til_dormant_autodelete_us > 0:
+            delete_at = facts.deleting_at
+            if failed and facts.transition == DELETE:
+                delete_at = max(delete_at, facts.finished_at + RETRY_DELETE_US)
+            at = min(at, tick_after(delete_at))
+        cleans = facts.transition == START or (facts.transition == STOP and inputs.settings.retries_failed_stops)
+        if failed and cleans and template.failure_ttl_us > 0:
+            at = min(at, tick_after(facts.finished_at + template.failure_ttl_us))
     return max(at, first_at)
 
 
@@ -399,7 +412,7 @@ def work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at
     transition, status = world.builds[build, B_TRANSITION], world.builds[build, B_STATUS]
     claim = world.workspaces[w, W_OWNER]
     if transition == START and status == SUCCEEDED:
-        report(lives, person, claim, build, now_at)
+        report(lives, person, claim, build, now_at - 1)  # people act before their agents report
     is_on = h[H_UNTIL] >= now_at
     connects = inputs.claims[i, A_CONNECTED] == 1
     if connects:
@@ -410,7 +423,6 @@ def work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at
     if transition == START and status == SUCCEEDED:
         if connects and not is_on:
             h[H_REPORT] = max(now_at, world.builds[build, B_READY])
-        report(lives, person, claim, build, now_at)
     elif transition == START and status <= RUNNING:
         h[H_WAITING] = i
         world.claims[i, C_HIT] = FOUND_STARTING
@@ -429,9 +441,9 @@ def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at
         o[O_DORMANT] = NEVER
         o[O_DELETING] = NEVER
         o[O_LAST_USED] = now_at
-        _tell(world, lives, w, WOKEN, now_at)
+        tell(world, lives, w, WOKEN, now_at)
     world.claims[i, C_HIT] = STARTED
-    world.claims[i, C_BUILD] = _new_life_build(world, lives, w, START, 0, now_at)
+    world.claims[i, C_BUILD] = new_life_build(world, lives, w, START, 0, now_at)
     lives.people[person, H_WAITING] = i
     set_wake(lives, person, NEVER)
 
@@ -446,7 +458,7 @@ def _settle_in(inputs: Inputs, world: World, lives: Lives, person: int, i: int, 
     h[H_UNTIL] = inputs.claims[i, A_UNTIL] if inputs.claims[i, A_CONNECTED] == 1 else -NEVER
     h[H_WAITING] = i
     o[O_TTL] = h[H_TTL]
-    if h[H_TTL] == TEMPLATES_TTL:
+    if h[H_TTL] == NEVER:  # there is no way to ask for none
         o[O_TTL] = template.default_ttl_us if template.default_ttl_us > 0 else NEVER
     o[O_LAST_USED] = now_at
     o[O_DORMANT] = NEVER
@@ -467,7 +479,7 @@ def _clear(life: Int64Array, reason: int) -> None:
 
 
 @called
-def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
+def new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
     """A build of an owned workspace, initiated by its owner (whom the executor acts for)."""
     build = new_build(world, w, transition, True, now_at)
     _clear(lives.builds[build], reason)
@@ -475,55 +487,51 @@ def _new_life_build(world: World, lives: Lives, w: int, transition: int, reason:
 
 
 @part
-def begin_life(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
-    """An owned workspace's start build is done: it fails, or it gets its deadlines and its owner is connected."""
+def end_build(inputs: Inputs, world: World, lives: Lives, w: int, is_reaped: bool, now_at: int) -> None:
+    """A job of somebody's workspace is done: it has failed, or the workspace gets what its build brings. Who waited for
+    it goes on, and the executor knows when to look again."""
     claim = world.workspaces[w, W_OWNER]
     person = inputs.claims[claim, A_PERSON]
-    if person == NONE:
-        return
     build = world.workspaces[w, W_BUILD]
     h, row = lives.people[person], world.builds[build]
-    luck = mix(inputs.claims[claim, A_LUCK] ^ row[B_NUMBER])
-    by_chance = row[B_NUMBER] > 1 and world.claims[claim, C_BUILD] != build
-    threshold = inputs.presets[world.workspaces[w, W_PRESET], P_START_FAILURE_THRESHOLD]
-    fails = by_chance and happens(threshold, luck, FAILURE_STREAM)
-    if not fails and not complete_start(lives, person, claim, build, now_at):
+    transition = row[B_TRANSITION]
+    fails = is_reaped
+    if transition == START and row[B_NUMBER] > 1 and world.claims[claim, C_BUILD] != build:
+        threshold = inputs.presets[world.workspaces[w, W_PRESET], P_START_FAILURE_THRESHOLD]
+        fails |= happens(threshold, mix(inputs.claims[claim, A_LUCK] ^ row[B_NUMBER]), FAILURE_STREAM)
+    if not fails and not complete_build(lives, person, claim, build, transition, now_at):
         fails = True
-        _tell(world, lives, w, NO_STOP_DAY, now_at)
+        tell(world, lives, w, NO_STOP_DAY, now_at)
     if fails:
         row[B_STATUS] = FAILED
         row[B_READY] = NEVER
         world.workspaces[w, W_READY] = NEVER
-        return
-    _tell(world, lives, w, STARTED_UP, now_at)
-    h[H_REPORT] = row[B_READY]
-
-
-@part
-def go_on(inputs: Inputs, world: World, lives: Lives, w: int, now_at: int) -> None:
-    """A job of an owned workspace is done: who waited for it goes on, and the executor knows when to look again."""
-    claim = world.workspaces[w, W_OWNER]
-    if claim == NONE or inputs.claims[claim, A_PERSON] == NONE:
-        return
-    person = inputs.claims[claim, A_PERSON]
-    h = lives.people[person]
-    build = world.workspaces[w, W_BUILD]
+    elif transition == START:
+        tell(world, lives, w, STARTED_UP, now_at)
+        h[H_REPORT] = row[B_READY]
     waiting = h[H_WAITING]
     h[H_WAITING] = NONE
-    if world.builds[build, B_TRANSITION] == DELETE:
+    if transition == DELETE and not fails:
+        world.workspaces[w, W_DELETED] = now_at
         h[H_WORKSPACE] = NONE
         set_wake(lives, person, NEVER)
         if waiting != NONE:
             _settle_in(inputs, world, lives, person, waiting, now_at)
-        return
-    if world.builds[build, B_TRANSITION] == STOP and waiting != NONE:
+    elif transition != START and waiting != NONE:
         _start_again(world, lives, person, w, waiting, now_at)
-        return
-    set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
+    else:
+        look_again(inputs, world, lives, person, w, now_at)
 
 
 @called
-def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Facts:
+def look_again(inputs: Inputs, world: World, lives: Lives, person: int, w: int, now_at: int) -> None:
+    """The executor looks at a workspace when a rule may apply to it."""
+    facts = facts_of_workspace(world, lives, person, w, NEVER, now_at)
+    set_wake(lives, person, due_at(inputs, lives, person, facts, now_at))
+
+
+@called
+def facts_of_workspace(world: World, lives: Lives, person: int, w: int, allowed_start_at: int, now_at: int) -> Facts:
     build = world.workspaces[w, W_BUILD]
     b = world.builds[build]
     return facts_of(
@@ -535,12 +543,13 @@ def _facts(world: World, lives: Lives, person: int, w: int, now_at: int) -> Fact
         b[B_CREATED],
         b[B_COMPLETED],
         build,
+        allowed_start_at,
         now_at,
     )
 
 
 @called
-def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
+def tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     """Write down what is about to happen to an owned workspace, and the numbers that caused it."""
     i = lives.counters[STORIES]
     lives.counters[STORIES] = i + 1
@@ -559,101 +568,6 @@ def _tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     row[X_DELETING] = o[O_DELETING]
     row[X_BUMPS] = life[L_BUMPS]
     row[X_TTL] = o[O_TTL]
-
-
-@called
-def _execute(world: World, lives: Lives, person: int, now_at: int) -> None:
-    """The lifecycle executor looks at a person's workspace, and acts by the first rule that applies."""
-    w = lives.people[person, H_WORKSPACE]
-    if w == NONE or world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
-        set_wake(lives, person, NEVER)  # until the job is done
-        return
-    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
-    if world.builds[build, B_TRANSITION] == START and world.builds[build, B_STATUS] == SUCCEEDED:
-        report(lives, person, claim, build, now_at)
-    facts = _facts(world, lives, person, w, now_at)
-    template = template_of(lives, person)
-    rule = transition(facts, template, now_at)
-    if rule != NOTHING:
-        _tell(world, lives, w, rule, now_at)
-    o = lives.owned[claim]
-    if rule in (AUTOSTOP, SUSPENDED_STOP, FAILED_STOP):
-        _new_life_build(world, lives, w, STOP, rule, now_at)
-        o[O_NEXT_START] = next_start(lives, person, now_at)
-    elif rule == AUTOSTART:
-        _new_life_build(world, lives, w, START, rule, now_at)
-    elif rule == AUTODELETE:
-        _new_life_build(world, lives, w, DELETE, rule, now_at)
-    elif rule == DORMANCY:
-        o[O_DORMANT] = now_at
-        if template.time_til_dormant_autodelete_us > 0:
-            o[O_DELETING] = now_at + template.time_til_dormant_autodelete_us
-        if facts.transition == START:
-            _new_life_build(world, lives, w, STOP, rule, now_at)
-            o[O_NEXT_START] = next_start(lives, person, now_at)
-    if world.builds[world.workspaces[w, W_BUILD], B_STATUS] <= RUNNING:
-        set_wake(lives, person, NEVER)
-    else:
-        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
-
-
-@part
-def change(world: World, lives: Lives, i: int) -> None:
-    """A person's TTL or a template's schedule changes."""
-    x = lives.changes[i]
-    now_at, person = x[V_AT], x[V_PERSON]
-    h = lives.people[person]
-    if x[V_KIND] == SET_TTL and not template_of(lives, person).allow_user_autostop:
-        return  # Coder refuses it
-    w = h[H_WORKSPACE]
-    runs = False
-    if w != NONE:
-        b = world.builds[world.workspaces[w, W_BUILD]]
-        runs = b[B_TRANSITION] == START and b[B_STATUS] == SUCCEEDED
-        if runs:
-            report(lives, person, world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD], now_at)
-    if x[V_KIND] == SET_TTL:
-        h[H_TTL] = x[V_VALUE]
-    else:
-        h[H_TEMPLATE] = x[V_VALUE]
-    h[H_CROSSED] = -NEVER
-    if w == NONE:
-        return
-    build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
-    o, life = lives.owned[claim], lives.builds[build]
-    if x[V_KIND] == SET_TTL:
-        o[O_TTL] = x[V_VALUE]
-        _tell(world, lives, w, TTL_CHANGED, now_at)
-        if runs and x[V_VALUE] == NEVER:
-            life[L_DEADLINE] = deadline_without_ttl(life[L_MAX_DEADLINE])
-    else:
-        _tell(world, lives, w, TEMPLATE_CHANGED, now_at)
-        o[O_NEXT_START] = next_start(lives, person, world.builds[build, B_CREATED])
-        if runs:
-            template = template_of(lives, person)
-            max_at = NEVER
-            if h[H_QUIET_HOURS] != NONE:
-                max_at, _ = max_deadline(
-                    schedule_of(lives, h[H_QUIET_HOURS]), world.builds[build, B_COMPLETED], template
-                )
-            life[L_DEADLINE], life[L_MAX_DEADLINE] = rescheduled(
-                life[L_DEADLINE], life[L_MAX_DEADLINE], max_at, ttl_in_force(o[O_TTL], template), now_at
-            )
-    if world.builds[build, B_STATUS] > RUNNING:
-        set_wake(lives, person, due_at(lives, person, _facts(world, lives, person, w, now_at), now_at))
-
-
-@part
-def look(world: World, lives: Lives, every_tick: bool, now_at: int) -> None:
-    """The executor's tick: at everybody who is due, or at everybody, in order."""
-    lives.counters[TICKED_AT] = now_at
-    if every_tick:
-        for person in range(lives.people.shape[0]):
-            _execute(world, lives, person, now_at)
-        lives.counters[NEXT_LOOK] = now_at + MINUTE_US
-    else:
-        while lives.wakes[1] == now_at:
-            _execute(world, lives, first_due(lives), now_at)
 
 
 @part

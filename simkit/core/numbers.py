@@ -30,7 +30,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED = 0, 1, 2, 3, 4
 
 
 class Order(IntEnum):
-    """What comes first at one instant, in both engines. The kernel has no events for agents, and no reaper."""
+    """What comes first at one instant, in both engines. The kernel has no events for agents."""
 
     EVENT = 0  # of the scenario, and changes of TTLs and schedules
     JOB = 1  # is done; of several the one that was taken first

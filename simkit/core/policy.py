@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simkit.core.chance import luck_of
 from simkit.core.compile import jit
+from simkit.core.numbers import MINUTE_US, SECOND_US
+
+HUNG_US = 5 * MINUTE_US
+PENDING_TOO_LONG_US = 30 * MINUTE_US
+MOST_REAPED = 10
+"""Jobs that one run of the reaper ends."""
+REAPER_KEY = 0x52656170
 
 
 class Pool(NamedTuple):
@@ -91,3 +99,19 @@ def goes_first(human: bool, created_at: int, other_human: bool, other_created_at
     if human != other_human:
         return human
     return created_at < other_created_at
+
+
+@jit
+def is_reapable(is_started: bool, updated_at: int, now_at: int) -> bool:
+    """Does nobody work on a job that is not done? `updated_at`: when it was last heard of, or else queued."""
+    return now_at - updated_at > (HUNG_US if is_started else PENDING_TOO_LONG_US)
+
+
+@jit
+def reaping_lot(job: int, now_at: int) -> int:
+    """Of more than MOST_REAPED jobs a run of the reaper ends those with the lowest lots.
+
+    Coder's query orders them at random, so that the same ones are not tried again and again; here the lot belongs to
+    the job (its number, from 1) and the second, so that a run can be repeated and both engines choose the same.
+    """
+    return luck_of(REAPER_KEY, now_at // SECOND_US, job)

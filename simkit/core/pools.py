@@ -16,6 +16,7 @@ from simkit.core.numbers import (
     CANCELED,
     DELETE,
     FAILED,
+    MINUTE_US,
     NEVER,
     NONE,
     PENDING,
@@ -27,12 +28,16 @@ from simkit.core.numbers import (
     Table,
 )
 from simkit.core.policy import (
+    MOST_REAPED,
+    PENDING_TOO_LONG_US,
     Actions,
     Pool,
     backoff_until_at,
     goes_first,
     is_expired,
     is_hard_limited,
+    is_reapable,
+    reaping_lot,
     reconcile,
     starts_backoff,
 )
@@ -51,8 +56,9 @@ FAILURE_STREAM, CHOICE_STREAM = 0x2545F491, 0x6A09E667
 W_PRESET, W_CREATED, W_OWNER, W_CLAIMED, W_DELETED, W_READY, W_LUCK, W_ORDINAL, W_BUILD, W_PREV, W_NEXT = range(11)
 W_COLUMNS = 11
 # Builds; each is one job. HUMAN: initiated by a person and not by the prebuilds user.
+# REAPED: the reaper ended it.
 B_WORKSPACE, B_NUMBER, B_TRANSITION, B_CREATED, B_STARTED, B_COMPLETED, B_STATUS, B_HUMAN, B_READY, B_NEXT = range(10)
-B_COLUMNS = 10
+B_REAPED, B_COLUMNS = 10, 11
 # Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING or STARTING,
 # or has it STARTED; a suspended person's is LOST.
 C_WORKSPACE, C_BUILD, C_HIT = range(3)
@@ -97,12 +103,19 @@ S_ACTIVE, S_INVALIDATED, S_CLAIMING, S_ORDINAL, S_CHANGE, S_WAKE, S_HELD_LIMIT, 
 S_COLUMNS = 8
 
 # Counters.
-WORKSPACES, BUILDS, DECISIONS, PEOPLE_FIRST, PEOPLE_LAST, PREBUILDS_FIRST, PREBUILDS_LAST, NEXT_WAKE = range(8)
-NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(8, 14)
-COUNTERS = 14
+WORKSPACES, BUILDS, DECISIONS, NEXT_WAKE = range(4)
+# Queues of jobs, each its first and, in the next counter, its last: those that people initiate, and of those that the
+# prebuilds user does the claims', which have the tags of people's jobs, and the pools'.
+PEOPLE_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10
+NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(10, 16)
+# NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; LIMITED_AT: the tick for
+# which the limit of the lots (and rows) of those that it ends was drawn.
+NEXT_REAP, REAPED_AT, LIMITED_AT, LIMIT, LIMIT_ROW, COUNTERS = range(16, 22)
 
-# Running jobs: (finishes at, build), the next to finish last.
-J_AT, J_BUILD, J_COLUMNS = 0, 1, 2
+# Running jobs: (finishes at, build, group of daemons), the next to finish last.
+J_AT, J_BUILD, J_GROUP, J_COLUMNS = 0, 1, 2, 3
+# Groups of daemons, in the order in which they take jobs: how many, and which jobs their tags let them take.
+G_COUNT, G_PEOPLE, G_PREBUILDS, G_COLUMNS = 0, 1, 2, 3
 
 
 class Settings(NamedTuple):
@@ -114,10 +127,14 @@ class Settings(NamedTuple):
     backoff_interval_us: int
     lookback_us: int
     hard_limit: int
-    daemons: int
     claim_order: int
     claims_by_prebuilds: bool  # a claim's build is initiated by the prebuilds user
     cancels_pending: bool  # pending start jobs of an inactive version are cancelled
+    retries_failed_stops: bool  # a stop that failed is tried again after failure_ttl
+    ttl_removal_keeps_max_deadline: bool
+    schedule_change_removes_deadline: bool
+    has_reaper: bool  # jobs that wait for too long are ended
+    executor_acts: bool  # False: no daemon could take what it builds, and the version looks
     clears_failed: bool = False  # an operator deletes failed prebuilds of some preset
 
 
@@ -132,6 +149,7 @@ class Inputs(NamedTuple):
     failing: Int64Array  # ordinals, from 1, of prebuilds whose build fails; each preset's ascend
     events: Table  # [e, E_COLUMNS] in order of time
     claims: Table  # [n, A_COLUMNS] in order of time
+    daemons: Table  # [g, G_COLUMNS]
 
 
 class World(NamedTuple):
@@ -145,6 +163,7 @@ class World(NamedTuple):
     lists: Table  # [p * LISTS + list, (first, last, size)]
     state: Table  # [p, S_COLUMNS]
     jobs: Table  # [daemons, J_COLUMNS]
+    free: Int64Array  # [g] daemons of each group without a job
 
 
 @part
@@ -239,8 +258,11 @@ def new_build(world: World, workspace: int, transition: int, human: bool, now_at
     row[B_HUMAN] = 1 if human else 0
     row[B_READY] = NEVER
     row[B_NEXT] = NONE
+    row[B_REAPED] = 0
     world.workspaces[workspace, W_BUILD] = i
-    queue = PEOPLE_FIRST if human else PREBUILDS_FIRST
+    queue = PEOPLE_FIRST
+    if not human:
+        queue = PREBUILDS_FIRST if world.workspaces[workspace, W_OWNER] == NONE else CLAIMS_FIRST
     if world.counters[queue] == NONE:
         world.counters[queue] = i
     else:
@@ -260,14 +282,21 @@ def _first(world: World, queue: int) -> int:
 
 
 @part
-def _next_job(world: World) -> int:
-    """Take the pending job that goes first off its queue; NONE if there is none."""
-    queue, i = PEOPLE_FIRST, _first(world, PEOPLE_FIRST)
-    other = _first(world, PREBUILDS_FIRST)
+def _next_job(world: World, peoples: bool, prebuilds: bool) -> int:
+    """Take the pending job that goes first off its queue, of people's or prebuilds' or both; NONE if there is none."""
+    queue, i = PEOPLE_FIRST, NONE
+    other_queue, other = PREBUILDS_FIRST, NONE
+    if peoples:
+        i = _first(world, PEOPLE_FIRST)
+        other_queue, other = CLAIMS_FIRST, _first(world, CLAIMS_FIRST)
+    if prebuilds:
+        of_pool = _first(world, PREBUILDS_FIRST)
+        if other == NONE or (of_pool != NONE and of_pool < other):  # rows are in the order of creation
+            other_queue, other = PREBUILDS_FIRST, of_pool
     if i == NONE or (
         other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])
     ):
-        queue, i = PREBUILDS_FIRST, other
+        queue, i = other_queue, other
     if i != NONE:
         world.counters[queue] = world.builds[i, B_NEXT]
     return i
@@ -310,14 +339,14 @@ def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
 
 
 @part
-def finish_prebuild(inputs: Inputs, world: World, i: int, now_at: int) -> None:
+def finish_prebuild(inputs: Inputs, world: World, i: int, is_reaped: bool, now_at: int) -> None:
     """A prebuild's start build is done: the prebuild runs, or it has failed."""
     build = world.builds[i]
     w = build[B_WORKSPACE]
     workspace = world.workspaces[w]
     preset = workspace[W_PRESET]
     unlink(world, preset * LISTS + STARTING_LIST, w)
-    if _fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK]):
+    if is_reaped or _fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK]):
         build[B_STATUS] = FAILED
         link(world, preset * LISTS + FAILED_LIST, w)
         wake(world, preset, now_at)
@@ -576,24 +605,110 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
 
 @part
 def take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
-    """Free daemons take pending jobs."""
+    """Free daemons take pending jobs that their tags let them take, group by group."""
+    for group in range(inputs.daemons.shape[0]):
+        peoples, prebuilds = inputs.daemons[group, G_PEOPLE] == 1, inputs.daemons[group, G_PREBUILDS] == 1
+        while world.free[group] > 0:
+            build = _next_job(world, peoples, prebuilds)
+            if build == NONE:
+                break
+            _start_job(inputs, world, build, group, now_at)
+    if inputs.settings.has_reaper:
+        _expect_reaper(world)
+
+
+@part
+def _start_job(inputs: Inputs, world: World, build: int, group: int, now_at: int) -> None:
     counters, jobs = world.counters, world.jobs
-    while counters[RUNNING_JOBS] < jobs.shape[0]:
-        build = _next_job(world)
-        if build == NONE:
-            return
-        world.builds[build, B_STATUS] = RUNNING
-        world.builds[build, B_STARTED] = now_at
-        finishes_at = now_at + _job_us(inputs, world, build)
-        # The one taken first finishes first, where two finish at one instant.
-        i = counters[RUNNING_JOBS]
-        while i > 0 and jobs[i - 1, J_AT] <= finishes_at:
-            jobs[i, J_AT] = jobs[i - 1, J_AT]
-            jobs[i, J_BUILD] = jobs[i - 1, J_BUILD]
-            i -= 1
-        jobs[i, J_AT] = finishes_at
-        jobs[i, J_BUILD] = build
-        counters[RUNNING_JOBS] += 1
+    world.free[group] -= 1
+    world.builds[build, B_STATUS] = RUNNING
+    world.builds[build, B_STARTED] = now_at
+    finishes_at = now_at + _job_us(inputs, world, build)
+    # The one taken first finishes first, where two finish at one instant.
+    i = counters[RUNNING_JOBS]
+    while i > 0 and jobs[i - 1, J_AT] <= finishes_at:
+        jobs[i, J_AT] = jobs[i - 1, J_AT]
+        jobs[i, J_BUILD] = jobs[i - 1, J_BUILD]
+        jobs[i, J_GROUP] = jobs[i - 1, J_GROUP]
+        i -= 1
+    jobs[i, J_AT] = finishes_at
+    jobs[i, J_BUILD] = build
+    jobs[i, J_GROUP] = group
+    counters[RUNNING_JOBS] += 1
+
+
+@part
+def next_to_finish(world: World) -> int:
+    """The build whose job finishes next; its daemon is free again."""
+    world.counters[RUNNING_JOBS] -= 1
+    i = world.counters[RUNNING_JOBS]
+    world.free[world.jobs[i, J_GROUP]] += 1
+    return world.jobs[i, J_BUILD]
+
+
+@part
+def _expect_reaper(world: World) -> None:
+    """The reaper's next tick that can find a job which nobody has taken for too long."""
+    counters = world.counters
+    oldest_at = NEVER
+    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+        first = _first(world, queue)
+        if first != NONE:
+            oldest_at = min(oldest_at, world.builds[first, B_CREATED])
+    counters[NEXT_REAP] = NEVER
+    if oldest_at != NEVER:
+        after_at = max(oldest_at + PENDING_TOO_LONG_US, counters[REAPED_AT])
+        counters[NEXT_REAP] = (after_at // MINUTE_US + 1) * MINUTE_US
+
+
+@part
+def _draw_limit(world: World, now_at: int) -> None:
+    """Of the jobs that the reaper may end it ends those whose (lot, row) is at most the limit: as many as it takes."""
+    limit, limit_row = NONE, NONE
+    for _ in range(MOST_REAPED):
+        lot, row = NEVER, NONE
+        for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+            i = world.counters[queue]
+            while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
+                if world.builds[i, B_STATUS] == PENDING:
+                    of = reaping_lot(i + 1, now_at)
+                    comes = of > limit or (of == limit and i > limit_row)
+                    if comes and (of < lot or (of == lot and i < row)):
+                        lot, row = of, i
+                i = world.builds[i, B_NEXT]
+        if row == NONE:
+            limit = NEVER
+            break
+        limit, limit_row = lot, row
+    world.counters[LIMIT] = limit
+    world.counters[LIMIT_ROW] = limit_row
+    world.counters[LIMITED_AT] = now_at
+
+
+@part
+def next_to_reap(world: World, now_at: int) -> int:
+    """The next job that the reaper's tick ends, in the order in which they were queued, as started in its last instant;
+    NONE when the tick is over."""
+    counters = world.counters
+    if counters[LIMITED_AT] != now_at:
+        _draw_limit(world, now_at)
+    found = NONE
+    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+        i = counters[queue]
+        while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
+            if world.builds[i, B_STATUS] == PENDING:
+                lot = reaping_lot(i + 1, now_at)
+                if lot < counters[LIMIT] or (lot == counters[LIMIT] and i <= counters[LIMIT_ROW]):
+                    if found == NONE or i < found:
+                        found = i
+                    break
+            i = world.builds[i, B_NEXT]
+    if found == NONE:
+        counters[REAPED_AT] = now_at
+    else:
+        world.builds[found, B_STARTED] = now_at
+        world.builds[found, B_REAPED] = 1
+    return found
 
 
 def no_claims(inputs: Inputs) -> Table:
@@ -604,8 +719,10 @@ def empty_world(inputs: Inputs) -> World:
     presets, claims = inputs.presets.shape[0], inputs.claims.shape[0]
     start_at = inputs.settings.start_at
     counters = np.zeros(COUNTERS, dtype=np.int64)
-    counters[[PEOPLE_FIRST, PEOPLE_LAST, PREBUILDS_FIRST, PREBUILDS_LAST]] = NONE
+    counters[PEOPLE_FIRST:QUEUES_END] = NONE
     counters[[NEXT_WAKE, NEXT_TICK]] = start_at
+    counters[[NEXT_REAP, LIMITED_AT]] = NEVER
+    counters[REAPED_AT] = -(-start_at // MINUTE_US) * MINUTE_US - MINUTE_US
     lists = np.full((presets * LISTS, 3), NONE, dtype=np.int64)
     lists[:, SIZE] = 0
     state = np.zeros((presets, S_COLUMNS), dtype=np.int64)
@@ -622,5 +739,6 @@ def empty_world(inputs: Inputs) -> World:
         counters=counters,
         lists=lists,
         state=state,
-        jobs=np.empty((inputs.settings.daemons, J_COLUMNS), dtype=np.int64),
+        jobs=np.empty((inputs.daemons[:, G_COUNT].sum(), J_COLUMNS), dtype=np.int64),
+        free=inputs.daemons[:, G_COUNT].copy(),
     )

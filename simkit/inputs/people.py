@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_duration
-from simkit.cron import daily
+from simkit.cron import daily_time
 from simkit.inputs.document import Value
 from simkit.inputs.history import read_sessions, source_of
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
@@ -73,10 +73,13 @@ def workspace_ttl(value: Value) -> int | None:
 
 
 def parse_ttl(text: str) -> int:
-    """A workspace's own TTL as text: a duration of a minute to 30 days, or `none` (0). Raises ValueError."""
+    """A workspace's own TTL as text: a minute to 30 days in whole minutes, rounded down as Coder does, or `none` (0).
+
+    Raises ValueError.
+    """
     if text == "none":
         return 0
-    us = parse_duration(text)
+    us = parse_duration(text) // MINUTE_US * MINUTE_US
     if not MIN_WORKSPACE_TTL_US <= us <= MAX_WORKSPACE_TTL_US:
         allowed = f"{format_duration(MIN_WORKSPACE_TTL_US)} to {format_duration(MAX_WORKSPACE_TTL_US)}"
         raise ValueError(f'"{text}" is not a TTL that Coder takes; write {allowed}, or none')
@@ -118,6 +121,12 @@ def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[s
         given["count"].error(f"is less than the {persons} persons of the history")
     suspended_at = given["suspended_at"].instant(own_zone) if "suspended_at" in given else NEVER
     ttl_us = workspace_ttl(given["ttl"]) if "ttl" in given else None
+    if ttl_us == 0:
+        given["ttl"].findings.note(
+            given["ttl"].where,
+            "Coder has no way to create a workspace without a TTL: it gets the template's default_ttl; "
+            "write set_workspace_ttl events to remove it afterwards",
+        )
     autostart = given["autostart"].scalar() if "autostart" in given else ""
     if preset is None or name is None or sessions is None or len(value.findings.errors) > before:
         return None
@@ -160,7 +169,7 @@ def _sessions(
 
 def _quiet_hours(text: str) -> str:
     if text not in ("", "none"):
-        daily(text)
+        daily_time(text)
         return text
     return ""
 

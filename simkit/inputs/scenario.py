@@ -24,6 +24,7 @@ from simkit.limits import MAX_DAEMONS
 from simkit.model import (
     Activate,
     ClaimOrder,
+    Daemons,
     Demand,
     Event,
     History,
@@ -38,14 +39,17 @@ from simkit.model import (
     SessionHistory,
     SetSchedule,
     SetTTL,
+    Tags,
     TemplateSchedule,
     TemplateVersion,
     Workload,
+    tags_of,
 )
 
 _KEYS = (
     *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
     *("claim_order", "cost", "overrides", "events", "template_schedule", "people"),
+    *("provisioners", "workspace_tags"),
 )
 _DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
 _WORKLOAD = ("durations", "failures", "cost")
@@ -111,7 +115,9 @@ class ScenarioReader:
         given = document.mapping(_KEYS, required=("window",))
         name = given["name"].scalar() if "name" in given else stem
         start_at, end_at, zone = self.window(given.get("window"))
-        behaviour, reconciler, daemons = self.coder(given.get("coder"))
+        behaviour, reconciler, daemons, has_reaper = self.coder(given.get("coder"))
+        provisioners = self.provisioners(given.get("provisioners"), given.get("coder"))
+        version_tags, prebuild_tags = self.workspace_tags(given.get("workspace_tags"))
         if "variables" in given:
             self.templates.variables = {**from_document(given["variables"]), **self.templates.variables}
         presets = self.presets(given, document)
@@ -134,7 +140,7 @@ class ScenarioReader:
         if self.findings.errors:
             return None
         orders: dict[str, ClaimOrder] = {"oldest": "oldest", "newest": "newest", "random": "random"}
-        return Scenario(
+        read = Scenario(
             name=name or stem,
             start_at=start_at,
             end_at=end_at,
@@ -143,7 +149,11 @@ class ScenarioReader:
             zone=zone,
             behaviour=behaviour,
             reconciler=reconciler,
-            provisioner_daemons=daemons,
+            provisioner_daemons=sum(one.count for one in provisioners) or daemons,
+            provisioners=provisioners,
+            version_tags=version_tags,
+            prebuild_tags=prebuild_tags,
+            has_reaper=has_reaper,
             claim_order=orders[order or "oldest"],
             workload=workload,
             workloads=overrides,
@@ -152,8 +162,15 @@ class ScenarioReader:
             people=groups,
             currency=currency,
             where=document.where,
-            notes=tuple(self.findings),
         )
+        self.note_untaken(read, given)
+        if not behaviour.executor_skips_prebuilds and any(p.instances or p.schedules for p in presets):
+            self.findings.note(
+                given["coder"].where if "coder" in given else document.where,
+                "Coder v2.24.0 and v2.24.1 also stop prebuilds at the template's default TTL, and new ones are built "
+                "beside the stopped ones; a simulation leaves prebuilds alone, as v2.24.2 does (ControlPlane does not)",
+            )
+        return replace(read, notes=tuple(self.findings))
 
     def beside(self, text: str) -> Path:
         """A path as the scenario writes it, relative to the scenario's folder."""
@@ -174,14 +191,15 @@ class ScenarioReader:
             given["until"].error("is more than 20 years after window.from")
         return start_at, end_at, zone or UTC_ZONE
 
-    def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int]:
-        behaviour, daemons = self.behaviour, 3
+    def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int, bool]:
+        behaviour, daemons, has_reaper = self.behaviour, 3, True
         if value is None:
-            return behaviour, Reconciler(interval_us=behaviour.reconciliation_interval_us), daemons
+            return behaviour, Reconciler(interval_us=behaviour.reconciliation_interval_us), daemons, has_reaper
         given = value.mapping(
             (
                 *("version", "reconciliation_interval", "reconciliation_backoff_interval"),
                 *("reconciliation_backoff_lookback", "failure_hard_limit", "provisioner_daemons"),
+                "job_reaper",
             )
         )
         behaviour = written_version(given.get("version"), behaviour)
@@ -203,7 +221,52 @@ class ScenarioReader:
             daemons = given["provisioner_daemons"].whole(lowest=1) or daemons
             if daemons > MAX_DAEMONS:
                 given["provisioner_daemons"].error(f"simkit simulates up to {MAX_DAEMONS} daemons")
-        return behaviour, settings, daemons
+        if "job_reaper" in given:
+            has_reaper = given["job_reaper"].choice(("true", "false")) != "false"
+        return behaviour, settings, daemons, has_reaper
+
+    def provisioners(self, value: Value | None, coder: Value | None) -> tuple[Daemons, ...]:
+        """Daemons by their tags; none of them where the scenario says no more than how many there are."""
+        if value is None:
+            return ()
+        found = []
+        for one in value.items():
+            given = one.mapping(("count", "tags"), required=("count",))
+            count = given["count"].whole(lowest=1) if "count" in given else None
+            tags = _tags(given["tags"]) if "tags" in given else ()
+            if count is not None:
+                found.append(Daemons(count, tags, one.where))
+        if value.is_list and not found and not self.findings.errors:
+            value.error("the list is empty; write at least one group of daemons, such as {count: 3}")
+        if sum(one.count for one in found) > MAX_DAEMONS:
+            value.error(f"simkit simulates up to {MAX_DAEMONS} daemons")
+        if coder is not None and coder.is_mapping and "provisioner_daemons" in coder.entries():
+            value.error("coder.provisioner_daemons counts daemons too; keep one of them")
+        return tuple(found)
+
+    def workspace_tags(self, value: Value | None) -> tuple[Tags, Tags]:
+        """(tags of the jobs that build workspaces, those that prebuilds' jobs have besides)."""
+        if value is None:
+            return (), ()
+        given = value.mapping(("all", "prebuilds"))
+        every, prebuilds = (_tags(given[key]) if key in given else () for key in ("all", "prebuilds"))
+        return every, prebuilds
+
+    def note_untaken(self, scenario: Scenario, given: Mapping[str, Value]) -> None:
+        """Warn of jobs that no daemon can take."""
+        if not scenario.is_tagged:
+            return
+        where = given["provisioners" if "provisioners" in given else "workspace_tags"].where
+        for prebuild, whose in ((True, "prebuilds"), (False, "people's workspaces")):
+            tags = scenario.job_tags(prebuild)
+            if any(daemons.takes(tags) for daemons in scenario.daemons):
+                continue
+            have = ", ".join(f"{name}={text}" for name, text in tags) or "none"
+            self.findings.warning(
+                where,
+                f"no daemon can take the jobs that build {whose} (their tags: {have}): they wait until the reaper ends "
+                "them; give a group of provisioners these tags (and a job without tags a group without)",
+            )
 
     def template_name(self, given: Mapping[str, Value], name: str) -> str:
         text = given["template"].scalar() if "template" in given else None
@@ -406,6 +469,11 @@ class _ScheduleChange:
 
     at: int
     given: Value
+
+
+def _tags(value: Value) -> Tags:
+    """Tags by name; text, as Coder keeps them."""
+    return tags_of({name: entry.scalar() or "" for name, entry in value.entries().items()})
 
 
 def _given_preset(value: Value) -> GivenPreset:

@@ -173,6 +173,8 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     given[:, pools.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
     given[:, pools.P_CHANGES_FROM], given[:, pools.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
     given[:, pools.P_SAMPLES_FROM :] = sample_ranges
+    peoples, prebuilds = scenario.job_tags(False), scenario.job_tags(True)
+    daemons = np.array([(d.count, d.takes(peoples), d.takes(prebuilds)) for d in scenario.daemons], dtype=np.int64)
     inputs = pools.Inputs(
         settings=pools.Settings(
             start_at=scenario.start_at,
@@ -181,12 +183,17 @@ def _own_part(scenario: Scenario) -> _OwnPart:
             backoff_interval_us=scenario.reconciler.backoff_interval_us,
             lookback_us=scenario.reconciler.backoff_lookback_us,
             hard_limit=scenario.reconciler.failure_hard_limit,
-            daemons=scenario.provisioner_daemons,
             claim_order=_ORDERS[scenario.claim_order],
             claims_by_prebuilds=scenario.behaviour.claims_by_prebuilds,
             cancels_pending=scenario.behaviour.cancels_pending,
+            retries_failed_stops=scenario.behaviour.retries_failed_stops,
+            ttl_removal_keeps_max_deadline=scenario.behaviour.ttl_removal_keeps_max_deadline,
+            schedule_change_removes_deadline=scenario.behaviour.schedule_change_removes_deadline,
+            has_reaper=scenario.has_reaper,
+            executor_acts=not scenario.behaviour.executor_needs_daemons or bool(daemons[:, pools.G_PEOPLE].any()),
             clears_failed=any(w.failed_cleared_after_us for w in workloads),
         ),
+        daemons=daemons,
         presets=given,
         change_at=np.concatenate([whole(()), *(s.at for s in steps)]),
         change_desired=np.concatenate([whole(()), *(s.value for s in steps)]),
@@ -243,7 +250,7 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
     first: dict[str, int] = {}
     for people in scenario.people:
         first[people.name] = len(rows)
-        ttl_us = lives.TEMPLATES_TTL if people.ttl_us is None else people.ttl_us or NEVER
+        ttl_us = people.ttl_us or NEVER
         row = [0] * lives.H_COLUMNS
         row[lives.H_TTL], row[lives.H_SUSPENDED_AT] = ttl_us, people.suspended_at
         for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
@@ -348,7 +355,9 @@ def _digest(given: Givens) -> str:
     costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in given.presets]
     first = (__version__, scenario.name, scenario.behaviour.version, given.seed, given.replication, named, costs)
     groups = [(p.name, p.count, p.autostart, p.quiet_hours) for p in scenario.people]
-    digest.update(repr((*first, scenario.currency, scenario.zone.name, groups)).encode())
+    daemons = [(one.count, one.tags) for one in scenario.daemons]
+    queue = (scenario.has_reaper, daemons, scenario.version_tags, scenario.prebuild_tags)
+    digest.update(repr((*first, scenario.currency, scenario.zone.name, groups, queue)).encode())
     named_arrays = [*zip(inputs._fields, inputs, strict=True)]
     named_arrays += [] if people is None else zip(people._fields, people, strict=True)
     for name, value in named_arrays:

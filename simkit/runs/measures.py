@@ -234,11 +234,14 @@ def _spent(result: KernelResult, group: Int64Array, count: int) -> Int64Array:
     begins_at = np.where(takes_over, created_at, started_at)
     deleted = has_next & prebuilt & (builds[following, pools.B_TRANSITION] == DELETE)
     left_until = np.where(prebuilt, next_created_at, next_completed_at)
+    # One whose deletion failed is still there; one whose build never began never was.
+    gone_at = np.where(builds[following, pools.B_STATUS] == FAILED, end_at, next_completed_at)
+    left = starts & failed & (completed_at > started_at)
     spans = (
         (prebuilt, np.where(builds[:, pools.B_STARTED] == NEVER, 0, completed_at - started_at)),
         (prebuilt & (builds[:, pools.B_STATUS] == SUCCEEDED), next_created_at - completed_at),
-        (deleted, next_completed_at - next_created_at),
-        (starts & failed, left_until - completed_at),
+        (deleted, gone_at - next_created_at),
+        (left, left_until - completed_at),
         (owned, np.where(failed, completed_at, next_completed_at) - begins_at),
     )
     return np.stack([_sums(of[rows], us[rows], count) for rows, us in spans], axis=1)

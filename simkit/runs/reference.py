@@ -1,13 +1,12 @@
 """A scenario on the reference engine: the same givens and chance as the kernel's, done row by row by a control plane.
 
-Slow, and auditable: where both engines cover a scenario, their rows are equal. There is no reaper, for the kernel has
-none.
+Slow, and auditable: where both engines cover a scenario, their rows are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from simkit.controlplane.completion import Assignment, Build
 from simkit.core import kernel, pools
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.numbers import NONE, Order
+from simkit.errors import RefusedError
 from simkit.model import Activate, Invalidate, Pause, People, Resume, Scenario, SetSchedule, SetTTL
 from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult, Result, sessions
@@ -58,8 +58,10 @@ def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> Re
         coder=scenario.behaviour.version,
         reconciler=scenario.reconciler,
         run_id=given.run_id,
-        has_reaper=False,
+        has_reaper=scenario.has_reaper,
     )
+    # The kernel's executor looks at people's workspaces alone, in each version; the scenario's notes say so.
+    plane.behaviour = replace(plane.behaviour, executor_skips_prebuilds=True)
     world = _World(plane, given)
     world.begin()
     with plane.database.together():
@@ -107,6 +109,9 @@ class _World:
             for template_id, name in tx.execute("SELECT id, name FROM templates"):
                 tx.update("templates", template_id, active_version_id=active.get(name))
             tx.insert("organizations", name="default")
+            for i in range(len(scenario.all_versions)):
+                templates.set_workspace_tags(tx, i + 1, scenario.version_tags)
+                templates.set_workspace_tags(tx, i + 1, scenario.prebuild_tags, of_prebuilds=True)
             tx.execute("UPDATE template_version_presets SET last_invalidated_at = NULL")
         self.people = [_Person(group, group.ttl_us) for group in scenario.people for _ in range(group.count)]
         self.found = [(pools.LOST, None, None)] * len(self.inputs.claims)
@@ -124,7 +129,8 @@ class _World:
                 tx, now_at, cleared_after, self.given.operator_id
             )
         self.plane.on_build_done = self.build_done
-        self.plane.run_daemons(scenario.provisioner_daemons, self.work)
+        for daemons in scenario.daemons:
+            self.plane.run_daemons(daemons.count, self.work, tags=dict(daemons.tags))
 
     def end(self) -> None:
         """What agents have reported until the window ends."""
@@ -170,15 +176,24 @@ class _World:
         with self.plane.transaction() as tx:
             for person in self.people:
                 if person.group.name == event.people:
-                    person.ttl_us = event.ttl_us or 0
-                    if person.workspace_id is not None:
-                        activity = self.plane.activity(person.workspace_id)
-                        lifecycle.set_ttl(tx, now_at, person.workspace_id, event.ttl_us, activity)
+                    self._set_ttl_of(tx, now_at, person, event.ttl_us)
+
+    def _set_ttl_of(self, tx: Transaction, now_at: int, person: _Person, ttl_us: int | None) -> None:
+        """A person's own TTL; what Coder refuses for the workspace that they have changes nothing."""
+        if person.workspace_id is not None:
+            activity = self.plane.activity(person.workspace_id)
+            try:
+                lifecycle.set_ttl(tx, now_at, person.workspace_id, ttl_us, activity, self.plane.behaviour)
+            except RefusedError:
+                return
+        person.ttl_us = ttl_us or 0
 
     def _set_schedule(self, now_at: int, event: SetSchedule) -> None:
         with self.plane.transaction() as tx:
             for (template_id,) in tx.execute("SELECT id FROM templates ORDER BY id"):
-                lifecycle.reschedule(tx, now_at, template_id, event.schedule, self.plane.activities)
+                lifecycle.reschedule(
+                    tx, now_at, template_id, event.schedule, self.plane.activities, self.plane.behaviour
+                )
 
     # People
 
@@ -348,11 +363,11 @@ class _World:
         activity = self.plane.activity(workspace_id)
         if build.transition == "start" and build.job_status == "succeeded":
             activity.begins(build.id, now_at + self.agent_us[build.id])
-        elif build.transition == "delete":
+        elif build.transition == "delete" and build.job_status == "succeeded":
             person.workspace_id = None
             if waiting is not None:
                 self.settle_in(tx, now_at, person_i, waiting)
-        elif build.transition == "stop" and waiting is not None:
+        elif build.transition != "start" and waiting is not None:
             started = self.plane.start(tx, workspace_id, person_i + 1)
             self.found[waiting] = (pools.STARTED, workspace_id, started)
             person.waiting = waiting

@@ -17,7 +17,7 @@ from simkit.model import Scenario
 from simkit.runs.givens import Givens
 from simkit.runs.static import static_tables, version_of
 from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
-from simkit.store.words import BUILD_ERROR, NO_STOP_DAY_ERROR, REASONS, RULES
+from simkit.store.words import BUILD_ERROR, NO_STOP_DAY_ERROR, PENDING_TOO_LONG_ERROR, REASONS, RULES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def _workspaces(result: KernelResult) -> Columns:
     owned = claim != NONE
 
     def last_used() -> Int64Array:
-        found = np.full(len(w), NEVER, dtype=np.int64)
+        found = w[:, pools.W_CREATED].copy()
         found[owned] = claims[claim[owned], pools.A_AT]
         return found
 
@@ -212,7 +212,9 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
     b = result.rows.builds
 
     def error() -> npt.NDArray[Any]:
-        found = text([None, BUILD_ERROR])[(b[:, pools.B_STATUS] == FAILED).astype(np.int64)]
+        found = text([None, BUILD_ERROR, PENDING_TOO_LONG_ERROR])[
+            (b[:, pools.B_STATUS] == FAILED).astype(np.int64) + b[:, pools.B_REAPED]
+        ]
         if result.scenario.people:
             refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
             found[result.rows.stories[refused, lives.X_BUILD]] = NO_STOP_DAY_ERROR

@@ -165,6 +165,16 @@ CREATE TABLE template_versions (
     cached_module_files BIGINT -- a file's id
 );
 
+-- Tags of the jobs that build workspaces of a version, beside those of its import job. In Coder the values are text of
+-- the template, which is evaluated for each build: one that depends on the owner can mark the builds of prebuilds.
+CREATE TABLE template_version_workspace_tags (
+    run_id VARCHAR NOT NULL,
+    template_version_id BIGINT NOT NULL,
+    key VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    of_prebuilds BOOLEAN NOT NULL -- of them alone
+);
+
 CREATE TABLE template_version_presets (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -210,11 +220,10 @@ CREATE TABLE workspaces (
     ttl BIGINT CONSTRAINT ttl_lasts CHECK (ttl > 0), -- nanoseconds
     dormant_at TIMESTAMPTZ,
     deleting_at TIMESTAMPTZ,
-    -- A prebuild has no lifecycle until somebody claims it.
+    -- A prebuild has no lifecycle until somebody claims it (but what the executor of v2.24 does to it).
     CONSTRAINT prebuilds_have_no_lifecycle CHECK (
         owner_id <> 0
-        OR coalesce(autostart_schedule, ttl::VARCHAR, next_start_at::VARCHAR, dormant_at::VARCHAR, deleting_at::VARCHAR)
-            IS NULL
+        OR coalesce(autostart_schedule, ttl::VARCHAR, next_start_at::VARCHAR) IS NULL
     )
 );
 
@@ -338,6 +347,7 @@ CREATE TABLE workspace_agents (
     workspace_build_id BIGINT NOT NULL,
     ready_at TIMESTAMPTZ, -- NULL: not ready when the window ended
     resource_id BIGINT,
+    parent_id BIGINT, -- the agent in whose workspace this one's devcontainer runs; NULL for a template's own
     name VARCHAR NOT NULL DEFAULT 'main',
     created_at TIMESTAMPTZ,
     auth_token VARCHAR,
@@ -398,6 +408,27 @@ CREATE TABLE workspace_apps (
 );
 
 -- Somebody asked for a workspace of a preset: a prebuild (hit) or one built cold.
+-- AI tasks, in versions that keep them apart from builds; the app of each build is in task_workspace_apps.
+CREATE TABLE tasks (
+    run_id VARCHAR NOT NULL,
+    id BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    owner_id BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    workspace_id BIGINT,
+    template_version_id BIGINT NOT NULL,
+    prompt VARCHAR NOT NULL,
+    deleted_at TIMESTAMPTZ
+);
+
+CREATE TABLE task_workspace_apps (
+    run_id VARCHAR NOT NULL,
+    task_id BIGINT NOT NULL,
+    workspace_build_number BIGINT NOT NULL,
+    workspace_agent_id BIGINT,
+    app_id VARCHAR
+);
+
 CREATE TABLE claims (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -518,7 +549,8 @@ SELECT
     j.job_status AS build_status,
     c.created_at AS claimed_at,
     d.created_at AS delete_created_at,
-    dj.completed_at AS deleted_at
+    -- One whose deletion the reaper ended is still there.
+    CASE WHEN dj.error IS NULL THEN dj.completed_at END AS deleted_at
 FROM workspace_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 -- Of a claimed one the second build is the claim's. Who claims it may have asked earlier, and waited for the end of an

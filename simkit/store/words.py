@@ -23,4 +23,7 @@ REASONS = ("initiator", "autostop", "autostart", "autostop", "dormancy", "autode
 """Coder's build reasons, by the number of the rule that caused the build; 0: somebody wanted it."""
 
 BUILD_ERROR = "the simulated build failed"
+PENDING_TOO_LONG_ERROR = (
+    "Coder: Build has been detected as pending for 30 minutes and has been terminated by the reaper."
+)
 NO_STOP_DAY_ERROR = "could not find suitable day for template autostop requirement in the next 7 days"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simkit.estimates import spread
 from simkit.model import Scenario
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
@@ -79,6 +81,36 @@ def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sent
         )
     numbers[f"{name}_ended_by"] = ended_by or "nothing"
     return Sentence(text, numbers)
+
+
+def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:
+    """A sentence about the jobs that the reaper ended, if there are any. `answer`: reaped, of `runs` runs."""
+    if not len(answer):
+        return []
+    counts = answer.groupby("run_id")[["jobs", "of_prebuilds", "of_people"]].sum()
+    missing = runs - len(counts)
+    found = {
+        column: round(spread(np.append(counts[column].to_numpy(float), np.zeros(missing))).median) for column in counts
+    }
+    first = answer.sort_values("first_at", kind="stable").iloc[0]
+    numbers: dict[str, Any] = {
+        "reaped_jobs": found["jobs"],
+        "reaped_of_prebuilds": found["of_prebuilds"],
+        "reaped_of_people": found["of_people"],
+        "reaped_daemons": sum(group.count for group in scenario.daemons),
+        **day_and_time(as_instant(first["first_at"]), zone_of(first["timezone"]), "reaped_since"),
+    }
+    of_runs = ""
+    if runs > 1:
+        numbers["reaped_runs"] = len(counts)
+        of_runs = f" (median; {{reaped_runs}} of {runs} replications)"
+    text = (
+        "**The reaper ended {reaped_jobs:,} jobs**" + of_runs + " that no daemon had taken for 30 minutes, first on "
+        "{reaped_since_day} at {reaped_since_time}: {reaped_of_prebuilds:,} of prebuilds, which count as failed builds "
+        "if they were to build one, and {reaped_of_people:,} of people, who got nothing. {reaped_daemons} provisioner "
+        "daemons are too few at such times, or their tags let them take too little."
+    )
+    return [Sentence(text, numbers)]
 
 
 def days_text(hours: float) -> str:

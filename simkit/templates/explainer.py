@@ -23,7 +23,7 @@ from simkit.clock import (
     to_datetime,
     zone,
 )
-from simkit.coder_versions import BEHAVIOURS, Behaviour
+from simkit.coder_versions import EARLY_RANGES, Behaviour, with_early_ranges
 from simkit.cron import (
     Cron,
     CronError,
@@ -209,7 +209,7 @@ def _explain(cron: Cron, in_zone: Zone, behaviour: Behaviour, at: int) -> Explan
     horizon_at = expected[_CHANGES - 1].at + DAY_US if len(expected) >= _CHANGES else at + _SEARCH_US
     by_early = {
         early_us: range_steps(cron, in_zone, at, horizon_at, early_us)
-        for early_us in {b.range_early_us for b in BEHAVIOURS.values()}
+        for early_us in (0, with_early_ranges(behaviour).range_early_us)
     }
     steps = by_early[behaviour.range_early_us]
     changes = _changes(steps)[:_CHANGES]
@@ -353,7 +353,6 @@ def _clock_changes(cron: Cron, in_zone: Zone, at: int) -> tuple[ClockChange, ...
 def _coder_readers(by_early: dict[int, Steps], here: Behaviour, in_zone: Zone) -> list[tuple[str, str]]:
     said = []
     for early_us, steps in sorted(by_early.items(), reverse=True):
-        versions = [b.version for b in BEHAVIOURS.values() if b.range_early_us == early_us]
         changes = _changes(steps)
         pairs = [(a.at, b.at) for a, b in pairwise(changes) if a.begins]
         if early_us == here.range_early_us:
@@ -366,7 +365,7 @@ def _coder_readers(by_early: dict[int, Steps], here: Behaviour, in_zone: Zone) -
                 begins, ends = in_zone.local(pairs[0][0]), in_zone.local(pairs[0][1] - SECOND_US)
                 last_day = "" if begins.date() == ends.date() else f"{short_weekday(ends)} "
                 how += f", next {short_weekday(begins)} {begins:%H:%M:%S} to {last_day}{ends:%H:%M:%S}"
-        said.append((f"Coder {', '.join(versions)}", how))
+        said.append((f"Coder +{EARLY_RANGES}" if early_us else "Coder, every release", how))
     return said
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from simkit.clock import DAY_US, LONG_WEEKDAYS, MINUTE_US, NEVER, UTC_ZONE, Zone, format_duration, parse_instant
 from simkit.core.lifecycle import BUFFER_US, EPOCH_DAY, LEEWAY_US
-from simkit.cron import Cron, CronError, daily, weekly
+from simkit.cron import Cron, CronError, daily, daily_time, weekly
 from simkit.errors import Findings, Where, did_you_mean
 from simkit.inputs.people import parse_ttl
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
@@ -69,7 +69,7 @@ def when(
         ttl_us = _read("ttl", ttl, parse_ttl, findings)
     hours = quiet_hours if quiet_hours is not None else group.quiet_hours if group else DEFAULT_QUIET_HOURS
     if hours:
-        _read("quiet_hours", hours, daily, findings)
+        _read("quiet_hours", hours, daily_time, findings)
     findings.raise_errors()
     assert now_at is not None, "an instant that cannot be read is an error"
     schedule = scenario.schedule_at(now_at)

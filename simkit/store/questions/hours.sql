@@ -9,7 +9,7 @@ WITH prebuilt AS (
         sum(epoch_us(coalesce(b.claimed_at, b.delete_created_at, p.end_at)) - epoch_us(b.completed_at))
             FILTER (WHERE b.build_status = 'succeeded') AS idle_us,
         sum(epoch_us(coalesce(b.delete_created_at, p.end_at)) - epoch_us(b.completed_at))
-            FILTER (WHERE b.build_status = 'failed') AS failed_us,
+            FILTER (WHERE b.build_status = 'failed' AND b.completed_at > b.started_at) AS failed_us,
         sum(epoch_us(coalesce(b.deleted_at, p.end_at)) - epoch_us(b.delete_created_at)) AS deleting_us
     FROM prebuild_spans AS b
     JOIN presets AS p USING (run_id, preset_id)
@@ -34,7 +34,7 @@ owned AS (
         sum(epoch_us(CASE WHEN b.job_status = 'failed' THEN b.completed_at ELSE coalesce(b.next_completed_at, p.end_at) END)
             - epoch_us(CASE WHEN b.takes_over THEN b.created_at ELSE b.started_at END)) AS claimed_us,
         sum(epoch_us(coalesce(b.next_completed_at, p.end_at)) - epoch_us(b.completed_at))
-            FILTER (WHERE b.job_status = 'failed') AS failed_us
+            FILTER (WHERE b.job_status = 'failed' AND b.completed_at > b.started_at) AS failed_us
     FROM builds AS b
     JOIN presets AS p USING (run_id, preset_id)
     WHERE b.transition = 'start' AND NOT (b.build_number = 1 AND b.initiator_id = 0)

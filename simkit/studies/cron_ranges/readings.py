@@ -12,7 +12,6 @@ import pandas as pd
 from simkit.clock import (
     DAY_US,
     HOUR_US,
-    MINUTE_US,
     UTC_ZONE,
     WEEK_US,
     Int64Array,
@@ -22,7 +21,7 @@ from simkit.clock import (
     zone,
     zone_names,
 )
-from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
+from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, with_early_ranges
 from simkit.cron import Cron, provider_cron
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version
@@ -65,8 +64,8 @@ def reading(
 
 
 def a_minute_early(label: str, of: Reading) -> Reading:
-    """The same, with v2.24's ranges and nothing else of that version."""
-    return Reading(label, of.preset, replace(of.behaviour, range_early_us=MINUTE_US))
+    """The same, with the early ranges that the pull request for them describes and no release has."""
+    return Reading(label, of.preset, with_early_ranges(of.behaviour))
 
 
 def both_days(cron: str, instances: int, year: int) -> dict[str, int]:

@@ -174,7 +174,7 @@ def without_ttl(builds: pd.DataFrame, older: bool = False) -> pd.DataFrame:
     """The same running start builds once the TTL of their workspaces is removed; `older`: as Coder's endpoint once did
     it, which cleared the deadline and left the max deadline. `builds`: with deadline and max_deadline."""
     max_at = _whole(builds["max_deadline"]).tolist()
-    cleared = [NEVER if older else core.deadline_without_ttl(at) for at in max_at]
+    cleared = [core.deadline_without_ttl(at, not older) for at in max_at]
     return builds.assign(deadline=_instants(cleared).set_axis(builds.index))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from simkit.clock import DAY_US, HOUR_US, Zone, format_duration, to_datetime
-from simkit.coder_versions import BEHAVIOURS, Behaviour
+from simkit.coder_versions import EARLY_RANGES, Behaviour
 from simkit.cron import Cron, field_text, night_of, provider_cron, runs
 from simkit.errors import NOWHERE, Finding
 from simkit.estimates import CONFIDENCE
@@ -190,8 +190,7 @@ def _hints(
     if test.zone != preset.zone:
         yield from _zones(test.zone, preset.zone, bad[0].from_at)
     if file.behaviour.range_early_us and all(s.until_at - s.from_at <= file.behaviour.range_early_us for s in bad):
-        later = next(b.version for b in BEHAVIOURS.values() if not b.range_early_us)
-        yield f"Coder {file.behaviour.version} begins and ends each range one minute early; {later} and later do not."
+        yield f"With {EARLY_RANGES} each range begins and ends one minute early; no release of Coder does so."
     for finding in lint_preset(preset, None, bad[0].from_at, bad[0].from_at + YEAR_US, file.behaviour):
         if finding.name == "list_for_range":
             yield f"{finding.where}: {finding.text}."
