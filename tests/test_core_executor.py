@@ -111,3 +111,17 @@ def test_jobs_that_no_daemon_may_take_wait_for_the_reaper_and_others_pass_them()
     assert reaped(result)[0] == (1, 31)
     dedicated = replace(apart, provisioners=(Daemons(1), Daemons(1, pools_alone)))
     assert not reaped(run(dedicated))
+
+
+def test_what_an_operator_deletes_waits_for_the_daemons_of_prebuilds():
+    failing = Workload(constant(MINUTE_US), failing_builds=(1,), failed_cleared_after_us=10 * MINUTE_US)
+    given = scenario(Preset("p", 1), hours=2, workload=failing)
+    apart = replace(given, provisioners=(Daemons(1),), prebuild_tags=(("pool", "prebuilds"),))
+    for result in (run(apart), run_reference(apart)):
+        tables = result.tables
+        deletes = tables["workspace_builds"]["transition"] == "delete"
+        assert deletes.sum() > 0
+        # Nobody takes them: the daemon does people's jobs alone.
+        errors = tables["provisioner_jobs"]["error"][deletes]
+        assert all(error is None or str(error).startswith("Coder:") for error in errors)
+        assert not tables["workspaces"]["deleted"].any()

@@ -160,7 +160,7 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
     said = said_in(done)
     for sentence in (
         "On Tuesday 2026-11-10, from 06:00 EST to 22:00 EST, there were 17 workspaces",
-        "the reaper ended 2 jobs whose daemon was silent for 5 minutes, and 0 that nobody took for 30",
+        "the reaper ended 2 jobs whose daemon was silent for 5 minutes, and 2 that nobody took for 30",
         "failures in 3 completions left 0 tables changed",
         "1,048,111 bytes of 1,048,576",
         "2 of 4 steps are kept",

@@ -104,13 +104,13 @@ S_COLUMNS = 8
 
 # Counters.
 WORKSPACES, BUILDS, DECISIONS, NEXT_WAKE = range(4)
-# Queues of jobs, each its first and, in the next counter, its last: those that people initiate, and of those that the
-# prebuilds user does the claims', which have the tags of people's jobs, and the pools'.
-PEOPLE_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10
-NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(10, 16)
+# Queues of jobs, each its first and, in the next counter, its last, by who initiates them and whose tags they have, as the
+# owner decides: people's own and an operator's on prebuilds; of the prebuilds user's the claims' and the pools'.
+PEOPLE_FIRST, OPERATORS_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10, 12
+NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(12, 18)
 # NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; LIMITED_AT: the tick for
 # which the limit of the lots (and rows) of those that it ends was drawn.
-NEXT_REAP, REAPED_AT, LIMITED_AT, LIMIT, LIMIT_ROW, COUNTERS = range(16, 22)
+NEXT_REAP, REAPED_AT, LIMITED_AT, LIMIT, LIMIT_ROW, COUNTERS = range(18, 24)
 
 # Running jobs: (finishes at, build, group of daemons), the next to finish last.
 J_AT, J_BUILD, J_GROUP, J_COLUMNS = 0, 1, 2, 3
@@ -260,9 +260,10 @@ def new_build(world: World, workspace: int, transition: int, human: bool, now_at
     row[B_NEXT] = NONE
     row[B_REAPED] = 0
     world.workspaces[workspace, W_BUILD] = i
-    queue = PEOPLE_FIRST
-    if not human:
-        queue = PREBUILDS_FIRST if world.workspaces[workspace, W_OWNER] == NONE else CLAIMS_FIRST
+    if world.workspaces[workspace, W_OWNER] == NONE:
+        queue = OPERATORS_FIRST if human else PREBUILDS_FIRST
+    else:
+        queue = PEOPLE_FIRST if human else CLAIMS_FIRST
     if world.counters[queue] == NONE:
         world.counters[queue] = i
     else:
@@ -282,17 +283,24 @@ def _first(world: World, queue: int) -> int:
 
 
 @part
-def _next_job(world: World, peoples: bool, prebuilds: bool) -> int:
-    """Take the pending job that goes first off its queue, of people's or prebuilds' or both; NONE if there is none."""
-    queue, i = PEOPLE_FIRST, NONE
-    other_queue, other = PREBUILDS_FIRST, NONE
+def _first_of(world: World, peoples: bool, of_people: int, prebuilds: bool, of_prebuilds: int) -> tuple[int, int]:
+    """(queue, its first job) of two queues with people's and prebuilds' tags, of which one may be no choice."""
+    queue, i = of_people, NONE
     if peoples:
-        i = _first(world, PEOPLE_FIRST)
-        other_queue, other = CLAIMS_FIRST, _first(world, CLAIMS_FIRST)
+        i = _first(world, of_people)
     if prebuilds:
-        of_pool = _first(world, PREBUILDS_FIRST)
-        if other == NONE or (of_pool != NONE and of_pool < other):  # rows are in the order of creation
-            other_queue, other = PREBUILDS_FIRST, of_pool
+        other = _first(world, of_prebuilds)
+        if i == NONE or (other != NONE and other < i):  # rows are in the order of creation
+            queue, i = of_prebuilds, other
+    return queue, i
+
+
+@part
+def _next_job(world: World, peoples: bool, prebuilds: bool) -> int:
+    """Take the pending job that goes first off its queue, with people's or prebuilds' tags or either; NONE if there is
+    none."""
+    queue, i = _first_of(world, peoples, PEOPLE_FIRST, prebuilds, OPERATORS_FIRST)
+    other_queue, other = _first_of(world, peoples, CLAIMS_FIRST, prebuilds, PREBUILDS_FIRST)
     if i == NONE or (
         other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])
     ):
