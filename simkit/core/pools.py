@@ -104,8 +104,8 @@ S_COLUMNS = 8
 
 # Counters.
 WORKSPACES, BUILDS, DECISIONS, NEXT_WAKE = range(4)
-# Queues of jobs, each its first and, in the next counter, its last. Who initiates them and, by the owner, whose tags they
-# have: people's own and an operator's on prebuilds; of the prebuilds user's the claims' and the pools'.
+# Queues of jobs, each its first and, in the next counter, its last, by who initiates them and whose tags they have:
+# people's own and an operator's on prebuilds; of the prebuilds user's the claims' and the pools'.
 PEOPLE_FIRST, OPERATORS_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10, 12
 NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(12, 18)
 # NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; LIMITED_AT: the tick for
