@@ -5,8 +5,8 @@ Instants end `_at` (int64 microseconds UTC), durations `_us`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import NormalDist
 from typing import Literal
@@ -416,6 +416,15 @@ class Scenario:
     def all_versions(self) -> tuple[TemplateVersion, ...]:
         """The versions active at the start, then those that events activate, in order."""
         return self.versions + tuple(e.version for e in self.events if isinstance(e, Activate))
+
+    def with_presets(self, change: Callable[[Preset], Preset]) -> Scenario:
+        """The same scenario with `change` of each preset of each version, those that events activate too."""
+
+        def changed(version: TemplateVersion) -> TemplateVersion:
+            return replace(version, presets=tuple(map(change, version.presets)))
+
+        events = (replace(e, version=changed(e.version)) if isinstance(e, Activate) else e for e in self.events)
+        return replace(self, versions=tuple(map(changed, self.versions)), events=tuple(events))
 
     def schedule_at(self, at: int) -> TemplateSchedule:
         """The template's schedule in force at an instant."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,16 @@ def test_a_scenarios_versions_are_those_at_the_start_and_those_events_activate()
     later = TemplateVersion("t", "v2", ())
     given = scenario(events=(Pause(MONDAY_AT), Activate(MONDAY_AT + HOUR_US, later)))
     assert [version.name for version in given.all_versions] == ["v1", "v2"]
+
+
+def test_presets_change_in_each_version_and_nothing_else_does():
+    first, later = (TemplateVersion("t", name, (Preset("p", 1), Preset("q", 2))) for name in ("v1", "v2"))
+    given = scenario(versions=(first,), events=(Pause(MONDAY_AT), Activate(MONDAY_AT + HOUR_US, later)))
+    more = given.with_presets(lambda p: replace(p, instances=p.instances + 5) if p.name == "p" else p)
+    assert [[p.instances for p in version.presets] for version in more.all_versions] == [[6, 2], [6, 2]]
+    assert [p.instances for p in given.versions[0].presets] == [1, 2], "the given one is as it was"
+    back = more.with_presets(lambda p: replace(p, instances=p.instances - 5) if p.name == "p" else p)
+    assert back == given
 
 
 def test_a_presets_workload_is_its_own_or_everyones():

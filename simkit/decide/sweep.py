@@ -13,7 +13,7 @@ import numpy as np
 
 from simkit.clock import WEEK_US, format_duration, parse_duration
 from simkit.errors import Finding, InputError, Where, did_you_mean
-from simkit.model import MAX_TTL_US, MIN_TTL_US, Activate, Preset, Scenario, TemplateVersion
+from simkit.model import MAX_TTL_US, MIN_TTL_US, Preset, Scenario
 from simkit.runs.simulate import replicate
 from simkit.store import ask, save
 
@@ -126,10 +126,4 @@ def _own_ttl(scenario: Scenario, preset: str) -> int:
 
 def _with_ttl(scenario: Scenario, preset: str, ttl_us: int) -> Scenario:
     """The same scenario with another TTL for the preset, in each version that has it."""
-
-    def changed(version: TemplateVersion) -> TemplateVersion:
-        presets = (replace(p, ttl_us=ttl_us) if p.name == preset else p for p in version.presets)
-        return replace(version, presets=tuple(presets))
-
-    events = (replace(e, version=changed(e.version)) if isinstance(e, Activate) else e for e in scenario.events)
-    return replace(scenario, versions=tuple(map(changed, scenario.versions)), events=tuple(events))
+    return scenario.with_presets(lambda p: replace(p, ttl_us=ttl_us) if p.name == preset else p)
