@@ -153,7 +153,17 @@ class RunError(SimkitError):
 
 
 class StoreError(SimkitError):
-    """A runs file cannot be read or written; nothing was changed in it."""
+    """A runs file cannot be read or written, or not be asked this; nothing was changed in it.
+
+    `status` is 2 where what was given is wrong, 1 where nothing is: another process holds the file, the machine has no
+    room, or what was to be stored was not.
+    """
+
+    status = InputError.status
+
+    def __init__(self, text: str, status: int = InputError.status) -> None:
+        self.status = status
+        super().__init__(text)
 
 
 class RefusedError(SimkitError):

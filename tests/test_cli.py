@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
@@ -17,6 +18,8 @@ from rich.console import Console
 import simkit
 from simkit.cli import main
 from simkit.cli.door import working
+from simkit.store import writing
+from simkit.store.columns import Columns
 
 SCENARIO = """\
 name: week
@@ -80,6 +83,38 @@ def test_bad_input_is_told_whole_with_status_2_and_nothing_is_written(scenario: 
     assert not file.exists()
 
 
+@pytest.mark.parametrize("interrupted", [KeyboardInterrupt, RuntimeError("Query interrupted")])
+@pytest.mark.parametrize(("before", "stored"), [(0, 0), (0, 2), (1, 1), (1, 3)])
+def test_ctrl_c_while_saving_leaves_whole_runs_and_one_line(
+    interrupted: BaseException,
+    before: int,
+    stored: int,
+    scenario: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    file = tmp_path / "runs.duckdb"
+    if before:
+        assert invoke("run", scenario, "--out", file).exit_code == 0
+    insert, tables = writing.insert_columns, [0]
+
+    def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
+        tables[0] += table == "claims"
+        insert(connection, table, columns)
+        if tables[0] > stored - before:
+            raise interrupted
+
+    monkeypatch.setattr(writing, "_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(writing, "insert_columns", insert_columns)
+    done = invoke("run", scenario, "--replications", "4", "--out", file)
+    told = f"{file}: interrupted while saving; {stored} of 4 runs are in it, whole"
+    assert (done.exit_code, done.stdout, done.stderr.splitlines()[-1:]) == (1, "", [told])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["asked.csv", *["runs.duckdb"] * (stored > 0), "week.yaml"]
+    if stored:
+        assert len(simkit.ask(file, "runs")) == stored
+        assert simkit.ask(file, "hit_rate")["claims"].tolist() == [3] * stored
+
+
 @pytest.mark.parametrize("out", [":memory:", "md:runs", "no/such/folder/runs.duckdb", "junk.duckdb"])
 def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_simulated(
     scenario: Path, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,7 +123,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_simulat
     Path("junk.duckdb").write_text("not a database")
     monkeypatch.setattr(simkit, "replicate", lambda *_: pytest.fail("it was simulated"))
     done = invoke("run", scenario, "--out", out)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"{out}: ")
     assert Path("junk.duckdb").read_text() == "not a database"
 
@@ -99,11 +134,11 @@ def test_a_traceback_is_shown_only_when_asked_for(scenario: Path):
     assert isinstance(invoke("--debug", "run", scenario).exception, simkit.InputError)
 
 
-def test_a_runs_file_that_is_none_ends_with_status_1(scenario: Path, tmp_path: Path):
+def test_a_runs_file_that_is_none_ends_with_status_2(scenario: Path, tmp_path: Path):
     file = tmp_path / "text.duckdb"
     file.write_text("not a database" * 1000)
     done = invoke("run", scenario, "--out", file)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.stderr.splitlines()[-1].endswith("this is not a DuckDB file; choose another name for the runs file")
     assert file.read_text() == "not a database" * 1000
 
@@ -151,7 +186,7 @@ def test_a_workspaces_story_is_told_from_the_file(scenario: Path, tmp_path: Path
     assert told[0].endswith(", preset large, of staff-1, times in UTC")
     assert any("claimed" in line and "by staff-1: the pool had it ready" in line for line in told)
     refused = invoke("why", file, "--workspace", "staff-3")
-    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith('there is no workspace "staff-3" in week-s0-r0-')
 
 

@@ -349,17 +349,17 @@ def test_the_command_prints_the_metrics_of_a_runs_file_at_an_instant(tmp_path):
     save(file, replicate(scenario(), seed=3, replications=2))
     command = ["metrics", str(file), "--at", "2026-03-02T06:00:00Z"]
     several = CliRunner().invoke(main, command)
-    assert several.exit_code == 1
+    assert several.exit_code == 2
     assert "it holds 2 runs" in several.stderr
     run_id = ask(file, "runs")["run_id"][0]
     done = CliRunner().invoke(main, [*command, "--run", run_id])
     assert done.exit_code == 0
     labels = '{organization_name="coder",preset_name="p",template_name="t"}'
     assert f"coderd_prebuilt_workspaces_desired{labels} 2.0" in done.stdout
-    assert CliRunner().invoke(main, [*command, "--run", "no"]).exit_code == 1
+    assert CliRunner().invoke(main, [*command, "--run", "no"]).exit_code == 2
     assert CliRunner().invoke(main, ["metrics", str(file), "--at", "noon", "--run", run_id]).exit_code == 2
     absent = CliRunner().invoke(main, ["metrics", str(tmp_path / "no.duckdb"), "--at", "2026-03-02T06:00:00Z"])
-    assert (absent.exit_code, (tmp_path / "no.duckdb").exists()) == (1, False)
+    assert (absent.exit_code, (tmp_path / "no.duckdb").exists()) == (2, False)
 
 
 @pytest.mark.parametrize(("limit", "limited"), [(1, True), (3, True), (4, False), (0, False)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from result_schema import faults
 
 import simkit
@@ -128,6 +129,33 @@ def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path:
 def test_a_mistake_in_a_notebook_is_told_with_its_cell(tmp_path: Path):
     with pytest.raises(simkit.RunError, match=r"pool\.ipynb: cell 2 failed: ZeroDivisionError"):
         render(notebook(tmp_path, "1 / 0"), {}, tmp_path / "reports", made_at=MADE_AT)
+
+
+def test_a_kernel_that_dies_is_told(tmp_path: Path):
+    with pytest.raises(simkit.RunError, match=r"pool\.ipynb: the kernel that executed it died"):
+        render(notebook(tmp_path, "import os\nos._exit(1)"), {}, tmp_path / "reports", made_at=MADE_AT)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_kernel_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def absent(_: KernelSpecManager, name: str) -> None:
+        raise NoSuchKernel(name)
+
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", absent)
+    with pytest.raises(
+        simkit.RunError, match=r"pool\.ipynb: there is no Python kernel to execute it; install ipykernel"
+    ):
+        render(notebook(tmp_path), {}, tmp_path / "reports", made_at=MADE_AT)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '{"cells": 3, "nbformat": 4}', '{"cells": [], "nbformat": 99}'])
+def test_what_jupyter_says_of_other_files_stays_out_of_sight(text: str, tmp_path: Path):
+    (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(simkit.InputError) as caught:
+        render(tmp_path / "a.ipynb", {}, made_at=MADE_AT)
+    assert [p.text for p in caught.value.problems] == [
+        "is not a notebook that can be read; write one that Jupyter opens, of format 4"
+    ]
 
 
 def test_what_is_no_notebook_is_told(tmp_path: Path):

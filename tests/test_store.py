@@ -37,7 +37,7 @@ from simkit.model import (
 )
 from simkit.runs.result import Result
 from simkit.store import ask, questions, refused, save, writing
-from simkit.store.connection import constraints, opened, schema
+from simkit.store.connection import constraints, explained, opened, schema
 
 
 def asked(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -223,12 +223,12 @@ class Broken:
 
 def test_a_run_that_is_refused_leaves_nothing(result: Result, tmp_path: Path):
     file = tmp_path / "runs.duckdb"
-    with pytest.raises(simkit.StoreError, match="CHECK"):
+    with pytest.raises(simkit.StoreError, match=r"the rule \w+ of claims refuses this; it was not stored"):
         save(file, [Broken(result)])
     assert list(tmp_path.iterdir()) == []
     other = simkit.run(scenario(), seed=8)
     save(file, [other])
-    with pytest.raises(simkit.StoreError, match="CHECK"):
+    with pytest.raises(simkit.StoreError, match=r"the rule \w+ of claims refuses this; it was not stored"):
         save(file, [Broken(result)])
     assert asked(file, "SELECT run_id FROM runs") == [(other.run_id,)]
     assert asked(file, "SELECT DISTINCT run_id FROM workspaces") == [(other.run_id,)]
@@ -280,6 +280,35 @@ def test_tables_of_another_version_are_told(path: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("error", "said", "status"),
+    [
+        (duckdb.IOException('IO Error: Cannot open file "a": Permission denied'), "you may not open it so", 2),
+        (duckdb.IOException('IO Error: Could not write file "a": No space left on device'), "has no room", 1),
+        (duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block"), "has no room", 1),
+        (duckdb.IOException("IO Error: Could not read enough bytes from file"), "this DuckDB file is damaged", 2),
+        (duckdb.IOException("IO Error: Trying to read a database file with version number 99"), "another version", 2),
+        (duckdb.IOException("IO Error: Could not read from file: Input/output error"), "the disk it is on fails", 1),
+        (duckdb.CatalogException("Catalog Error: Table with name x"), "it lacks a table or a column", 2),
+        (duckdb.ConstraintException("Constraint Error: NOT NULL"), "a rule of its tables refuses a row", 1),
+        (duckdb.InternalException("INTERNAL Error: 0x7f"), "DuckDB cannot work with it", 1),
+    ],
+)
+def test_what_duckdb_says_is_told_in_words_for_people(error: duckdb.Error, said: str, status: int):
+    told = explained("runs.duckdb", error)
+    assert said in str(told)
+    assert told.status == status
+    assert not set(str(error).split(": ")) & set(str(told).split(": "))
+
+
+def test_a_damaged_file_is_told_as_one(path: Path, tmp_path: Path):
+    whole = path.read_bytes()
+    for name, data in {"short": whole[:9000], "scratched": whole[:20000] + b"x" * 400 + whole[20400:]}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(simkit.StoreError, match=f"{name}: this DuckDB file is damaged"):
+            ask(tmp_path / name, "summary")
+
+
+@pytest.mark.parametrize(
     ("path", "said"),
     [
         (":memory:", "names a database that is no file"),
@@ -326,7 +355,7 @@ def test_a_link_is_followed_and_stays(result: Result, tmp_path: Path):
     (tmp_path / "far").mkdir()
     file, link = tmp_path / "far" / "runs.duckdb", tmp_path / "link.duckdb"
     link.symlink_to(file)
-    with pytest.raises(simkit.StoreError, match="CHECK"):
+    with pytest.raises(simkit.StoreError, match=r"the rule \w+ of claims refuses this; it was not stored"):
         save(link, [Broken(result)])
     assert link.readlink() == file
     assert list(file.parent.iterdir()) == []
@@ -387,8 +416,9 @@ def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, 
     copy = tmp_path / "copy.duckdb"
     copy.write_bytes(path.read_bytes())
     with held(copy):
-        with pytest.raises(simkit.StoreError, match="another process is writing"):
+        with pytest.raises(simkit.StoreError, match="another process is writing") as caught:
             ask(copy, "runs")
+        assert caught.value.status == 1, "nothing that was given is wrong"
         with pytest.raises(simkit.StoreError, match="another process is writing"):
             save(copy, [result])
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 import simkit
 from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
+from simkit.errors import RunError
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
@@ -54,12 +55,28 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
         _say_if_it_compiles(loaded)
     results = _simulated(runs, replications)
     if out is not None:
-        simkit.save(out, results)
+        _save(out, results)
     _print_outcome(results, loaded, seed)
     for told in rows_told(loaded):
         echo(told)
     if out is not None:
         echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
+
+
+def _save(out: str, results: list[Storable]) -> None:
+    """Ctrl-C leaves whole runs in the file, and says how many. Raises RunError then, StoreError as `simkit.save`."""
+    from simkit.store.connection import file_of
+
+    try:
+        simkit.save(out, results)
+    except KeyboardInterrupt:
+        mine = {result.run_id for result in results}
+        stored = mine & set(simkit.ask(out, "runs")["run_id"]) if file_of(out).exists() else set()
+        many = f"{len(mine)} run{'s' * (len(mine) > 1)}"
+        text = (
+            f"{out}: interrupted while saving; {len(stored)} of {many} {'are' if len(mine) > 1 else 'is'} in it, whole"
+        )
+        raise RunError(text) from None
 
 
 def _say_if_it_compiles(scenario: Scenario) -> None:

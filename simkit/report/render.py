@@ -66,7 +66,8 @@ def _checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any
     try:
         declared = papermill.inspect_notebook(str(source))
     except Exception as error:  # whatever nbformat and papermill raise for a file that is no notebook
-        raise InputError([Finding("error", Where(str(source)), f"is not a notebook: {error}")]) from error
+        text = "is not a notebook that can be read; write one that Jupyter opens, of format 4"
+        raise InputError([Finding("error", Where(str(source)), text)]) from error
     problems, given = [], {}
     for name, text in parameters.items():
         if name not in declared:
@@ -113,6 +114,8 @@ def _typed(text: str, default: str) -> Any:
 
 def _execute(source: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     try:
@@ -125,6 +128,11 @@ def _execute(source: Path, executed: Path, parameters: Mapping[str, Any]) -> Non
             # The kernel's own warnings are not the reader's.
             extra_arguments=["--log-level=ERROR"],
         )
+    except NoSuchKernel as error:
+        raise RunError(f"{source}: there is no Python kernel to execute it; install ipykernel") from error
+    except DeadKernelError as error:
+        text = "the kernel that executed it died; it may have had too little memory, or a cell ended it"
+        raise RunError(f"{source}: {text}") from error
     except PapermillExecutionError as error:
         # What simkit itself has to say reaches the reader as it is; a mistake in the notebook is told with its cell.
         ours = {c.__name__: c for c in _family(SimkitError)}.get(error.ename)

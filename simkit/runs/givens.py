@@ -19,7 +19,7 @@ from simkit.core.numbers import NONE, Table
 from simkit.cron import is_autostart, weekly
 from simkit.demand import Claims, Draws
 from simkit.demand.streams import key
-from simkit.errors import RunError
+from simkit.errors import InputError, RunError
 from simkit.limits import MAX_SEED
 from simkit.model import (
     Activate,
@@ -84,7 +84,7 @@ def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
     claims, and the claims of a replication, for all scenarios with the same demand, people and window.
     """
     if not 0 <= seed <= MAX_SEED:
-        raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}")
+        raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}", InputError.status)
     own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
     presets = own.inputs.presets.copy()
     presets[:, pools.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
@@ -228,7 +228,8 @@ def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVe
     for name_i, name in enumerate(drawn.names):
         if name not in known:
             has = ", ".join(f'"{n}"' for n in dict.fromkeys(p.name for _, p in presets))
-            raise RunError(f'the demand asks for the preset "{name}", which no template version has; it has {has}')
+            text = f'the demand asks for the preset "{name}", which no template version has; it has {has}'
+            raise RunError(text, InputError.status)
         first[name_i] = known[name][0][1]
     table[:, pools.A_PRESET] = first[drawn.preset]
     for name_i, name in enumerate(drawn.names):

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from simkit.clock import NEVER
-from simkit.errors import StoreError
+from simkit.errors import InputError, StoreError
 
 SCHEMA_VERSION = 4
 READABLE = (3, SCHEMA_VERSION)
@@ -71,7 +71,7 @@ def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -
         connection = _connected(database, read_only)
         connection.execute(SETTINGS)
     except duckdb.Error as error:
-        raise StoreError(explained(shown or path, error)) from error
+        raise explained(shown or path, error) from error
     return connection
 
 
@@ -85,26 +85,64 @@ def _connected(database: str, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def opened(path: str | Path, read_only: bool = False, shown: str | Path = "") -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection, closed in any case. Raises StoreError for whatever DuckDB has to say."""
+    """A connection, closed in any case. Raises StoreError for what DuckDB has to say, KeyboardInterrupt for Ctrl-C."""
     connection = connect(path, read_only, shown)
     try:
         yield connection
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from error  # so DuckDB tells it in the middle of a statement
     except duckdb.Error as error:
-        raise StoreError(explained(shown or path, error)) from error
+        raise explained(shown or path, error) from error
     finally:
         connection.close()
 
 
-def explained(path: str | Path, error: duckdb.Error) -> str:
-    """What DuckDB has to say, for a person."""
-    text = str(error).splitlines()[0]
+def explained(path: str | Path, error: duckdb.Error) -> StoreError:
+    """What DuckDB has to say, for a person: its own words are the cause, which `--debug` shows."""
+    text = str(error)
+    said, status = f"DuckDB cannot work with it; `simkit --debug` shows why ({type(error).__name__})", 1
     if _LOCKED in text:
-        return f"{path}: another process is writing to it; wait until it is done, or write to another file"
-    if "with a different configuration" in text:
-        return f"{path}: this process has it open already, in another way; close that connection first"
-    if "not a valid DuckDB database" in text or "sqlite_scanner" in text:
-        return f"{path}: this is not a DuckDB file; choose another name for the runs file"
-    return f"{path}: {text}"
+        said = "another process is writing to it; wait until it is done, or write to another file"
+    elif isinstance(error, duckdb.OutOfMemoryException) or re.search("No space left|File too large|quota", text):
+        said = "the machine has no room for this, in memory or on the disk; make some, or do less at once"
+    elif "Input/output error" in text:
+        said = "the disk it is on fails; write to another one"
+    else:
+        found = next((meant for seen, meant in _WRONG.items() if re.search(seen, text)), None)
+        if found is None and isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+            found = "it lacks a table or a column that simkit writes; run the scenario again into a new file"
+        if found is None and isinstance(error, duckdb.ConstraintException):
+            return StoreError(
+                f"{path}: {broken_rule(error) or 'a rule of its tables refuses a row'}; it was not stored", 1
+            )
+        said, status = (said, status) if found is None else (found, InputError.status)
+    return StoreError(f"{path}: {said}", status)
+
+
+_WRONG = {
+    "with a different configuration": "this process has it open already, in another way; close that connection first",
+    "not a valid DuckDB database|sqlite_scanner": "this is not a DuckDB file; choose another name for the runs file",
+    "Could not read enough bytes|[Cc]orrupt|checksum": "this DuckDB file is damaged; run the scenario into a new file",
+    "with version number|storage version|newer version": (
+        "another version of DuckDB wrote it, which this one cannot read; run the scenario again into a new file"
+    ),
+    "Permission denied|Read-only file system|read-only mode|Operation not permitted": (
+        "you may not open it so; allow yourself to, or choose another place"
+    ),
+}
+"""What DuckDB's words mean where what it was given is wrong."""
+
+
+def broken_rule(error: duckdb.ConstraintException) -> str | None:
+    """The CHECK that refuses a row, by its name."""
+    # DuckDB 1 names the table without the quotation marks.
+    broken = re.search(r'on table "?(\w+)"? with expression CHECK\((.*)\)', str(error))
+    for table, check, name in constraints():
+        if broken and broken.groups() == (table, check):
+            return f"the rule {name} of {table} refuses this"
+    return None
 
 
 def make(path: str | Path, fill: Callable[[duckdb.DuckDBPyConnection], None] = lambda connection: None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from simkit.clock import NEVER
 from simkit.errors import RefusedError, StoreError
 from simkit.store.columns import Columns, length, text
-from simkit.store.connection import connect, constraints, ensure_schema, explained, file_of, make
+from simkit.store.connection import broken_rule, connect, ensure_schema, explained, file_of, make
 from simkit.store.writing import insert_columns
 
 Row = tuple[Any, ...]
@@ -50,7 +49,7 @@ class Database:
             ).fetchall()
         except duckdb.Error as error:
             self._connection.close()
-            raise StoreError(explained(self.path, error)) from error
+            raise explained(self.path, error) from error
         self._types: dict[str, dict[str, str]] = {}
         for table, column, of in found:
             self._types.setdefault(table, {})[column] = of
@@ -101,14 +100,14 @@ class Database:
         try:
             return self._connection.execute(sql, _plain(given)).fetchall()
         except duckdb.Error as error:
-            raise StoreError(explained(self.path, error)) from error
+            raise _answerless(self.path, error) from error
 
     def table(self, sql: str, **given: Any) -> Any:
         """What a SELECT answers, as a DataFrame."""
         try:
             return self._connection.execute(sql, _plain(given)).df()
         except duckdb.Error as error:
-            raise StoreError(explained(self.path, error)) from error
+            raise _answerless(self.path, error) from error
 
     def columns(self, table: str, names: Iterable[str]) -> Columns:
         """Columns of a table as a run's tables hold them, by id or in order of insertion: NULL is NEVER, or None."""
@@ -222,12 +221,17 @@ def _null(value: Any) -> Any:
 
 def _named(path: str, error: duckdb.Error) -> RefusedError | StoreError:
     """A broken CHECK by the name of its rule; anything else as what it is."""
-    text = str(error)
     if isinstance(error, duckdb.ConstraintException):
-        # DuckDB 1 names the table without the quotation marks.
-        broken = re.search(r'on table "?(\w+)"? with expression CHECK\((.*)\)', text)
-        for table, check, name in constraints():
-            if broken and broken.groups() == (table, check):
-                return RefusedError(f"the rule {name} of {table} refuses this")
-        return RefusedError(f"this is refused: {text.splitlines()[0].removeprefix('Constraint Error: ')}")
-    return StoreError(explained(path, error))
+        return RefusedError(broken_rule(error) or f"this is refused: {_words(error)}")
+    return _answerless(path, error)
+
+
+def _answerless(path: str, error: duckdb.Error) -> StoreError:
+    """SQL that somebody wrote is answered in DuckDB's words for it, which say where it is wrong."""
+    if isinstance(error, duckdb.ProgrammingError | duckdb.DataError):
+        return StoreError(f"{path}: this SQL cannot be answered: {_words(error)}")
+    return explained(path, error)
+
+
+def _words(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0].partition(" Error: ")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
             insert_columns(connection, table, stacked(new, table, names))
         connection.commit()
     except BaseException:
-        connection.rollback()
+        with suppress(duckdb.Error):  # DuckDB may have ended the transaction itself
+            connection.rollback()
         raise
     # DuckDB can end a transaction that failed by rolling it back without raising.
     ids = [run.run_id for run in new]
@@ -114,7 +116,7 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
         for run in new:
             expected, found = length(run.tables[table]), stored.get(run.run_id, 0)
             if found != expected:
-                raise StoreError(f"{run.run_id} was not stored: {table} has {found} of its {expected} rows")
+                raise StoreError(f"{run.run_id} was not stored: {table} has {found} of its {expected} rows", status=1)
 
 
 def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
