@@ -52,6 +52,7 @@ HOMES = {
     "papermill": {"simkit.report.render"},
     "prometheus_client": {"simkit.controlplane.metrics"},
     "rich": {"simkit.cli"},
+    "scipy": {"simkit.decide", "simkit.estimates"},
     "yaml": {"simkit.inputs"},
 }
 
@@ -234,7 +235,7 @@ def test_every_longer_module_has_tests_under_its_name():
 
 @pytest.mark.parametrize("module", ["simkit", "simkit.cli"])
 def test_importing_simkit_or_its_command_line_loads_nothing_heavy(module: str):
-    heavy = ("numba", "numpy", "pandas", "duckdb", "matplotlib", "papermill", "yaml", "hcl2", "croniter")
+    heavy = ("numba", "numpy", "pandas", "duckdb", "matplotlib", "papermill", "scipy", "yaml", "hcl2", "croniter")
     heavy += ("rich",) if module == "simkit" else ()
     code = f"import sys, {module}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)
