@@ -53,6 +53,22 @@ def test_a_run_prints_a_line_for_each_preset(scenario: Path):
     assert "EUR" in done.stdout
 
 
+def test_a_run_says_that_it_compiles_before_it_tries_what_the_notes_advise(scenario: Path, monkeypatch):
+    order = []
+    monkeypatch.setattr("simkit.cli.runs._say_if_it_compiles", lambda _: order.append("compiles"))
+    monkeypatch.setattr("simkit.templates.cures.lint_tried", lambda *_: order.append("tries") or ())
+    assert invoke("run", scenario).exit_code == 0
+    assert order == ["compiles", "tries"]
+
+
+def test_a_run_advises_what_helps_and_says_for_how_much(scenario: Path):
+    morning = "instances: 0, scheduling: {timezone: UTC, schedules: [{cron: '* 10 * * *', instances: 2}]}"
+    scenario.write_text(SCENARIO.replace("instances: 2", morning))
+    told = invoke("run", scenario).stderr
+    assert 'write "* 9-10 * * *" to have them at 10:00: it buys 66.7 points of the hit rate for' in told
+    assert "EUR a week" in told
+
+
 def test_a_run_is_added_to_a_file_that_answers_questions(scenario: Path, tmp_path: Path):
     file = tmp_path / "runs.duckdb"
     assert invoke("run", scenario, "--seed", "7", "--out", file).exit_code == 0

@@ -96,7 +96,7 @@ def cold(line: int, cron: str, before: int, after: int, write: str) -> str:
     some = f"only {before}" if before else "none"
     return (
         f'main.tf:{line}: note: "{cron}" goes from {before} to {after} prebuilds at 08:00, and {some} can be ready in '
-        f'its first minutes; to have them at 08:00, write "{write}"'
+        f'its first minutes; write "{write}" to have them at 08:00, if claims come that early'
     )
 
 

@@ -43,16 +43,19 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
 
         check_target(out)
     from simkit.inputs.history import rows_told
+    from simkit.templates.cures import lint_tried
 
     loaded = simkit.load(scenario, variables)
-    print_findings(simkit.lint(loaded))
+    if engine == "kernel":
+        _say_if_it_compiles(loaded)  # before anything is tried, for that compiles
+        print_findings(lint_tried(loaded, seed))
+    else:
+        print_findings(simkit.lint(loaded))
     runs: Iterable[Storable] = (
         simkit.replicate(loaded, seed, replications)
         if engine == "kernel"
         else (simkit.run_reference(loaded, seed, replication) for replication in range(replications))
     )
-    if engine == "kernel":
-        _say_if_it_compiles(loaded)
     results = _simulated(runs, replications)
     if out is not None:
         _save(out, results)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from itertools import pairwise
 
 from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, Zone, format_duration
 from simkit.coder_versions import Behaviour
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, field_text, provider_cron
-from simkit.errors import NOWHERE, Finding, Findings
+from simkit.errors import NOWHERE, Finding, Findings, Where
 from simkit.inputs.coder import named_version
 from simkit.model import HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Workload
 from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly
@@ -48,7 +48,7 @@ def lint(scenario: Scenario, *, coder: str | None = None) -> tuple[Finding, ...]
     said.extend(scenario.notes)
     behaviour = scenario.behaviour if coder is None else named_version(coder, said)
     said.raise_errors()
-    end_at = max(scenario.end_at, scenario.start_at + YEAR_US)
+    end_at = looked_at_until(scenario)
     found: dict[Finding, None] = dict.fromkeys(said)
     for version in scenario.all_versions:
         for preset in version.presets:
@@ -60,6 +60,11 @@ def lint(scenario: Scenario, *, coder: str | None = None) -> tuple[Finding, ...]
         _people(group, scenario, lifecycle)
     found.update(dict.fromkeys(lifecycle))
     return tuple(sorted(found, key=lambda finding: finding.where))
+
+
+def looked_at_until(scenario: Scenario) -> int:
+    """The end of what the linter looks at, so that rare overlaps are found: of the window, or of a year."""
+    return max(scenario.end_at, scenario.start_at + YEAR_US)
 
 
 def _template_schedule(scenario: Scenario, findings: Findings) -> None:
@@ -118,7 +123,7 @@ def lint_preset(
         _either_day(schedule, cron, findings)
     _uncovered(preset, crons, start_at, end_at, findings)
     _no_backoff(preset, findings)
-    _cold_begins(preset, crons, workload, start_at, end_at, behaviour, findings)
+    findings.extend(begin.finding for begin in cold_begins(preset, workload, start_at, end_at, behaviour))
     return tuple(sorted(findings, key=lambda f: (f.level == "note", f.where)))
 
 
@@ -242,43 +247,63 @@ def _no_backoff(preset: Preset, findings: Findings) -> None:
         )
 
 
-def _cold_begins(
-    preset: Preset,
-    crons: list[Cron],
-    workload: Workload | None,
-    start_at: int,
-    end_at: int,
-    behaviour: Behaviour,
-    findings: Findings,
-) -> None:
-    """Steps up that find (almost) no prebuild: a note for each schedule that begins with one, and for the base."""
+@dataclass(frozen=True)
+class ColdBegin:
+    """A step up that finds (almost) no prebuild. `advice` has them at `begins_at` (local, 24-hour); `cured` is the
+    preset of him who takes it, None where that takes more than a cron."""
+
+    where: Where
+    seen: str
+    begins_at: str
+    advice: str
+    preset: Preset
+    cured: Preset | None
+
+    @property
+    def finding(self) -> Finding:
+        """What to say where nobody knows who comes: what the advice does, and no word of what it is good for."""
+        return self.saying(f"{self.advice} to have them at {self.begins_at}, if claims come that early")
+
+    def saying(self, rest: str) -> Finding:
+        """What was seen, and the rest of the sentence."""
+        return Finding("note", self.where, f"{self.seen}; {rest}", "cold_begin")
+
+
+def cold_begins(
+    preset: Preset, workload: Workload | None, start_at: int, end_at: int, behaviour: Behaviour
+) -> tuple[ColdBegin, ...]:
+    """One for each schedule of a preset that begins with such a step in [start_at, end_at), and one for the base."""
     schedules, zone = preset.schedules_in_force, preset.zone
+    crons = [provider_cron(s.cron) for s in schedules]
     instances = [*(max(s.instances, 0) for s in schedules), max(preset.instances, 0)]
     begins: dict[int, list[tuple[int, int]]] = {}
     spans = schedule_steps(preset, behaviour, start_at, end_at).spans()
     for (_, _, before), (at, _, after) in pairwise(spans):
         if instances[after] > instances[before] and instances[after] >= _STEEP * instances[before]:
             begins.setdefault(after, []).append((at, before))
+    found = []
     for after, steps in begins.items():
         at, before, often = _most_often(steps, instances, zone)
         begins_at = f"{zone.local(at):%H:%M}"
+        local = [zone.local(step_at) for step_at in often]
+        cured: Preset | None
         if after == BASE:
             where, who = preset.where, "the base"
-            advice = f'end "{schedules[before].cron}" an hour earlier'
+            advice, cured = _ended_earlier(preset, before, crons[before], local)
         else:
             where, who = schedules[after].where, f'"{schedules[after].cron}"'
-            advice = _an_hour_earlier(preset, after, crons[after], [zone.local(step_at) for step_at in often])
-            if not advice:
+            advice, cured = _an_hour_earlier(preset, after, crons[after], local)
+            if cured is None:
                 advice = "begin an hour earlier"
                 advice += "" if before == BASE else f', and end "{schedules[before].cron}" before that'
         ready = "in its first minutes"
         if workload:
             ready_at = at + workload.build.median_us + workload.agent.median_us
             ready = f"before about {zone.local(ready_at + MINUTE_US - 1):%H:%M} ({_takes(workload)})"
-        seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {begins_at}"
         some = f"only {instances[before]}" if instances[before] else "none"
-        text = f"{seen}, and {some} can be ready {ready}; to have them at {begins_at}, {advice}"
-        findings.note(where, text, name="cold_begin")
+        seen = f"{who} goes from {instances[before]} to {instances[after]} prebuilds at {begins_at}, and {some} can be "
+        found.append(ColdBegin(where, f"{seen}ready {ready}", begins_at, advice, preset, cured))
+    return tuple(found)
 
 
 def _most_often(steps: list[tuple[int, int]], instances: list[int], in_zone: Zone) -> tuple[int, int, list[int]]:
@@ -296,8 +321,9 @@ def _most_often(steps: list[tuple[int, int]], instances: list[int], in_zone: Zon
     return at, before, [step_at for step_at, _ in frequent]
 
 
-def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> str:
-    """What to write so that schedule `i` begins an hour before each of `begins`; "" if that takes more than a cron."""
+def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime]) -> tuple[str, Preset | None]:
+    """(what to write so that schedule `i` begins an hour before each of `begins`, the preset then); None if that takes
+    more than a cron."""
     schedule = preset.schedules_in_force[i]
     minute, _, *days = cron.text.split()
     hours = {begin.hour for begin in begins}
@@ -305,16 +331,35 @@ def _an_hour_earlier(preset: Preset, i: int, cron: Cron, begins: list[datetime])
         # The evening before Monday, which is 0 to Python, is Sunday, which is 0 to cron.
         evenings = sum(1 << day for day in {begin.weekday() for begin in begins})
         text = f"{minute} 23 * * {field_text(evenings)}"
-        schedules = (*preset.schedules, replace(schedule, cron=text))
+        cured = replace(preset, schedules=(*preset.schedules, replace(schedule, cron=text)))
         advice = f'write another schedule "{text}" with {schedule.instances} instances'
     elif len(hours) <= 2 and (0 not in hours or (repeats_weekly(cron) and every_day(cron))):
         earlier = sum(1 << hour for hour in {(hour - 1) % 24 for hour in hours})
         text = " ".join([minute, field_text(cron.hours | earlier), *days])
-        schedules = tuple(replace(s, cron=text) if s is schedule else s for s in preset.schedules)
+        cured = _with_cron(preset, schedule, text)
         advice = f'write "{text}"'
     else:
-        return ""
-    return "" if replace(preset, schedules=schedules).fallback else advice
+        return "", None
+    return ("", None) if cured.fallback else (advice, cured)
+
+
+def _ended_earlier(preset: Preset, i: int, cron: Cron, ends: list[datetime]) -> tuple[str, Preset]:
+    """(what to do so that schedule `i` ends an hour before each of `ends`, the preset then)."""
+    schedule = preset.schedules_in_force[i]
+    minute, _, *days = cron.text.split()
+    left = cron.hours
+    for end in ends:
+        left &= ~(1 << (end.hour - 1) % 24)
+    if not left:
+        others = tuple(s for s in preset.schedules if s is not schedule)
+        return f'leave out "{schedule.cron}"', replace(preset, schedules=others)
+    cured = _with_cron(preset, schedule, " ".join([minute, field_text(left), *days]))
+    return f'end "{schedule.cron}" an hour earlier', cured
+
+
+def _with_cron(preset: Preset, schedule: Schedule, cron: str) -> Preset:
+    """The preset with another cron for one of its schedules."""
+    return replace(preset, schedules=tuple(replace(s, cron=cron) if s is schedule else s for s in preset.schedules))
 
 
 def _takes(workload: Workload) -> str:
