@@ -32,6 +32,8 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Of which calendars can still look a few years back and ahead."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_US = 12 * HOUR_US  # shorter than any two changes of a zone's offset have been apart since 1970
@@ -212,6 +214,8 @@ def parse_instant(text: str, in_zone: Zone | None = None) -> int:
         when = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f'"{text}" is not an instant; write "2026-03-02T09:00:00-05:00"') from None
+    if not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise ValueError(f'"{text}" is out of range; write a year from {FIRST_YEAR} to {LAST_YEAR}')
     if when.tzinfo is not None:
         return from_datetime(when)
     if in_zone is None:

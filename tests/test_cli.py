@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -323,3 +326,68 @@ def test_versions_shows_the_table_of_differences():
     heads = done.stdout.splitlines()[0].split()
     assert heads == ["behaviour", "v2.24", "v2.26", "v2.29", "v2.34", "v2.35"]
     assert "early-ranges" in done.stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_an_answer_fits_the_terminal(columns: int, scenario: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    assert invoke("run", scenario, "--replications", "3", "--out", file).exit_code == 0
+    for question in (None, "summary", "hours", "builds", "pool"):
+        text = at_a_terminal(columns, "ask", str(file), *([question] if question else []))
+        assert max(len(line.rstrip()) for line in text.splitlines()) <= columns
+        assert re.findall(r"week-s0-r\d-[0-9a-f]{8}\b", text) == (
+            simkit.ask(file, "runs")["run_id"].tolist() if question else []
+        )
+
+
+def at_a_terminal(columns: int, *arguments: str) -> str:
+    """What a command writes to a terminal of so many columns, without its colours."""
+    own, its = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "dumb"}
+    with subprocess.Popen([sys.executable, "-m", "simkit.cli", *arguments], stdout=its, env=environment) as process:
+        os.close(its)
+        written = b""
+        # Linux tells the end of a terminal as an error, macOS as nothing to read.
+        with suppress(OSError):
+            while part := os.read(own, 65536):
+                written += part
+    os.close(own)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", written.decode()).replace("\r\n", "\n")
+
+
+def test_rows_over_replications_are_summed_up_on_request(scenario: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    assert invoke("run", scenario, "--replications", "3", "--out", file).exit_code == 0
+    done = invoke("ask", file, "hit_rate", "--over", "replications")
+    assert done.stdout.startswith("Median (5 % to 95 %) of the replications of a scenario and seed; ")
+    assert done.stdout.splitlines()[-1].split()[:6] == ["week", "0", "large", "3", "3", "2"]
+    head, row = invoke("ask", file, "hit_rate", "--over", "replications", "--csv").stdout.splitlines()
+    assert head.startswith("scenario,seed,preset,runs,of_runs,hits_low,hits_median,hits_high,claims_low")
+    assert row.startswith("week,0,large,3,3,2,2,2,3,3,3")
+
+
+def test_an_answer_is_narrowed_and_told_in_local_time(scenario: Path, tmp_path: Path):
+    scenario.write_text(SCENARIO.replace("until: ", "timezone: Europe/Berlin, until: "))
+    file = tmp_path / "runs.duckdb"
+    assert invoke("run", scenario, "--out", file).exit_code == 0
+    span = ("--from", "2026-03-02T11:00", "--until", "2026-03-02T11:00:09", "--preset", "large")
+    rows = list(csv.DictReader(io.StringIO(invoke("ask", file, "builds", *span, "--local", "--csv").stdout)))
+    assert [row["created_at"] for row in rows if row["what"] != "prebuild"] == [
+        "2026-03-02 11:00:00+01:00",
+        "2026-03-02 11:00:05+01:00",
+    ]
+    assert {row["timezone"] for row in rows} == {"Europe/Berlin"}
+
+
+def test_what_a_question_does_not_take_ends_with_status_2(scenario: Path, tmp_path: Path):
+    file = tmp_path / "runs.duckdb"
+    assert invoke("run", scenario, "--out", file).exit_code == 0
+    done = invoke("ask", file, "summary", "--from", "2026-03-02", "--preset", "small")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        '--from: the rows of "summary" have no instant; it takes --preset, --over replications',
+        '--preset: there is no preset "small"; there are large',
+    ]
+    assert invoke("ask", file, "--preset", "large").exit_code == 2, "there is no question"
+    assert invoke("ask", file, "reaped").stdout == "no rows\n"

@@ -67,6 +67,12 @@ def test_what_is_no_instant_is_told_what_to_write():
         parse_instant("next week")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "1899-12-31T23:00:00Z", "9999-12-31", "9001-01-01T00:00:00-05:00"])
+def test_a_year_that_no_calendar_reaches_around_is_refused(text: str):
+    with pytest.raises(ValueError, match="is out of range; write a year from 1900 to 9000"):
+        parse_instant(text, BERLIN)
+
+
 @pytest.mark.parametrize(
     ("text", "us"),
     [

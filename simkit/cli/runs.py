@@ -212,20 +212,62 @@ def _count(value: float) -> str:
 @click.argument("runs", type=click.Path())
 @click.argument("question", required=False)
 @click.option("--run", "run_id", help="Only this run.")
+@click.option("--preset", help="Only rows of this preset, and of what concerns all presets.")
+@click.option("--from", "from_at", metavar="INSTANT", help="Only from then on, with what began before and still lasts.")
+@click.option("--until", "until_at", metavar="INSTANT", help="Only what began before then.")
+@click.option("--local", is_flag=True, help="Instants by the clocks of each row's preset, with the zone.")
+@click.option(
+    "--over",
+    type=click.Choice(["replications"]),
+    help="One row for all runs of a scenario and seed: the median of each number, and 5 % to 95 % of the runs.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, whole.")
-def ask(runs: str, question: str | None, run_id: str | None, as_csv: bool) -> None:
-    """Ask a runs file a QUESTION; without one, list the questions."""
+def ask(
+    runs: str,
+    question: str | None,
+    run_id: str | None,
+    preset: str | None,
+    from_at: str | None,
+    until_at: str | None,
+    local: bool,
+    over: str | None,
+    as_csv: bool,
+) -> None:
+    """Ask a runs file a QUESTION; without one, list the questions.
+
+    An INSTANT is RFC 3339 or, without an offset, a day or a time by the clocks of each row's preset. A question that
+    does not take an option says which ones it takes.
+
+    \b
+    simkit ask runs.duckdb pool --preset large --from 2026-11-16T09:00 --until 2026-11-16T12:00 --local
+    simkit ask runs.duckdb decisions --from 2026-11-16 --until 2026-11-17 --csv
+    simkit ask runs.duckdb hit_rate_by_hour --over replications
+    """
     if question is None:
-        table = Table("question", "asks", box=None, header_style="bold", pad_edge=False)
+        if any((run_id, preset, from_at, until_at, local, over, as_csv)):
+            raise click.UsageError("these options belong to a QUESTION; `simkit ask RUNS` lists them")
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("question", no_wrap=True)
+        table.add_column("asks")
         for name, text in simkit.questions().items():
             table.add_row(name, text)
         console_for().print(table)
         return
-    answer = simkit.ask(runs, question, run_id=run_id)
+    answer = simkit.ask(
+        runs, question, run_id, preset=preset, from_at=from_at, until_at=until_at, local=local, over=over
+    )
     if as_csv:
         echo_exactly(answer.to_csv(index=False, lineterminator="\n"))
-    else:
-        echo(answer.to_string(index=False, max_rows=60))
+        return
+    from simkit.cli.answers import laid_out
+    from simkit.store.question import find
+
+    console = console_for()
+    if over:
+        console.print(
+            "Median (5 % to 95 %) of the replications of a scenario and seed; `runs` of `of_runs` have the row.\n"
+        )
+    echo(laid_out(answer, find(question).lead, console.width if console.is_terminal else None))
 
 
 @main.command()

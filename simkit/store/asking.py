@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +15,8 @@ from simkit.errors import StoreError
 from simkit.store.columns import Storable, some_at_a_time
 from simkit.store.connection import check_schema, constraints, file_of, opened, schema
 from simkit.store.memory import connection_over, make_views
+from simkit.store.narrowing import RUNS_AND_PRESETS, Instant, Narrowing
+from simkit.store.question import find
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,29 @@ def ask(
     question: str,
     run_id: str | None = None,
     workspace: str | None = None,
+    *,
+    preset: str | None = None,
+    from_at: Instant | None = None,
+    until_at: Instant | None = None,
+    local: bool = False,
+    over: str | None = None,
 ) -> pd.DataFrame:
     """The answer to a question as a DataFrame with run_id first, in a fixed order of rows.
 
     `source` is a runs file, a Result or several; `question` one of `questions()`; without a `run_id` the answer covers
     every run. A question about single workspaces may be asked of one alone, by its id, its name or its owner's.
-    Instants are aware datetimes in UTC. Raises StoreError.
+    Instants are aware datetimes in UTC.
+
+    `preset` keeps its rows and those of no preset; `from_at` and `until_at` those of this span of time, with what began
+    before and lasts into it. They are text, read by the clocks of a row's preset where it has no offset, or
+    microseconds.
+    `local` gives instants by these clocks, and a column `timezone`. `over="replications"` gives one row for all
+    replications of a scenario and seed: the median of each number with 5 % and 95 % (`store.replications`).
+    Raises StoreError; InputError for what a question does not take, and for a preset or a time that is not in the runs.
     """
-    sql = _question(question)
+    asked_for = find(question)
+    sql, narrowing = asked_for.sql, Narrowing(preset, from_at, until_at, local, over)
+    narrows = narrowing != Narrowing()
     if isinstance(source, str | Path):
         if not file_of(source).exists():
             raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
@@ -45,7 +60,10 @@ def ask(
             check_schema(connection, source, readable=True)
             known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
             make_views(connection, sql)
-            return _answer(connection, sql, _chosen(known, run_id, str(source)), workspace)
+            chosen = _chosen(known, run_id, str(source))
+            whole = _answer(connection, sql, chosen, workspace)
+            presets = connection.execute(RUNS_AND_PRESETS, {"runs": chosen}).df() if narrows else None
+        return whole if presets is None else narrowing.of(whole, asked_for, presets)
     runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
     by_id = {run.run_id: run for run in runs}
     asked = [by_id[name] for name in _chosen(list(by_id), run_id, "the result")]
@@ -56,6 +74,16 @@ def ask(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = list(pool.map(answer_of, some_at_a_time(asked, _ROWS_AT_ONCE))) or [answer_of([])]
+    whole = _together(answers)
+    if not narrows:
+        return whole
+    with closing(connection_over(asked, RUNS_AND_PRESETS)) as connection:
+        presets = connection.execute(RUNS_AND_PRESETS, {"runs": [run.run_id for run in asked]}).df()
+    return narrowing.of(whole, asked_for, presets)
+
+
+def _together(answers: list[pd.DataFrame]) -> pd.DataFrame:
+    """The answers of lots of runs as one."""
     # Lots that have no rows would only confuse pandas about the types of the others' columns.
     full = [answer for answer in answers if len(answer)] or answers[:1]
     if len(full) == 1:
@@ -71,15 +99,6 @@ def _chosen(known: Sequence[str], run_id: str | None, name: str) -> list[str]:
     if run_id is not None and run_id not in known:
         raise StoreError(f'{name}: there is no run "{run_id}"; it holds {", ".join(known) or "no run"}')
     return list(known) if run_id is None else [run_id]
-
-
-def questions() -> dict[str, str]:
-    """The questions a runs file can be asked: name -> what it asks."""
-    return {
-        file.name.removesuffix(".sql"): _first_comment(file.read_text(encoding="utf-8"))
-        for file in sorted(_questions_directory().iterdir(), key=lambda f: f.name)
-        if file.name.endswith(".sql")
-    }
 
 
 def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,24 +131,3 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run_ids: list[str],
     if "$workspace" in sql:
         given["workspace"] = workspace
     return connection.execute(sql, given).df()
-
-
-def _questions_directory() -> Any:
-    return resources.files("simkit.store").joinpath("questions")
-
-
-@lru_cache(maxsize=64)
-def _question(name: str) -> str:
-    known = questions()
-    if name not in known:
-        raise StoreError(f'"{name}" is not a question; ask one of {", ".join(known)}')
-    return str(_questions_directory().joinpath(f"{name}.sql").read_text(encoding="utf-8"))
-
-
-def _first_comment(sql: str) -> str:
-    lines = []
-    for line in sql.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").strip())
-    return " ".join(lines)

@@ -1,4 +1,5 @@
 -- How old were prebuilds when somebody claimed them? One row per hit: age in seconds; ttl_s is 0 where they never expire.
+-- when: claimed_at
 SELECT
     c.run_id,
     p.preset,

@@ -1,5 +1,6 @@
 -- Which builds were there, when did a daemon take them, and for whom? One row per build; what: prebuild, claim (of a
 -- prebuild), cold (a person's first), or a later start, stop or delete. asked_at and ready_at are those of its claim.
+-- when: created_at
 SELECT
     b.run_id, b.id AS workspace_build_id, p.preset, p.timezone,
     CASE WHEN c.id IS NOT NULL THEN CASE WHEN c.hit THEN 'claim' ELSE 'cold' END

@@ -1,5 +1,6 @@
 -- When do people ask? One row per preset and hour of the local week (weekday 0 is Monday): claims, and how many hours
 -- the window has there.
+-- key: preset, weekday, hour
 WITH hours AS (SELECT * FROM preset_hours WHERE list_contains($runs, run_id)),
 
 asked AS (

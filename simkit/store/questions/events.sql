@@ -1,6 +1,7 @@
 -- What did the scenario let happen, and who found no prebuild then? One row per event but for the end of a pause, which is
 -- the until_at of its beginning; a version's activation and an invalidation are followed for an hour, in which pools are
 -- built anew. claims and misses are those of the presets concerned; they are NULL for what concerns people's workspaces.
+-- when: happened_at until until_at
 WITH happened AS (
     SELECT
         e.*, r.timezone, r.end_at, v.name AS version, v.template_id,

@@ -1,5 +1,6 @@
 -- Which prebuilds' builds failed, and when did the reconciler hold still because of it? One row per failed build, per
 -- distinct end of a backoff and per span of a hard limit, in order of time. until_at: the end of the backoff or of the limit.
+-- when: happened_at until until_at
 SELECT run_id, preset, timezone, happened_at, what, until_at
 FROM (
     SELECT b.run_id, p.preset, p.timezone, b.preset_id, b.completed_at AS happened_at, 'build failed' AS what, NULL AS until_at, 0 AS place

@@ -1,5 +1,6 @@
 -- What became of the prebuilds? Counts that add up to created: expired includes those of an invalidated preset; surplus
 -- were deleted because fewer were wanted or their version was no longer active.
+-- key: preset
 WITH deleted AS (
     SELECT run_id, preset_id, sum(deleted_expired) AS expired, sum(deleted_oldest) AS surplus
     FROM reconciler_decisions

@@ -1,6 +1,8 @@
 -- What happens in the first hour of each local day? The day starts with its first hour on the clock in which at least a
 -- quarter as many people come as in its busiest hour; a day on which nobody comes has none, nor has a preset without a pool. ready: prebuilds ready to
 -- claim when that hour begins; the waits are seconds.
+-- key: preset, local_date
+-- when: started_at
 WITH named AS (
     SELECT run_id, preset, timezone, min(preset_id) AS first_id
     FROM presets

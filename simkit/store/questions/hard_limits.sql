@@ -1,5 +1,6 @@
 -- When was a preset hard-limited, what ended it, and what did it cost? One row per span: until_at is NULL where nothing
 -- ended it before the window did, ended_by says what did; misses: claims that found no prebuild meanwhile.
+-- when: from_at until until_at or the end
 SELECT
     l.run_id, p.preset, p.timezone, l.from_at, CASE WHEN l.ended_by IS NOT NULL THEN l.until_at END AS until_at, l.ended_by,
     (epoch_us(l.until_at) - epoch_us(l.from_at)) / 3.6e9 AS hours, l.failures,

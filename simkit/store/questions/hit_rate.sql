@@ -1,4 +1,5 @@
 -- What share of claims did each preset's pool serve? hits, claims: counts. A preset without a pool is left out.
+-- key: preset
 SELECT
     c.run_id,
     p.preset,

@@ -1,5 +1,6 @@
 -- How do hit rate and waits change over the day? One row per preset and hour of its local day that had claims; waits in
 -- seconds by nearest rank.
+-- key: preset, hour
 SELECT
     c.run_id,
     p.preset,

@@ -2,6 +2,7 @@
 -- deleting are the pool's; failed were left behind by builds that failed; claimed are people's, from the claim or the
 -- beginning of their own build to its stop, its deletion or the window's end; billed are all of them. Idle and deleting
 -- together are what `summary` and `idle` call idle. A job that waits for a daemon runs nothing.
+-- key: preset
 WITH prebuilt AS (
     SELECT
         b.run_id, p.preset,

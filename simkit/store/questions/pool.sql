@@ -1,5 +1,6 @@
 -- How many prebuilds did each preset want, have running, have ready to claim and have starting? Each row holds until the
 -- next one of its preset, and one that never wants any has none; claimed and missed count claims from the start on.
+-- when: changed_at until the next
 WITH change AS (
     SELECT run_id, preset_id, created_at AS changed_at, 0 AS running, 0 AS eligible, 1 AS starting, 0 AS claimed, 0 AS missed
     FROM prebuilds

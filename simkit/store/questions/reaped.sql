@@ -1,5 +1,6 @@
 -- Which jobs did the reaper end, because no daemon had taken them for half an hour? One row per preset: how many, of them
 -- the builds of prebuilds and the claims and other builds of people, and when the first and the last ended.
+-- key: preset
 SELECT
     j.run_id, p.preset, p.timezone,
     count(*) AS jobs,

@@ -1,6 +1,7 @@
 -- How many instances run, for people and as prebuilds? One row per preset and hour of the local week (weekday 0 is
 -- Monday): instance-hours of both, and how many hours the window has there.
 -- A claimed workspace of somebody who is not among the scenario's people runs for ever.
+-- key: preset, weekday, hour
 WITH hours AS (SELECT * FROM preset_hours WHERE list_contains($runs, run_id)),
 
 ran AS (

@@ -1,5 +1,6 @@
 -- When and by which rule do people's workspaces stop, start by themselves, go dormant and get deleted? One row per rule
 -- and hour of the local week (weekday 0 is Monday) in which it acted.
+-- key: rule, timezone, weekday, hour
 SELECT
     d.run_id, d.rule, p.timezone, isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour, count(*) AS times,
     count(*) FILTER (WHERE d.deadline = d.max_deadline) AS at_max_deadline,

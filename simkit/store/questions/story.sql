@@ -1,4 +1,5 @@
 -- What happened to each workspace, in order, and why? Numbers are those that the rule saw. `simkit why` tells it.
+-- when: happened_at
 WITH mine AS (
     SELECT w.run_id, w.id AS workspace_id, w.name AS workspace, u.username
     FROM workspaces AS w

@@ -2,6 +2,7 @@
 -- the claims that were ready in time; idle instance-hours count from build to claim or deletion, without the build,
 -- which `hours` has; builds are prebuilds'. A preset that never wants a prebuild has no pool, and so no hit rate.
 -- hard_limited_at: when the hard limit first kept the reconciler from building; for how long, and the misses meanwhile.
+-- key: preset
 WITH served AS (
     SELECT
         c.run_id,

@@ -1,6 +1,7 @@
 -- How many of people's workspaces run, are stopped, are dormant and were deleted? Each row holds until the next one of
 -- its run; a workspace counts from its claim on, as stopped until its first start is done.
 -- A claimed workspace of somebody who is not among the scenario's people runs for ever.
+-- when: changed_at until the next
 WITH change AS (
     SELECT run_id, created_at AS changed_at, 1 AS existing, 0 AS running, 0 AS dormant, 0 AS deleted FROM claims
     UNION ALL

@@ -9,15 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from simkit.clock import DAY_US, MINUTE_US, WEEKDAYS, Int64Array, Zone
+from simkit.clock import DAY_US, FIRST_YEAR, LAST_YEAR, MINUTE_US, WEEKDAYS, Int64Array, Zone
 from simkit.errors import did_you_mean
 
 _WORDS = {"daily": 0b1111111, "weekday": 0b0011111, "weekend": 0b1100000}
 _DAYS = tuple(day.lower() for day in WEEKDAYS)
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 _EXAMPLE = 'write days and times such as "weekday 08:00-18:00" or "mon-thu,sat 22:00-06:00"'
-FIRST_YEAR, LAST_YEAR = 1900, 9000
-"""Of which calendars can still look a few years back and ahead."""
 _MONDAY = 3  # 1970-01-01 was a Thursday, so day -3 of the epoch was a Monday
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import DAY_US, SECOND_US, UTC_ZONE, Zone, format_duration
+from simkit.clock import DAY_US, FIRST_YEAR, LAST_YEAR, SECOND_US, UTC_ZONE, Zone, format_duration
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import ASSUMED, Findings, did_you_mean
 from simkit.inputs.coder import written_version
@@ -23,7 +23,7 @@ from simkit.inputs.templates import Templates
 from simkit.inputs.variables import from_document, value_text
 from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.model import Demand, History, Preset, Reconciler, Scenario, TemplateVersion, Workload
-from simkit.templates.check.days import FIRST_YEAR, LAST_YEAR, parse_every, parse_over
+from simkit.templates.check.days import parse_every, parse_over
 from simkit.templates.check.metrics import METRICS
 from simkit.templates.check.types import (
     Bound,
@@ -265,9 +265,6 @@ class _Reader:
             return None
         if end_at - start_at > _MAX_DAYS * DAY_US:
             given["until"].error("is more than 20 years after from; write an earlier time")
-            return None
-        if not FIRST_YEAR <= zone.local(start_at + DAY_US).year <= LAST_YEAR:
-            given["from"].error(f"is out of range; write a year from {FIRST_YEAR} to {LAST_YEAR}")
             return None
         return start_at, end_at
 
