@@ -14,6 +14,7 @@ from simkit.version import __version__
 _HOME = {
     "ControlPlane": "simkit.controlplane",
     "run_reference": "simkit.runs.reference",
+    "compare": "simkit.decide.compare",
     "load": "simkit.inputs",
     "lint": "simkit.templates.linter",
     "run": "simkit.runs.simulate",
@@ -37,6 +38,7 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from simkit.controlplane import ControlPlane as ControlPlane
+    from simkit.decide.compare import compare as compare
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError

@@ -49,6 +49,11 @@ def _escape(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]
 
 
+def code(text: str) -> str:
+    """A line of text as Markdown's code, also inside a table, whatever is in it."""
+    return f"`{visible(' '.join(text.replace('`', chr(39)).split()))}`".replace("|", "\\|")
+
+
 def escaped(text: str) -> str:
     """A line of text for Markdown and for HTML alike: neither sees markup in it, nor MathJax a formula."""
     return _SYMBOL.sub(_reference, visible(text))

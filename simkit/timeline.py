@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import lru_cache
 from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, HOUR_US, SECOND_US, Int64Array, Zone
+from simkit.clock import DAY_US, HOUR_US, SECOND_US, WEEK_US, Int64Array, Zone
 from simkit.coder_versions import Behaviour
 from simkit.cron import Cron, provider_cron
 from simkit.model import Preset
@@ -69,6 +71,22 @@ class LocalHours:
         weekdays = (cron.weekdays >> self.weekday) & 1 == 1
         by_day = days & weekdays if cron.both_days else days | weekdays
         return ((cron.hours >> self.hour) & 1 == 1) & ((cron.months >> self.month) & 1 == 1) & by_day
+
+
+@lru_cache(maxsize=64)
+def whole_weeks(zone: Zone, start_at: int, end_at: int) -> Int64Array:
+    """Where the weeks that lie whole in [start_at, end_at] begin, Monday 00:00 in the zone, and the last one's end.
+
+    int64[w + 1]; empty if there is no whole week.
+    """
+    first = zone.local(start_at).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+    first -= timedelta(days=first.weekday())
+    count = (end_at - start_at) // WEEK_US + 3
+    mondays = np.array([zone.at(first + timedelta(weeks=i)) for i in range(count)], dtype=np.int64)
+    inside = mondays[(mondays >= start_at) & (mondays <= end_at)]
+    edges = inside if inside.size > 1 else inside[:0]
+    edges.flags.writeable = False  # everybody gets the same one
+    return edges
 
 
 def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:

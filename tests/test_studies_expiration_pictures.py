@@ -12,7 +12,7 @@ from scenarios import inhabited_fortnight, scenario
 
 from simkit import ask, replicate
 from simkit.clock import DAY_US, HOUR_US, Zone
-from simkit.decide import sweep
+from simkit.decide.ttls import prebuild_ttls
 from simkit.model import TemplateSchedule
 from simkit.studies.expiration import pictures, sentences, tables
 from simkit.studies.expiration.pictures import _REASONS
@@ -29,7 +29,7 @@ def fortnight() -> dict:
     results = list(replicate(given, seed=7, replications=2))
     one = {q: ask(results[0], q) for q in ("workspaces", "story", "runs")}
     many = {q: ask(results, q) for q in ("running", "stops", "runs")}
-    return {"given": given, "one": one, **many, "ttls": sweep.prebuild_ttls(given, "p", (HOUR_US, DAY_US, 0), 7, 2)}
+    return {"given": given, "one": one, **many, "ttls": prebuild_ttls(given, "p", (HOUR_US, DAY_US, 0), 7, 2)}
 
 
 def drawn(of: dict) -> dict[str, pictures.Picture]:

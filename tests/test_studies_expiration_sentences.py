@@ -23,7 +23,7 @@ def text(sentence: sentences.Sentence) -> str:
 
 
 def swept(*rows: tuple[int, float, float, float], own_us: int = 8 * HOUR_US, runs: int = 1) -> pd.DataFrame:
-    """As `sweep.prebuild_ttls` gives it: (ttl, builds a week, share expired, hours of age at claim) in each run."""
+    """As `prebuild_ttls` gives it: (ttl, builds a week, share expired, hours of age at claim) in each run."""
     return pd.DataFrame(
         [
             {

@@ -24,6 +24,7 @@ from simkit.timeline import (
     range_steps,
     steps_of,
     true_overlaps,
+    whole_weeks,
 )
 
 EARLY = behaviour_of("early-ranges")
@@ -176,3 +177,15 @@ def test_a_true_overlap_is_found_where_the_check_sees_none():
     # Tuesday the first: 9:00 to 10:00 belongs to both.
     assert true_overlaps(preset, start_at, start_at + DAY_US) == [Overlap(0, 1, start_at + 9 * HOUR_US, HOUR_US)]
     assert true_overlaps(preset, start_at + 2 * DAY_US, start_at + 3 * DAY_US) == []
+
+
+@given(span=spans(), weeks=st.integers(0, 4), seconds=st.integers(0, 7 * 86400))
+def test_whole_weeks_are_those_of_the_wall_clock(span, weeks, seconds):
+    """Every day's first instant is looked at; a week is whole if its Monday and the next one lie in the window."""
+    end_at = span.start_at + weeks * 7 * DAY_US + seconds * SECOND_US + 1
+    first = span.zone.local(span.start_at).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+    days = [first + timedelta(days=i) for i in range(6 * 7)]
+    mondays = [span.zone.at(day) for day in days if day.weekday() == 0]
+    inside = [at for at in mondays if span.start_at <= at <= end_at]
+    found = whole_weeks(span.zone, span.start_at, end_at).tolist()
+    assert found == (inside if len(inside) > 1 else [])

@@ -1,7 +1,7 @@
 """What a decision needs of a run, straight from the kernel's rows: who was served, how long people waited, what idles.
 
-The same numbers as the questions `summary`, `hours`, `demand` and `idle` give, a hundred times as fast; a property test
-says so.
+The same numbers as the questions `summary`, `hours`, `demand` and `idle` give, a hundred times as fast, for the whole
+window, by hour of the week or by week; property tests say so.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,11 @@ from simkit.core.numbers import DELETE, FAILED, NONE, START, SUCCEEDED
 from simkit.model import HOURS_PER_WEEK
 from simkit.runs.result import KernelResult
 from simkit.runs.static import static_tables
-from simkit.timeline import local_hours
+from simkit.timeline import local_hours, whole_weeks
 
 WAIT_QUANTILES = ((1, 2), (19, 20), (99, 100))
 """p50, p95 and p99, as fractions of whole numbers: a rank is then exact."""
-
+_P95 = 1
 
 SPENT = ("building", "idle", "deleting", "failed", "claimed")
 """What an instance is while it runs; the first three are the pool's own."""
@@ -131,6 +131,28 @@ class ByHour:
     window_us: Int64Array
 
 
+@dataclass(frozen=True)
+class ByWeek:
+    """Numbers of spans of a run, whole weeks in most cases: a row per preset and a last one of all of them, a column
+    per span.
+
+    `edges`: int64[w + 1], where the spans begin and the last one ends. int64[p + 1, w] each: `claims` and `hits` of the
+    claims that came in the span; `wait_p95_us` by nearest rank over those of them that were ready in the run's window,
+    NEVER without any; `idle_us` and `pool_us` (building, idle and deleting) as much as lies in the span; `builds` of
+    prebuilds that were created in it. `pool_cost`: float64[p + 1, w].
+    """
+
+    presets: tuple[str, ...]
+    edges: Int64Array
+    claims: Int64Array
+    hits: Int64Array
+    wait_p95_us: Int64Array
+    idle_us: Int64Array
+    pool_us: Int64Array
+    builds: Int64Array
+    pool_cost: npt.NDArray[np.float64]
+
+
 def measures(result: KernelResult) -> Measures:
     """The numbers of one run of the kernel."""
     names = _names(result)
@@ -178,9 +200,10 @@ def _asked(result: KernelResult) -> Int64Array:
 
 
 class _Prebuilds(NamedTuple):
-    """A row per prebuild: when it was built and stopped to be idle (the window's end if it still is)."""
+    """A row per prebuild: when it was created, built and stopped to be idle (the window's end if it still is)."""
 
     preset: Int64Array
+    created_at: Int64Array
     from_at: Int64Array
     until_at: Int64Array
     is_built: npt.NDArray[np.bool_]
@@ -196,6 +219,7 @@ def _prebuilds(result: KernelResult) -> _Prebuilds:
     status = builds[first, pools.B_STATUS]
     return _Prebuilds(
         preset=mine[:, pools.W_PRESET],
+        created_at=builds[first, pools.B_CREATED],
         from_at=builds[first, pools.B_COMPLETED],
         until_at=until_at,
         is_built=status == SUCCEEDED,
@@ -212,10 +236,25 @@ def _has_pool(result: KernelResult, group: Int64Array, count: int) -> npt.NDArra
     return np.bincount(group[wanted["preset_id"][wanted["desired"] > 0] - 1], minlength=count) > 0
 
 
+class _Span(NamedTuple):
+    """When some instances run as one of SPENT: a row per build, `begin_at` and `end_at`; `rows`: which of them do."""
+
+    rows: npt.NDArray[np.bool_]
+    begin_at: Int64Array
+    end_at: Int64Array
+
+
 def _spent(result: KernelResult, group: Int64Array, count: int) -> Int64Array:
     """How long instances ran, by group of presets, as each of SPENT: int64[count, 5]. See the question `hours`."""
+    of, spans = _spans(result)
+    of = group[of]
+    sums = [_sums(of[span.rows], (span.end_at - span.begin_at)[span.rows], count) for span in spans]
+    return np.stack(sums, axis=1)
+
+
+def _spans(result: KernelResult) -> tuple[Int64Array, tuple[_Span, ...]]:
+    """(the preset of each build, the spans of each of SPENT)."""
     workspaces, builds, end_at = result.rows.workspaces, result.rows.builds, result.scenario.end_at
-    of = group[workspaces[builds[:, pools.B_WORKSPACE], pools.W_PRESET]]
     order = np.argsort(builds[:, pools.B_WORKSPACE], kind="stable")
     follows = builds[order[1:], pools.B_WORKSPACE] == builds[order[:-1], pools.B_WORKSPACE]
     following = np.full(len(builds), NONE, dtype=np.int64)
@@ -238,13 +277,13 @@ def _spent(result: KernelResult, group: Int64Array, count: int) -> Int64Array:
     gone_at = np.where(builds[following, pools.B_STATUS] == FAILED, end_at, next_completed_at)
     left = starts & failed & (completed_at > started_at)
     spans = (
-        (prebuilt, np.where(builds[:, pools.B_STARTED] == NEVER, 0, completed_at - started_at)),
-        (prebuilt & (builds[:, pools.B_STATUS] == SUCCEEDED), next_created_at - completed_at),
-        (deleted, gone_at - next_created_at),
-        (left, left_until - completed_at),
-        (owned, np.where(failed, completed_at, next_completed_at) - begins_at),
+        _Span(prebuilt & (builds[:, pools.B_STARTED] != NEVER), started_at, completed_at),
+        _Span(prebuilt & (builds[:, pools.B_STATUS] == SUCCEEDED), completed_at, next_created_at),
+        _Span(deleted, next_created_at, gone_at),
+        _Span(left, completed_at, left_until),
+        _Span(owned, begins_at, np.where(failed, completed_at, next_completed_at)),
     )
-    return np.stack([_sums(of[rows], us[rows], count) for rows, us in spans], axis=1)
+    return workspaces[builds[:, pools.B_WORKSPACE], pools.W_PRESET], spans
 
 
 def _quantiles(group: Int64Array, values: Int64Array, count: int) -> Int64Array:
@@ -304,6 +343,14 @@ def measures_by_hour(result: KernelResult) -> ByHour:
     return ByHour(names, *tables)
 
 
+_Table = TypeVar("_Table", Int64Array, npt.NDArray[np.float64])
+
+
+def _with_all(table: _Table) -> _Table:
+    """A row per preset, and a last one of their sums."""
+    return np.concatenate([table, table.sum(axis=0, keepdims=True)])
+
+
 def _counts(at: Int64Array, edges: Int64Array) -> Int64Array:
     """How many of the instants, in order, lie from each edge to the next; what is later counts into the last."""
     before = np.searchsorted(at, edges)
@@ -323,3 +370,59 @@ def _overlaps(from_at: Int64Array, until_at: Int64Array, edges: Int64Array) -> I
         total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(at)])
         passed += sign * (begun * edges - total[begun])
     return np.diff(passed)
+
+
+def measures_by_week(result: KernelResult) -> ByWeek:
+    """The numbers of each whole week of the window, from Monday 00:00 in the scenario's zone; presets of one name are
+    one. What is left of a week at either end of the window is left out."""
+    scenario = result.scenario
+    return measures_between(result, whole_weeks(scenario.zone, scenario.start_at, scenario.end_at))
+
+
+def measures_between(result: KernelResult, edges: Int64Array) -> ByWeek:
+    """The same for the spans from each edge to the next: int64[w + 1] instants, increasing."""
+    names = _names(result)
+    group, count, width = _groups(result, names), len(names), max(edges.size - 1, 0)
+    cells = count * width
+
+    def cell(of: Int64Array, at: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
+        """(which instants lie in a span, and for these the number of preset and span)."""
+        span = np.searchsorted(edges, at, side="right") - 1
+        inside = (span >= 0) & (span < width)
+        return inside, group[of[inside]] * width + span[inside]
+
+    def counts(where: Int64Array) -> Int64Array:
+        return _with_all(np.bincount(where, minlength=cells).reshape(count, width))
+
+    def lasting(of: Int64Array, from_at: Int64Array, until_at: Int64Array) -> Int64Array:
+        table = np.zeros((count, width), dtype=np.int64)
+        for i in range(count if width else 0):
+            mine = of == i
+            table[i] = _overlaps(from_at[mine] - edges[0], until_at[mine] - edges[0], edges - edges[0])
+        return _with_all(table)
+
+    asked = _asked(result)
+    of_claim, claims = result.rows.claims[asked], result.inputs.claims[asked]
+    inside, where = cell(claims[:, pools.A_PRESET], claims[:, pools.A_AT])
+    hit = of_claim[inside, pools.C_HIT] == pools.HIT
+    ready_at = result.rows.builds[of_claim[inside, pools.C_BUILD], pools.B_READY]
+    in_time = ready_at <= result.scenario.end_at
+    wait_us, of_wait = (ready_at - claims[inside, pools.A_AT])[in_time], where[in_time]
+    waits = [_quantiles(of_wait, wait_us, cells), _quantiles(of_wait % max(width, 1), wait_us, width)]
+    idle = _prebuilds(result)
+    built_for, spans = _spans(result)
+    of_pool = [(group[built_for[s.rows]], s.begin_at[s.rows], s.end_at[s.rows]) for s in spans[:_OF_POOL]]
+    pool_us = lasting(*(np.concatenate(parts) for parts in zip(*of_pool, strict=True)))
+    _, created = cell(idle.preset, idle.created_at)
+    costs = np.array([result.scenario.workload_of(name).cost_per_instance_hour for name in names], dtype=np.float64)
+    return ByWeek(
+        presets=names,
+        edges=edges,
+        claims=counts(where),
+        hits=counts(where[hit]),
+        wait_p95_us=np.concatenate([w[:, _P95] for w in waits]).reshape(count + 1, width),
+        idle_us=lasting(group[idle.preset[idle.is_built]], idle.from_at[idle.is_built], idle.until_at[idle.is_built]),
+        pool_us=pool_us,
+        builds=counts(created),
+        pool_cost=_with_all(pool_us[:-1] / HOUR_US * costs[:, np.newaxis]),
+    )

@@ -60,7 +60,7 @@ _NOBODY = "The scenario has no people, so there are no workspaces of theirs to s
 def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     """Age at claim, share expired, builds and the pool's cost as billed by a preset's TTL; bars span nine of ten runs.
 
-    `answer`: sweep.prebuild_ttls.
+    `answer`: ttls.prebuild_ttls.
     """
     if answer["created"].sum() == 0:
         return empty("No prebuild was built in this window.")

@@ -29,7 +29,7 @@ NEVER_EXPIRES = "never"
 
 
 def prebuild_ttls(answer: pd.DataFrame) -> Sentence:
-    """What a shorter prebuild TTL costs, from the scenario's own to the next shorter one. `answer`: of the sweep."""
+    """What a shorter prebuild TTL costs, from the scenario's own to the next shorter one. `answer`: of the TTLs."""
     if answer["created"].sum() == 0:
         return Sentence("No prebuild was built.", {})
     longer, shorter = _compared(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simkit.shown import escaped, visible
+from simkit.shown import code, escaped
 from simkit.templates.diff.types import Difference, Effect, PresetChange
 from simkit.templates.diff.words import (
     affected,
@@ -23,14 +23,9 @@ from simkit.templates.diff.words import (
 _COMMENT_LIMIT = 60_000  # a comment on GitHub has 65,536 characters at most
 
 
-def _code(text: str) -> str:
-    """Text as Markdown's code, also inside a table, whatever is in it."""
-    return f"`{visible(' '.join(text.replace('`', chr(39)).split()))}`".replace("|", "\\|")
-
-
 def render(difference: Difference) -> str:
     """A table of the presets that changed, the effect if there is one, and the details to unfold."""
-    head = f"### simkit diff: {_code(difference.old)} → {_code(difference.new)}"
+    head = f"### simkit diff: {code(difference.old)} → {code(difference.new)}"
     parts = [head, f"{headline(difference)}. **{verdict(difference)}**"]
     parts += [said] if (said := version(difference)) else []
     shown = [preset for preset in difference.presets if preset.kind != "unchanged"]
@@ -41,7 +36,7 @@ def render(difference: Difference) -> str:
             if preset.differs and not texts:
                 texts = ["differ on days on which clocks change"]
             rows.append(
-                f"| {_code(name_of(preset))} | {preset.kind} | {instance_hours(preset)} | {'<br>'.join(texts)} |"
+                f"| {code(name_of(preset))} | {preset.kind} | {instance_hours(preset)} | {'<br>'.join(texts)} |"
             )
         parts.append("\n".join(_fitting(rows, _COMMENT_LIMIT // 2, "rows")))
         zones = dict.fromkeys(f"{looking(preset, difference.weeks)}" for preset in shown)
@@ -50,7 +45,7 @@ def render(difference: Difference) -> str:
         parts.append(_effect_markdown(difference.effect))
     details = [_details(preset) for preset in shown]
     if unchanged := difference.of("unchanged"):
-        details.append("Unchanged: " + ", ".join(_code(name_of(preset)) for preset in unchanged))
+        details.append("Unchanged: " + ", ".join(code(name_of(preset)) for preset in unchanged))
     size = sum(len(part) for part in parts)
     return "\n\n".join([*parts, *_fitting(details, _COMMENT_LIMIT - size, "sections")])
 
@@ -71,8 +66,8 @@ def _details(preset: PresetChange) -> str:
     ]
     lines += ["| field | old | new | where |", "|---|---|---|---|"]
     for change in preset.fields:
-        was, now = (_code(value) if value is not None else "" for value in (change.old, change.new))
-        lines.append(f"| {_code(change.name)} | {was} | {now} | {_code(places(change))} |")
+        was, now = (code(value) if value is not None else "" for value in (change.old, change.new))
+        lines.append(f"| {code(change.name)} | {was} | {now} | {code(places(change))} |")
     if preset.differs and preset.clock_days:
         lines += ["", *(f"- {line}" for line in clock_day_texts(preset))]
     return "\n".join([*lines, "", "</details>"])
@@ -83,8 +78,8 @@ def _effect_markdown(effect: Effect) -> str:
     rows, others = affected(effect)
     for row in rows:
         old, new, change = row_texts(row, escaped(effect.currency))
-        lines.append(f"| {_code(row.preset)} | {row.measure} | {old} | {new} | {change} |")
-    lines = [f"**{effect_title(effect, _code)}**", "", intervals(effect), "", *(lines if rows else [])]
-    lines += ["", f"Nothing changes for {', '.join(map(_code, others))}."] if others else []
-    lines += ["", " ".join(f"Note: {_code(note)}." for note in effect.notes)] if effect.notes else []
+        lines.append(f"| {code(row.preset)} | {row.measure} | {old} | {new} | {change} |")
+    lines = [f"**{effect_title(effect, code)}**", "", intervals(effect), "", *(lines if rows else [])]
+    lines += ["", f"Nothing changes for {', '.join(map(code, others))}."] if others else []
+    lines += ["", " ".join(f"Note: {code(note)}." for note in effect.notes)] if effect.notes else []
     return "\n".join(lines)

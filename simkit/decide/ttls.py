@@ -1,4 +1,4 @@
-"""Decide by trying: the same people meet other rules, and each answer has a row per value tried and replication."""
+"""Prebuild TTLs by trying: the same people meet each of them, and the answer has a row per TTL and replication."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WITHOUT_TTL = "never"
 
 
-def ttls(text: str, scenario: Scenario, preset: str) -> tuple[int, ...]:
+def ttls_to_try(text: str, scenario: Scenario, preset: str) -> tuple[int, ...]:
     """Prebuild TTLs such as "1h 8h never", the preset's own one and half of that, if Coder takes it.
 
     Microseconds, ascending, 0 (never) at the end.
@@ -61,7 +61,7 @@ def prebuild_ttls(
     results = chain.from_iterable(
         replicate(_with_ttl(scenario, preset, ttl_us), seed, replications) for ttl_us in ttls_us
     )
-    with TemporaryDirectory(prefix="simkit-sweep-") as scratch:
+    with TemporaryDirectory(prefix="simkit-ttls-") as scratch:
         # In a file every run is loaded once for all questions, and one run at a time is in memory.
         runs = Path(scratch, "runs.duckdb")
         run_ids = save(runs, results)

@@ -1,4 +1,4 @@
-"""A sweep changes one thing, and everything else stays: the same people, the same slow builds."""
+"""One TTL changes, and everything else stays: the same people, the same slow builds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios import scenario
 
 from simkit import InputError, ask, replicate
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, zone
-from simkit.decide import sweep
+from simkit.decide import ttls
 from simkit.model import Activate, Preset, Profile, Scenario, Schedule, TemplateVersion, Workload, lognormal
 
 PRESETS = (
@@ -29,37 +29,37 @@ def week(*presets: Preset, **more: object) -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def swept() -> pd.DataFrame:
-    return sweep.prebuild_ttls(week(), "go", (HOUR_US, 8 * HOUR_US, 0), seed=7, replications=2)
+def tried() -> pd.DataFrame:
+    return ttls.prebuild_ttls(week(), "go", (HOUR_US, 8 * HOUR_US, 0), seed=7, replications=2)
 
 
-def test_there_is_a_row_for_each_ttl_and_replication(swept):
-    assert swept["ttl_us"].tolist() == [HOUR_US] * 2 + [8 * HOUR_US] * 2 + [0] * 2
-    assert swept["replication"].tolist() == [0, 1] * 3
-    assert swept["is_own"].tolist() == [False] * 2 + [True] * 2 + [False] * 2
-    assert set(swept["preset"]) == {"go"}
-    assert set(swept["currency"]) == {"USD"}
+def test_there_is_a_row_for_each_ttl_and_replication(tried):
+    assert tried["ttl_us"].tolist() == [HOUR_US] * 2 + [8 * HOUR_US] * 2 + [0] * 2
+    assert tried["replication"].tolist() == [0, 1] * 3
+    assert tried["is_own"].tolist() == [False] * 2 + [True] * 2 + [False] * 2
+    assert set(tried["preset"]) == {"go"}
+    assert set(tried["currency"]) == {"USD"}
 
 
-def test_every_ttl_meets_the_same_people(swept):
-    claims = swept.pivot(index="replication", columns="ttl_us", values="claims")
+def test_every_ttl_meets_the_same_people(tried):
+    claims = tried.pivot(index="replication", columns="ttl_us", values="claims")
     assert (claims.nunique(axis=1) == 1).all()
     assert claims[0].nunique() == 2, "another replication meets others"
 
 
-def test_a_shorter_ttl_gives_younger_prebuilds_that_expire_more_often_and_are_built_more_often(swept):
-    by_ttl = swept.groupby("ttl_us", sort=False).mean(numeric_only=True)
+def test_a_shorter_ttl_gives_younger_prebuilds_that_expire_more_often_and_are_built_more_often(tried):
+    by_ttl = tried.groupby("ttl_us", sort=False).mean(numeric_only=True)
     for name, grows in (("expired_share", False), ("builds_per_week", False), ("age_p95_s", True)):
         assert by_ttl[name].is_monotonic_increasing == grows, name
         assert by_ttl[name].is_monotonic_decreasing != grows, name
-    assert (swept.loc[swept["ttl_us"] == HOUR_US, "age_p95_s"] <= 3600 + 60).all()
-    assert (swept.loc[swept["ttl_us"] == 0, "expired"] == 0).all()
+    assert (tried.loc[tried["ttl_us"] == HOUR_US, "age_p95_s"] <= 3600 + 60).all()
+    assert (tried.loc[tried["ttl_us"] == 0, "expired"] == 0).all()
 
 
-def test_the_scenarios_own_ttl_gives_what_its_own_runs_give(swept):
+def test_the_scenarios_own_ttl_gives_what_its_own_runs_give(tried):
     results = list(replicate(week(), 7, 2))
     summary, hours, fates, ages = (ask(results, question) for question in ("summary", "hours", "fates", "age_at_claim"))
-    own = swept[swept["is_own"]]
+    own = tried[tried["is_own"]]
     summary, hours, fates = (of[of["preset"] == "go"] for of in (summary, hours, fates))
     assert own["builds_per_week"].tolist() == summary["builds"].tolist(), "the window is a week"
     assert own["pool_cost_per_week"].tolist() == hours["pool_cost"].tolist()
@@ -72,27 +72,29 @@ def test_the_other_presets_and_every_version_keep_what_is_theirs():
     later = TemplateVersion("t", "v2", (replace(PRESETS[0], ttl_us=4 * HOUR_US), PRESETS[1]))
     given = week()
     given = replace(given, events=(Activate(given.start_at + DAY_US, later),))
-    changed = sweep._with_ttl(given, "go", HOUR_US)
+    changed = ttls._with_ttl(given, "go", HOUR_US)
     assert [p.ttl_us for v in changed.all_versions for p in v.presets] == [HOUR_US, 2 * HOUR_US] * 2
-    assert sweep._with_ttl(changed, "go", 8 * HOUR_US).versions == given.versions
+    assert ttls._with_ttl(changed, "go", 8 * HOUR_US).versions == given.versions
 
 
 def test_a_preset_that_nobody_claims_has_no_age():
-    idle = sweep.prebuild_ttls(week(), "py", (HOUR_US,), seed=7, replications=1)
+    idle = ttls.prebuild_ttls(week(), "py", (HOUR_US,), seed=7, replications=1)
     assert idle["claims"].tolist() == [0]
     assert idle["age_p50_s"].isna().all()
     assert idle["expired_share"].iloc[0] > 0.9
 
 
 def test_ttls_are_read_in_order_with_the_presets_own_one_and_its_half_and_never_last():
-    assert sweep.ttls("2h, never 1h", week(), "go") == (HOUR_US, 2 * HOUR_US, 4 * HOUR_US, 8 * HOUR_US, 0)
-    assert sweep.ttls("", week(Preset("go", 1, 90 * MINUTE_US)), "go") == (90 * MINUTE_US,), "45 minutes are too few"
-    assert sweep.ttls("", week(Preset("go", 1)), "go") == (0,)
+    assert ttls.ttls_to_try("2h, never 1h", week(), "go") == (HOUR_US, 2 * HOUR_US, 4 * HOUR_US, 8 * HOUR_US, 0)
+    assert ttls.ttls_to_try("", week(Preset("go", 1, 90 * MINUTE_US)), "go") == (90 * MINUTE_US,), (
+        "45 minutes are too few"
+    )
+    assert ttls.ttls_to_try("", week(Preset("go", 1)), "go") == (0,)
 
 
 def test_ttls_that_coder_does_not_take_are_refused_all_at_once():
     with pytest.raises(InputError) as refused:
-        sweep.ttls("30m 2h soon 2y 0s", week(), "go")
+        ttls.ttls_to_try("30m 2h soon 2y 0s", week(), "go")
     text = str(refused.value)
     assert 'a prebuild\'s TTL is 1h to 365d, got "30m"; write "never" for none' in text
     assert '"soon" is not a duration' in text
@@ -103,4 +105,4 @@ def test_ttls_that_coder_does_not_take_are_refused_all_at_once():
 
 def test_a_preset_that_the_scenario_lacks_is_told():
     with pytest.raises(InputError, match='there is no preset "p"'):
-        sweep.prebuild_ttls(week(), "p", (HOUR_US,), seed=7, replications=1)
+        ttls.prebuild_ttls(week(), "p", (HOUR_US,), seed=7, replications=1)
