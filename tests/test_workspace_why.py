@@ -42,9 +42,9 @@ def test_a_story_reads_like_this():
         "Mon 2026-03-02 09:00:00 UTC  claimed   by ada-1: the pool had it ready",
         "Mon 2026-03-02 09:00:00 UTC  used      by ada-1 until 16:30",
         "Mon 2026-03-02 09:01:00 UTC  started   deadline 12:01, max deadline Sat 00:00",
-        "Mon 2026-03-02 17:29:00 UTC  autostop  deadline 17:29 reached; it was bumped 82 times, last at 16:29 from "
+        "Mon 2026-03-02 17:30:00 UTC  autostop  deadline 17:29 reached; it was bumped 82 times, last at 16:29 from "
         "17:25; max deadline Sat 00:00 never came into play",
-        "Mon 2026-03-02 17:29:30 UTC  stopped   its stop build is done: it uses no capacity",
+        "Mon 2026-03-02 17:30:30 UTC  stopped   its stop build is done: it uses no capacity",
     ]
 
 
