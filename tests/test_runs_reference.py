@@ -12,7 +12,16 @@ from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortni
 import simkit
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER
 from simkit.coder_versions import BEHAVIOURS
-from simkit.model import Preset, Scenario, Workload, constant
+from simkit.model import (
+    People,
+    Preset,
+    Scenario,
+    SessionHistory,
+    SetSchedule,
+    TemplateSchedule,
+    Workload,
+    constant,
+)
 from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save
@@ -26,12 +35,7 @@ def assert_equal(given: Scenario, seed: int = 7) -> None:
     assert kernel.keys() == reference.keys()
     for table, columns in kernel.items():
         for name, column in columns.items():
-            theirs = reference[table][name]
-            if (table, name) == ("workspaces", "deleting_at"):
-                # Old versions write it for deleted workspaces too, where nobody reads it; the kernel does not.
-                there = ~columns["deleted"]
-                theirs, column = theirs[there], column[there]
-            np.testing.assert_array_equal(theirs, column, f"{table}.{name}")
+            np.testing.assert_array_equal(reference[table][name], column, f"{table}.{name}")
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -77,6 +81,22 @@ def test_a_reference_run_is_stored_and_asked_like_any_other(tmp_path):
     save(path, [result])
     for question in questions():
         assert ask(path, question).equals(run(given, 7).ask(question)), question
+
+
+@pytest.mark.parametrize("version", BEHAVIOURS)
+def test_a_schedule_change_writes_to_deleted_workspaces_where_the_version_does_so(version: str):
+    sleepy = TemplateSchedule(time_til_dormant_us=HOUR_US, time_til_dormant_autodelete_us=HOUR_US)
+    later = replace(sleepy, time_til_dormant_autodelete_us=5 * HOUR_US)
+    at = np.array([MONDAY_AT], dtype=np.int64)
+    one = People("one", 1, "p", SessionHistory(at, at + MINUTE_US, np.zeros(1, dtype=np.int64)))
+    events = (SetSchedule(MONDAY_AT + 8 * HOUR_US, sleepy), SetSchedule(MONDAY_AT + 9 * HOUR_US, later))
+    behaviour = BEHAVIOURS[version]
+    given = scenario(Preset("p", 0), people=(one,), schedule=sleepy, events=events, behaviour=behaviour)
+    assert_equal(given)
+    workspaces = run(given, 7).tables["workspaces"]
+    assert workspaces["deleted"].tolist() == [True]
+    asleep_for = workspaces["deleting_at"] - workspaces["dormant_at"]
+    assert asleep_for.tolist() == [5 * HOUR_US if behaviour.schedule_changes_deleted else HOUR_US]
 
 
 def test_a_control_plane_shows_more_than_the_kernel_knows():

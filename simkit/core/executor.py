@@ -37,7 +37,7 @@ from simkit.core.lives import (
     O_DORMANT,
     O_NEXT_START,
     O_TTL,
-    SET_TEMPLATE,
+    SET_TEMPLATE_OF_DELETED,
     SET_TTL,
     TEMPLATE_CHANGED,
     TICKED_AT,
@@ -61,7 +61,18 @@ from simkit.core.lives import (
     tick_after,
 )
 from simkit.core.numbers import DELETE, MINUTE_US, NEVER, NONE, RUNNING, START, STOP, SUCCEEDED
-from simkit.core.pools import B_COMPLETED, B_STATUS, B_TRANSITION, W_BUILD, W_OWNER, Inputs, World
+from simkit.core.pools import (
+    B_COMPLETED,
+    B_STATUS,
+    B_TRANSITION,
+    C_WORKSPACE,
+    NEXT_CLAIM,
+    W_BUILD,
+    W_DELETED,
+    W_OWNER,
+    Inputs,
+    World,
+)
 
 
 @called
@@ -119,7 +130,7 @@ def _act(
 
 @part
 def change(inputs: Inputs, world: World, lives: Lives, i: int) -> None:
-    """A person's TTL or a template's schedule changes."""
+    """A person's TTL or a template's schedule changes, of one person, or of all deleted workspaces."""
     x = lives.changes[i]
     now_at, person = x[V_AT], x[V_PERSON]
     h = lives.people[person]
@@ -127,10 +138,13 @@ def change(inputs: Inputs, world: World, lives: Lives, i: int) -> None:
     if x[V_KIND] == SET_TTL and not before.allow_user_autostop:
         return  # Coder refuses it
     after = before
-    if x[V_KIND] == SET_TEMPLATE:
+    if x[V_KIND] != SET_TTL:
         after = template_at(lives, x[V_VALUE])
         if not changes_schedule(before, after):
             return
+    if x[V_KIND] == SET_TEMPLATE_OF_DELETED:
+        _follow_deleted(world, lives, after)
+        return
     w = h[H_WORKSPACE]
     if w != NONE:
         b = world.builds[world.workspaces[w, W_BUILD]]
@@ -159,6 +173,15 @@ def change(inputs: Inputs, world: World, lives: Lives, i: int) -> None:
         tell(world, lives, w, TEMPLATE_CHANGED, now_at)
         _follow(inputs, world, lives, person, w, before, after, now_at)
     look_again(inputs, world, lives, person, w, now_at)
+
+
+@part
+def _follow_deleted(world: World, lives: Lives, after: Template) -> None:
+    """Deleted workspaces get the instant of a deletion that nobody looks at any more."""
+    for claim in range(world.counters[NEXT_CLAIM]):
+        o = lives.owned[claim]
+        if o[O_DORMANT] != NEVER and world.workspaces[world.claims[claim, C_WORKSPACE], W_DELETED] != NEVER:
+            o[O_DELETING] = deletes_at(o[O_DORMANT], after)
 
 
 @part

@@ -84,9 +84,10 @@ H_COLUMNS = 11
 O_TTL, O_LAST_USED, O_DORMANT, O_DELETING, O_NEXT_START, O_COLUMNS = 0, 1, 2, 3, 4, 5
 # Builds of owned workspaces. BUMPED_AT and BUMPED_FROM: the last report that moved the deadline, and from where.
 L_DEADLINE, L_MAX_DEADLINE, L_REASON, L_BUMPED_AT, L_BUMPED_FROM, L_BUMPS, L_COLUMNS = 0, 1, 2, 3, 4, 5, 6
-# Changes during a run: a person's TTL (NEVER: removed), a template's schedule (the new row).
+# Changes during a run: a person's TTL (NEVER: removed), a template's schedule (the new row); the same of deleted
+# workspaces, to which old versions write, before anybody else's.
 V_AT, V_KIND, V_PERSON, V_VALUE, V_COLUMNS = 0, 1, 2, 3, 4
-SET_TTL, SET_TEMPLATE = 0, 1
+SET_TTL, SET_TEMPLATE, SET_TEMPLATE_OF_DELETED = 0, 1, 2
 # Crons: five fields, both_days, and the range of the zone's offsets.
 Q_MINUTES, Q_HOURS, Q_DAYS, Q_MONTHS, Q_WEEKDAYS, Q_BOTH, Q_FROM, Q_UNTIL, Q_COLUMNS = range(9)
 # Template schedules: rows are lifecycle.Template, columns are found by the names of its fields.

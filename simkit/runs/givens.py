@@ -266,6 +266,8 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
             changes += [(event.at, lives.SET_TTL, person, event.ttl_us or NEVER) for person in who]
         elif isinstance(event, SetSchedule):
             later += 1
+            if scenario.behaviour.schedule_changes_deleted:
+                changes.append((event.at, lives.SET_TEMPLATE_OF_DELETED, 0, later))
             changes += [(event.at, lives.SET_TEMPLATE, person, later) for person in range(len(rows))]
     cron_rows, offsets = _crons(scenario, list(crons))
     return lives.People(
