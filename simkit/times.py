@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
 
@@ -30,6 +32,21 @@ class Told(str):
         self = super().__new__(cls, text)
         self.exact = exact
         return self
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that happened to a workspace or a pool, in a word and in a sentence."""
+
+    at: int
+    what: str
+    why: str
+
+
+def lines_of(events: Sequence[Happening], when: Callable[[int], str]) -> list[str]:
+    """A line for each event, its instant as `when` writes it and the words in one column; none for no event."""
+    width = max((len(event.what) for event in events), default=0)
+    return [f"{when(e.at)}  {e.what:<{width}}  {e.why}".rstrip() for e in events]
 
 
 def short_weekday(of: date) -> str:

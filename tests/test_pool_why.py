@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from scenarios import MONDAY_AT, scenario
 
 import simkit
 from simkit.cli import main
+from simkit.clock import HOUR_US
+from simkit.model import Preset
 from simkit.pool.why import PoolStory, why_preset
 
 WEEK = """\
@@ -118,6 +121,23 @@ def test_what_is_wrong_is_told_with_status_2(runs: Path, words: list[str], said:
     outcome = CliRunner().invoke(main, ["why", str(runs), *words])
     assert outcome.exit_code == 2
     assert said in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("asked", "built"), [(2, "each of its 2 claims built a workspace"), (0, "nobody asked for it")]
+)
+def test_a_preset_without_a_pool_is_told_as_that_and_not_as_unknown(asked: int, built: str):
+    claims = tuple((MONDAY_AT + i * HOUR_US, "cold") for i in range(asked))
+    result = simkit.run(scenario(Preset("warm", 1), Preset("cold", 0), Preset("cool", 0), claims=claims))
+    with pytest.raises(simkit.InputError) as told:
+        why_preset(result, "cold", "2026-03-02")
+    assert f'--preset: "cold" has no pool in {result.run_id}: it never wants a prebuild, and {built}' in str(told.value)
+    assert str(told.value).endswith("; those with a pool are warm")
+    with pytest.raises(simkit.InputError, match='; write "cold"'):
+        why_preset(result, "colt", "2026-03-02")
+    alone = simkit.run(scenario(Preset("cold", 0)))
+    with pytest.raises(simkit.InputError, match="no preset of the run has one"):
+        why_preset(alone, "cold", "2026-03-02")
 
 
 @pytest.mark.parametrize("columns", [60, 80])

@@ -15,22 +15,13 @@ from simkit.clock import MINUTE_US, NEVER, SECOND_US, Zone, from_datetime, zone
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.shown import joined
 from simkit.store import Storable, ask
-from simkit.times import about, weekday_date
+from simkit.times import Happening, about, lines_of, weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LEAST_COLUMNS = 40
 _EXAMPLE = 'write a day, such as 2026-11-16, or an hour of it, such as "2026-11-16 09:00"'
-
-
-@dataclass(frozen=True)
-class PoolEvent:
-    """Something that happened to a pool, in a word and in a sentence."""
-
-    at: int
-    what: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class PoolStory:
     end_at: int
     claims: int
     misses: int
-    events: tuple[PoolEvent, ...]
+    events: tuple[Happening, ...]
 
     @property
     def text(self) -> str:
@@ -53,9 +44,7 @@ class PoolStory:
         hour = "" if self.end_at - self.start_at > 60 * MINUTE_US else f" from {start:%H:%M}"
         served = f"{self.misses} of {self.claims} claims found no prebuild" if self.claims else "nobody came"
         head = f"{self.preset} on {weekday_date(start)}{hour}, times in {self.zone.name}: {served}"
-        width = max(len(event.what) for event in self.events)
-        lines = [f"{self.zone.local(e.at):%H:%M:%S}  {e.what:<{width}}  {e.why}" for e in self.events]
-        return joined([head, *lines])
+        return joined([head, *lines_of(self.events, lambda at: f"{self.zone.local(at):%H:%M:%S}")])
 
     def wrapped(self, columns: int) -> str:
         """The text for a terminal of so many columns."""
@@ -80,11 +69,9 @@ def why_preset(
     run = runs.iloc[0]
     name = str(run["run_id"])
     pool = ask(source, "pool", run_id=name)
-    known = list(dict.fromkeys(pool["preset"]))
-    if preset not in known:
-        raise InputError(
-            [_problem("--preset", f'there is no preset "{preset}" in {name}; {did_you_mean(preset, known)}')]
-        )
+    pooled = list(dict.fromkeys(pool["preset"]))
+    if preset not in pooled:
+        raise InputError([_problem("--preset", _has_no_pool(source, preset, name, pooled))])
     mine = pool[pool["preset"] == preset]
     where = zone(str(mine["timezone"].iloc[0]))
     assert where is not None, "a run's zones are known"
@@ -107,6 +94,20 @@ def why_preset(
     ]
     misses = sum(row["what"] == "cold" for row in asked)
     return PoolStory(name, preset, where, start_at, end_at, len(asked), misses, tuple(sorted(events, key=_in_order)))
+
+
+def _has_no_pool(
+    source: str | Path | Storable | Sequence[Storable], preset: str, run_id: str, pooled: list[str]
+) -> str:
+    """Why there is no pool of this name: no preset has it, or the one that has it never wants a prebuild."""
+    summary = ask(source, "summary", run_id=run_id)
+    known = list(dict.fromkeys(summary["preset"]))
+    if preset not in known:
+        return f'there is no preset "{preset}" in {run_id}; {did_you_mean(preset, known)}'
+    claims = int(summary["claims"][summary["preset"] == preset].sum())
+    built = f"each of its {_many(claims, 'claim')} built a workspace of its own" if claims else "nobody asked for it"
+    others = f"those with a pool are {', '.join(pooled)}" if pooled else "no preset of the run has one"
+    return f'"{preset}" has no pool in {run_id}: it never wants a prebuild, and {built}; {others}'
 
 
 def _span(on: str, where: Zone) -> tuple[int, int]:
@@ -140,7 +141,7 @@ def _at(value: Any) -> int:
 _ORDER = ("at first", "event", "failed", "served", "missed", "wanted", "held still", "deleted", "ordered", "canceled")
 
 
-def _in_order(event: PoolEvent) -> tuple[int, int]:
+def _in_order(event: Happening) -> tuple[int, int]:
     return event.at, _ORDER.index(event.what)
 
 
@@ -162,34 +163,34 @@ class _Told:
     def clock(self, at: int) -> str:
         return f"{self.zone.local(at):%H:%M}"
 
-    def levels(self, pool: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
+    def levels(self, pool: list[dict[Any, Any]]) -> Iterator[Happening]:
         """What the pool had at first, and each change of what is wanted."""
         before = _level_at(pool, self.start_at)
-        yield PoolEvent(self.start_at, "at first", _level(before))
+        yield Happening(self.start_at, "at first", _level(before))
         wanted = before["desired"]
         for row in pool:
             at = _at(row["changed_at"])
             if self.start_at < at < self.end_at and row["desired"] != wanted:
                 verb = "rises" if row["desired"] > wanted else "falls"
-                yield PoolEvent(at, "wanted", f"{verb} from {wanted} to {row['desired']}: {_level(row)}")
+                yield Happening(at, "wanted", f"{verb} from {wanted} to {row['desired']}: {_level(row)}")
             if self.inside(at):
                 wanted = row["desired"]
 
-    def scenario(self, happened: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
+    def scenario(self, happened: list[dict[Any, Any]]) -> Iterator[Happening]:
         """What befell the pool from outside: a pause that is on, and events of this time that are about it."""
         for row in happened:
             at, until_at = _at(row["happened_at"]), _at(row["until_at"])
             is_pause = row["event"] == "pause"
             about_it = not isinstance(row["preset"], str) or row["preset"] == self.preset
             if self.inside(at) and about_it:
-                yield PoolEvent(at, "event", _EVENTS.get(row["event"], row["event"].replace("_", " ")))
+                yield Happening(at, "event", _EVENTS.get(row["event"], row["event"].replace("_", " ")))
             if is_pause and at < self.start_at < until_at:
                 since = f"{weekday_date(self.zone.local(at))} {self.clock(at)}"
-                yield PoolEvent(self.start_at, "event", f"the reconciler is paused since {since}: it orders nothing")
+                yield Happening(self.start_at, "event", f"the reconciler is paused since {since}: it orders nothing")
             if is_pause and self.inside(until_at):
-                yield PoolEvent(until_at, "event", "the reconciler is resumed")
+                yield Happening(until_at, "event", "the reconciler is resumed")
 
-    def decisions(self, decisions: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
+    def decisions(self, decisions: list[dict[Any, Any]]) -> Iterator[Happening]:
         held = ""
         for row in decisions:
             at = _at(row["decided_at"])
@@ -199,17 +200,17 @@ class _Told:
             saw = f"it wanted {row['desired']}, {running} ran, {row['starting']} were starting"
             if row["deleted_expired"] + row["deleted_oldest"]:
                 said = [(row["deleted_expired"], "expired"), (row["deleted_oldest"], "too many")]
-                yield PoolEvent(at, "deleted", ", ".join(f"{count} {word}" for count, word in said if count))
+                yield Happening(at, "deleted", ", ".join(f"{count} {word}" for count, word in said if count))
             if row["created"]:
-                yield PoolEvent(at, "ordered", f"{_many(row['created'], 'build')}: {saw}{self.queued(at)}")
+                yield Happening(at, "ordered", f"{_many(row['created'], 'build')}: {saw}{self.queued(at)}")
             if row["canceled"]:
-                yield PoolEvent(at, "canceled", f"{_many(row['canceled'], 'build')} of a version that is not active")
+                yield Happening(at, "canceled", f"{_many(row['canceled'], 'build')} of a version that is not active")
             until_at = _at(row["backoff_until"])
             why = "hard limit: too many builds failed in a row, and nothing is built" if row["hard_limited"] else ""
             if not why and until_at != NEVER:
                 why = f"backoff until {self.zone.local(until_at):%H:%M:%S}, as builds failed"
             if why and why != held:
-                yield PoolEvent(at, "held still", f"{why}: {saw}")
+                yield Happening(at, "held still", f"{why}: {saw}")
             held = why
 
     def queued(self, at: int) -> str:
@@ -239,15 +240,15 @@ class _Told:
             said += f", behind {_many(len(ahead), 'build')}: {behind}"
         return said
 
-    def failures(self) -> Iterator[PoolEvent]:
+    def failures(self) -> Iterator[Happening]:
         for build in self.builds:
             at = _at(build["completed_at"])
             of_pool = build["preset"] == self.preset and build["what"] == "prebuild"
             if of_pool and build["job_status"] == "failed" and self.inside(at):
                 took = about((at - _at(build["started_at"])) / 1e6)
-                yield PoolEvent(at, "failed", f"a build, after {took}")
+                yield Happening(at, "failed", f"a build, after {took}")
 
-    def claims(self, asked: list[dict[Any, Any]], pool: list[dict[Any, Any]]) -> Iterator[PoolEvent]:
+    def claims(self, asked: list[dict[Any, Any]], pool: list[dict[Any, Any]]) -> Iterator[Happening]:
         """Who came one after the other and was served, or was not."""
         ordered = sorted(asked, key=lambda row: _at(row["asked_at"]))
         for what, group in groupby(ordered, key=lambda row: row["what"]):
@@ -255,13 +256,13 @@ class _Told:
             first, last = _at(came[0]["asked_at"]), _at(came[-1]["asked_at"])
             until = f" until {self.clock(last)}" if last - first >= MINUTE_US else ""
             if what == "claim":
-                yield PoolEvent(first, "served", f"{_many(len(came), 'claim')}{until}")
+                yield Happening(first, "served", f"{_many(len(came), 'claim')}{until}")
                 continue
             waits = [
                 (_at(row["ready_at"]) - _at(row["asked_at"])) / 1e6 for row in came if _at(row["ready_at"]) != NEVER
             ]
             waited = f", the longest wait {about(max(waits))}" if waits else ", none ready in time"
-            yield PoolEvent(
+            yield Happening(
                 first, "missed", f"{_many(len(came), 'claim')}{until}: {_level(_level_at(pool, first))}{waited}"
             )
 

@@ -12,19 +12,10 @@ from simkit.clock import DAY_US, MINUTE_US, NEVER, WEEK_US, Zone, format_duratio
 from simkit.errors import StoreError
 from simkit.shown import joined
 from simkit.store import Storable, ask
-from simkit.times import short_weekday, weekday_date
+from simkit.times import Happening, lines_of, short_weekday, weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Happening:
-    """Something that happened to a workspace, in a word and in a sentence."""
-
-    at: int
-    what: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -39,8 +30,7 @@ class Story:
     @property
     def text(self) -> str:
         """A line for each event, in the local time of the workspace's preset."""
-        width = max(len(event.what) for event in self.events)
-        lines = [f"{_to_the_second(self.zone.local(e.at))}  {e.what:<{width}}  {e.why}".rstrip() for e in self.events]
+        lines = lines_of(self.events, lambda at: _to_the_second(self.zone.local(at)))
         return joined([f"{self.title}, times in {self.zone.name}", *lines])
 
 
