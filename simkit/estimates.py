@@ -30,12 +30,23 @@ class Spread(NamedTuple):
 
 def spread(values: npt.ArrayLike) -> Spread:
     """The spread of one number per replication; NaN counts as no value."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if known.size == 0:
-        return Spread(np.nan, np.nan, np.nan)
-    # Nearest rank, so that nine of ten lie inside for any number of replications and each bound is one that happened.
-    return Spread(*np.quantile(known, LEVELS, method="inverted_cdf").tolist())
+    given = np.asarray(values, dtype=np.float64)
+    return Spread(*spreads(given, np.zeros(given.size, dtype=np.int64), 1)[0].tolist())
+
+
+def spreads(values: npt.NDArray[np.float64], group_i: npt.NDArray[np.int64], groups: int) -> npt.NDArray[np.float64]:
+    """The spread of each of many groups, float64[groups, 3]: value k belongs to the group `group_i[k]`."""
+    known = ~np.isnan(values)
+    in_order = values[known][np.argsort(group_i[known], kind="stable")]
+    counts = np.bincount(group_i[known], minlength=groups)
+    begins = np.cumsum(counts) - counts
+    found = np.full((groups, len(LEVELS)), np.nan)
+    for count in np.unique(counts[counts > 0]):
+        of = np.flatnonzero(counts == count)
+        # Nearest rank, so that nine of ten lie inside for any number of replications and each bound happened.
+        alike = in_order[begins[of][:, None] + np.arange(count)]
+        found[of] = np.quantile(alike, LEVELS, axis=1, method="inverted_cdf").T
+    return found
 
 
 def spread_by(answer: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from simkit.estimates import mean_interval, spread, spread_by, t_quantile
+from simkit.estimates import mean_interval, spread, spread_by, spreads, t_quantile
 
 
 def test_a_spread_holds_nine_of_ten_values_that_happened():
@@ -19,6 +20,20 @@ def test_a_spread_holds_nine_of_ten_values_that_happened():
 def test_an_unknown_value_counts_as_none():
     assert spread([math.nan, 2.0]) == (2, 2, 2)
     assert all(math.isnan(bound) for bound in spread([]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_many_spreads_at_once_are_those_of_each_group_by_nearest_rank(seed: int):
+    rng = np.random.default_rng(seed)
+    group_i, values = rng.integers(0, 30, 400), rng.normal(size=400)
+    values[rng.random(400) < 0.2] = np.nan
+    values[group_i == 7] = np.nan
+    found = spreads(values, group_i, 32)
+    for group in range(32):
+        known = sorted(value for value in values[group_i == group] if value == value)
+        ranks = [max(math.ceil(len(known) * percent / 100), 1) - 1 for percent in (5, 50, 95)]
+        expected = [known[rank] for rank in ranks] if known else [math.nan] * 3
+        np.testing.assert_equal(found[group].tolist(), expected, f"seed {seed}, group {group}")
 
 
 def test_a_column_is_spread_over_runs_in_the_order_of_the_answer():

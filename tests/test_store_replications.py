@@ -64,6 +64,28 @@ def test_what_is_no_number_is_told_where_all_agree():
     assert (found["currency"][0], found["pooled"][0]) == ("EUR", None)
 
 
+def test_whole_numbers_of_which_some_are_missing_are_summed_up_without_them():
+    given = answer(run_id=["r0", "r1", "r2"], preset=["x", "x", "y"], misses=pd.array([4, None, None], dtype="Int64"))
+    found = over_replications(given, ["preset"], RUNS)
+    assert found["misses_median"].tolist() == [4, pd.NA]
+    assert found["runs"].tolist() == [2, 1]
+
+
+def test_rows_in_any_order_of_runs_belong_to_their_own():
+    rng = np.random.default_rng(3)
+    given = answer(
+        run_id=[f"r{i}" for i in (0, 1, 2) for _ in range(20)],
+        preset=["x"] * 60,
+        hour=[hour for _ in range(3) for hour in rng.permutation(20)],
+        claims=rng.integers(0, 99, 60).tolist(),
+    )
+    found = over_replications(given, ["preset", "hour"], RUNS)
+    assert found["hour"].tolist() == list(range(20))
+    for row in found.itertuples():
+        mine = given[given["hour"] == row.hour]["claims"]
+        assert (row.claims_low, row.claims_median, row.claims_high) == tuple(spread(mine)), "seed 3"
+
+
 def test_an_answer_without_rows_has_the_columns():
     found = over_replications(answer(run_id=[], preset=[], claims=[]).astype({"claims": float}), ["preset"], RUNS)
     assert list(found) == [

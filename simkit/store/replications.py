@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simkit.errors import StoreError
-from simkit.estimates import Spread, spread
+from simkit.estimates import Spread, spreads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,24 +35,25 @@ def over_replications(answer: pd.DataFrame, key: Sequence[str], runs: pd.DataFra
     names = [str(name) for name in answer]
     numbers = [name for name in names if name not in ("run_id", *key) and answer[name].dtype.kind in "iuf"]
     others = [name for name in names if name not in ("run_id", *key, *numbers)]
-    of_runs = runs.groupby(list(OF))["run_id"].nunique().to_dict()
-    found: list[dict[str, Any]] = []
-    for values, group in rows.groupby(by, sort=False, dropna=False):
-        row = {**dict(zip(by, values, strict=True)), "runs": len(group), "of_runs": of_runs[values[: len(OF)]]}
-        for name in names:
-            if name in numbers:
-                row |= {f"{name}_{of}": value for of, value in spread(group[name])._asdict().items()}
-            elif name in others:
-                row[name] = group[name].iloc[0] if group[name].nunique(dropna=False) == 1 else None
-        found.append(row)
-    spreads = {name: [f"{name}_{of}" for of in Spread._fields] for name in numbers}
-    kept = [name for name in names if name in (*numbers, *others)]
-    columns = [*by, "runs", "of_runs", *(column for name in kept for column in spreads.get(name, [name]))]
-    # Each bound is a value that happened: whole numbers stay whole.
-    whole = {
-        column: answer[name].dtype for name in numbers if answer[name].dtype.kind in "iu" for column in spreads[name]
-    }
-    summed = pd.DataFrame(found, columns=columns).astype(whole)
+    grouped = rows.groupby(by, sort=False, dropna=False)
+    group_i = grouped.ngroup().to_numpy(dtype=np.int64)
+    _, first = np.unique(group_i, return_index=True)
+    summed = rows.iloc[first][by].reset_index(drop=True)
+    summed["runs"] = np.bincount(group_i)
+    of_runs = runs.groupby(list(OF)).size().rename("of_runs").reset_index()
+    summed = summed.merge(of_runs, how="left", on=list(OF))
+    for name in names:
+        if name in numbers:
+            values = rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            bounds = spreads(values, group_i, len(first))
+            # Each bound is a value that happened: whole numbers stay whole.
+            of = rows[name].dtype
+            for bound, column in zip(Spread._fields, bounds.T, strict=True):
+                summed[f"{name}_{bound}"] = pd.Series(column, dtype=np.float64).astype(of)
+        elif name in others:
+            agreed = (grouped[name].nunique(dropna=False) == 1).to_numpy()
+            values = rows[name].to_numpy(dtype=object)[first]
+            summed[name] = [value if same else None for value, same in zip(values, agreed, strict=True)]
     # Presets stay in their order; a row that the first run lacks has its place among the others.
     place = {name: i for i, name in enumerate(dict.fromkeys(answer["preset"]))} if "preset" in key else {}
     return summed.sort_values(
