@@ -343,7 +343,8 @@ def test_an_answer_fits_the_terminal(columns: int, scenario: Path, tmp_path: Pat
 def at_a_terminal(columns: int, *arguments: str) -> str:
     """What a command writes to a terminal of so many columns, without its colours."""
     own, its = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "dumb"}
+    # A dumb terminal would have 80 columns, whatever is said.
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
     with subprocess.Popen([sys.executable, "-m", "simkit.cli", *arguments], stdout=its, env=environment) as process:
         os.close(its)
         written = b""

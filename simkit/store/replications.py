@@ -36,7 +36,7 @@ def over_replications(answer: pd.DataFrame, key: Sequence[str], runs: pd.DataFra
     numbers = [name for name in names if name not in ("run_id", *key) and answer[name].dtype.kind in "iuf"]
     others = [name for name in names if name not in ("run_id", *key, *numbers)]
     grouped = rows.groupby(by, sort=False, dropna=False)
-    group_i = grouped.ngroup().to_numpy(dtype=np.int64)
+    group_i = np.asarray(grouped.ngroup(), dtype=np.int64)
     _, first = np.unique(group_i, return_index=True)
     summed = rows.iloc[first][by].reset_index(drop=True)
     summed["runs"] = np.bincount(group_i)
