@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import many_presets, people, week, year
 from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
+from benchmarks.decide import decide
 from benchmarks.drawing import drawing
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
@@ -191,7 +192,7 @@ def check() -> None:
 
 BENCHMARKS = {
     benchmark.__name__: benchmark
-    for benchmark in (compare, answers, drawing, lifecycle, reference, memory, start, command, check)
+    for benchmark in (compare, decide, answers, drawing, lifecycle, reference, memory, start, command, check)
 }
 
 

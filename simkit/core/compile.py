@@ -53,7 +53,7 @@ _DIRECTORY = _cache_directory()
 
 
 def will_compile(kind: str) -> bool:
-    """Will the next simulation of this kind ("pools" or "people") compile first, as far as `compiled` was told?"""
+    """Will the next run of this kind ("pools", "people" or "counts") compile first, as far as `compiled` was told?"""
     return not _config.DISABLE_JIT and (_DIRECTORY is None or not (_DIRECTORY / f"compiled-{kind}").exists())
 
 

@@ -92,6 +92,7 @@ from simkit.core.pools import (
     no_claims,
     serve_claim,
     take_jobs,
+    tick_from,
     wake,
 )
 
@@ -123,7 +124,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
         elif every_tick or counters[NEXT_WAKE] <= counters[NEXT_TICK]:
             tick_at = counters[NEXT_TICK]
         else:
-            tick_at = _tick_from(counters[NEXT_WAKE], start_at, interval_us)
+            tick_at = tick_from(counters[NEXT_WAKE], start_at, interval_us)
         reap_at = counters[NEXT_REAP]
         now_at = min(event_at, claim_at, job_at, tick_at, reap_at)
         change_at, look_at = NEVER, NEVER
@@ -179,7 +180,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             counters[NEXT_TICK] = now_at + interval_us
         else:
             # What it ends is seen by the next ticks of the others: those of this instant, if they had any, are over.
-            counters[NEXT_TICK] = max(counters[NEXT_TICK], _tick_from(now_at + 1, start_at, interval_us))
+            counters[NEXT_TICK] = max(counters[NEXT_TICK], tick_from(now_at + 1, start_at, interval_us))
             if lives is not None:
                 lives.counters[TICKED_AT] = now_at
             ends = next_to_reap(world, now_at)
@@ -199,7 +200,10 @@ def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: i
     build[B_COMPLETED] = now_at
     build[B_STATUS] = FAILED if is_reaped else SUCCEEDED
     if owner == NONE and build[B_TRANSITION] == START:
-        finish_prebuild(inputs, world, i, is_reaped, now_at)
+        if finish_prebuild(inputs, world, w, is_reaped, now_at):
+            build[B_READY] = workspace[W_READY]
+        else:
+            build[B_STATUS] = FAILED
         return
     if owner != NONE and build[B_TRANSITION] == START:  # after a claim, a cold one, or one of its later life
         claimed = build[B_NUMBER] > 1 and world.claims[owner, C_BUILD] == i
@@ -235,7 +239,7 @@ def _happen(inputs: Inputs, world: World, i: int) -> None:
         return
     if kind == RESUME:
         world.counters[PAUSED] = 0
-        first_at = _tick_from(at, inputs.settings.start_at, inputs.settings.interval_us)
+        first_at = tick_from(at, inputs.settings.start_at, inputs.settings.interval_us)
         world.counters[NEXT_TICK] = max(world.counters[NEXT_TICK], first_at)
         return
     if kind == INVALIDATE:
@@ -243,12 +247,6 @@ def _happen(inputs: Inputs, world: World, i: int) -> None:
     else:
         world.state[preset, S_ACTIVE] = 1 if kind == ACTIVATE else 0
     wake(world, preset, at)
-
-
-@part
-def _tick_from(at: int, start_at: int, interval_us: int) -> int:
-    """The first tick at or after an instant."""
-    return NEVER if at == NEVER else at + (start_at - at) % interval_us
 
 
 @part

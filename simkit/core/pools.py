@@ -6,7 +6,7 @@ in exactly one list of its preset (starting, running or failed), in order of cre
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from simkit.core.compile import part
 from simkit.core.numbers import (
     CANCELED,
     DELETE,
-    FAILED,
     MINUTE_US,
     NEVER,
     NONE,
@@ -166,15 +165,54 @@ class World(NamedTuple):
     free: Int64Array  # [g] daemons of each group without a job
 
 
+class Pools(Protocol):
+    """What the rules of the pools look at. Whoever has it can use them; rows stand in the order of creation."""
+
+    @property
+    def workspaces(self) -> Table: ...
+    @property
+    def counters(self) -> Int64Array: ...
+    @property
+    def lists(self) -> Table: ...
+    @property
+    def state(self) -> Table: ...
+    @property
+    def jobs(self) -> Table: ...
+    @property
+    def free(self) -> Int64Array: ...
+
+
+class Verdict(NamedTuple):
+    """What a tick comes to for one preset.
+
+    `first`: where the prebuilds begin that go, if some do. `held_until`: the preset is left alone until then (NEVER:
+    it is not). `newly_limited`: the hard limit begins to keep it from building. `wake_at`: what follows if nothing is
+    done, see S_WAKE.
+    """
+
+    pool: Pool
+    actions: Actions
+    first: int
+    held_until: int
+    newly_limited: bool
+    wake_at: int
+
+
 @part
-def wake(world: World, preset: int, at: int) -> None:
+def tick_from(at: int, start_at: int, interval_us: int) -> int:
+    """The first tick at or after an instant."""
+    return NEVER if at == NEVER else at + (start_at - at) % interval_us
+
+
+@part
+def wake(world: Pools, preset: int, at: int) -> None:
     """The preset may decide something new at the first tick from `at` on."""
     world.state[preset, S_WAKE] = min(world.state[preset, S_WAKE], at)
     world.counters[NEXT_WAKE] = min(world.counters[NEXT_WAKE], at)
 
 
 @part
-def link(world: World, which: int, workspace: int) -> None:
+def link(world: Pools, which: int, workspace: int) -> None:
     """Put a workspace in a list, in order of creation (which is the order of rows)."""
     w = world.workspaces
     before = world.lists[which, LAST]
@@ -196,7 +234,7 @@ def link(world: World, which: int, workspace: int) -> None:
 
 
 @part
-def unlink(world: World, which: int, workspace: int) -> None:
+def unlink(world: Pools, which: int, workspace: int) -> None:
     w = world.workspaces
     before = w[workspace, W_PREV]
     after = w[workspace, W_NEXT]
@@ -212,7 +250,7 @@ def unlink(world: World, which: int, workspace: int) -> None:
 
 
 @part
-def _newer(world: World, which: int, than: int, at_most: int) -> int:
+def _newer(world: Pools, which: int, than: int, at_most: int) -> int:
     """How many of a list were created after the workspace `than`; counting stops at `at_most`."""
     found = 0
     workspace = world.lists[which, LAST]
@@ -347,20 +385,16 @@ def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
 
 
 @part
-def finish_prebuild(inputs: Inputs, world: World, i: int, is_reaped: bool, now_at: int) -> None:
-    """A prebuild's start build is done: the prebuild runs, or it has failed."""
-    build = world.builds[i]
-    w = build[B_WORKSPACE]
+def finish_prebuild(inputs: Inputs, world: Pools, w: int, is_reaped: bool, now_at: int) -> bool:
+    """A prebuild's start build is done: the prebuild runs (True), or it has failed."""
     workspace = world.workspaces[w]
     preset = workspace[W_PRESET]
     unlink(world, preset * LISTS + STARTING_LIST, w)
     if is_reaped or _fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK]):
-        build[B_STATUS] = FAILED
         link(world, preset * LISTS + FAILED_LIST, w)
         wake(world, preset, now_at)
-        return
-    build[B_READY] = now_at + duration(inputs, preset, AGENT, workspace[W_LUCK])
-    workspace[W_READY] = build[B_READY]
+        return False
+    workspace[W_READY] = now_at + duration(inputs, preset, AGENT, workspace[W_LUCK])
     running = preset * LISTS + RUNNING_LIST
     link(world, running, w)
     # One more running and one less starting changes no decision, unless there are now too many or it is old already.
@@ -374,10 +408,11 @@ def finish_prebuild(inputs: Inputs, world: World, i: int, is_reaped: bool, now_a
         wake(world, preset, max(expires_at, now_at))
     if workspace[W_CREATED] < world.state[preset, S_INVALIDATED]:
         wake(world, preset, now_at)
+    return True
 
 
 @part
-def _choose(inputs: Inputs, world: World, preset: int, luck: int, now_at: int) -> int:
+def choose(inputs: Inputs, world: Pools, preset: int, luck: int, now_at: int) -> int:
     """The ready prebuild that a claim takes; NONE if there is none."""
     if world.state[preset, S_ACTIVE] == 0:
         return NONE
@@ -406,7 +441,7 @@ def _choose(inputs: Inputs, world: World, preset: int, luck: int, now_at: int) -
 
 
 @part
-def _ready(world: World, which: int, now_at: int) -> int:
+def _ready(world: Pools, which: int, now_at: int) -> int:
     """How many of a preset's running prebuilds have a ready agent."""
     ready = 0
     workspace = world.lists[which, FIRST]
@@ -421,7 +456,7 @@ def _ready(world: World, which: int, now_at: int) -> int:
 def serve_claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
     """Somebody asks for a workspace: give a ready prebuild a new owner and build it once more, or build one cold."""
     preset = inputs.claims[i, A_PRESET]
-    w = _choose(inputs, world, preset, inputs.claims[i, A_LUCK], now_at)
+    w = choose(inputs, world, preset, inputs.claims[i, A_LUCK], now_at)
     hit = w != NONE
     if hit:
         unlink(world, preset * LISTS + RUNNING_LIST, w)
@@ -458,7 +493,7 @@ def _cancel_pending(world: World, preset: int, now_at: int) -> int:
 
 
 @part
-def _newer_than(world: World, preset: int, failed: int, at_most: int) -> int:
+def _newer_than(world: Pools, preset: int, failed: int, at_most: int) -> int:
     """Prebuilds whose latest build is a start that did not fail, created after the workspace `failed`."""
     lists = preset * LISTS
     found = _newer(world, lists + STARTING_LIST, failed, at_most)
@@ -466,7 +501,7 @@ def _newer_than(world: World, preset: int, failed: int, at_most: int) -> int:
 
 
 @part
-def _limited(inputs: Inputs, world: World, preset: int) -> bool:
+def _limited(inputs: Inputs, world: Pools, preset: int) -> bool:
     """Is the preset hard-limited?"""
     failed = world.lists[preset * LISTS + FAILED_LIST, SIZE]
     if inputs.settings.hard_limit == 0 or failed < inputs.settings.hard_limit:
@@ -498,7 +533,7 @@ def _note(world: World, preset: int, pool: Pool, actions: Actions, canceled: int
 
 
 @part
-def _backoff_until(inputs: Inputs, world: World, preset: int, now_at: int) -> tuple[int, int]:
+def _backoff_until(inputs: Inputs, world: Pools, preset: int, now_at: int) -> tuple[int, int]:
     """(the instant until which the preset is left alone, the next instant at which that changes); NEVER, NEVER if it
     is not."""
     failed = preset * LISTS + FAILED_LIST
@@ -538,8 +573,8 @@ def clear_failed(inputs: Inputs, world: World, preset: int, now_at: int) -> None
 
 
 @part
-def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
-    """One preset's part of a tick: facts, decision, builds, and the instant before which nothing can change."""
+def judge(inputs: Inputs, world: Pools, preset: int, now_at: int) -> Verdict:
+    """Facts and decision of one preset's part of a tick; nothing is done yet."""
     lists = preset * LISTS
     running = lists + RUNNING_LIST
     active = world.state[preset, S_ACTIVE] == 1
@@ -561,6 +596,8 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
     while w != NONE and is_expired(world.workspaces[w, W_CREATED], ttl_us, invalidated_at, now_at):
         expired += 1
         w = world.workspaces[w, W_NEXT]
+    if active:
+        w = world.lists[running, FIRST]  # the expired go first: they are the oldest
     pool = Pool(
         desired=inputs.change_desired[change_i] if active else 0,
         actual=world.lists[running, SIZE],
@@ -572,28 +609,51 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
 
     until_at, backoff_changes_at = _backoff_until(inputs, world, preset, now_at)
     if until_at != NEVER:
-        world.state[preset, S_WAKE] = min(wake_at, backoff_changes_at)
-        if world.state[preset, S_HELD_UNTIL] != until_at:
-            world.state[preset, S_HELD_UNTIL] = until_at
-            _note(world, preset, pool, Actions(0, 0, 0), 0, until_at, now_at)
-        return
-
+        return Verdict(pool, Actions(0, 0, 0), w, until_at, False, min(wake_at, backoff_changes_at))
     actions = reconcile(pool)
     limited = actions.create > 0 and _limited(inputs, world, preset)
     if limited:
         actions = Actions(actions.delete_expired, actions.delete_oldest, 0)
     newly_limited = limited and world.state[preset, S_HELD_LIMIT] == 0
     world.state[preset, S_HELD_LIMIT] = 1 if limited else 0
-    canceled = _cancel_pending(world, preset, now_at) if inputs.settings.cancels_pending and not active else 0
+    return Verdict(pool, actions, w, NEVER, newly_limited, wake_at)
 
+
+@part
+def sleep(inputs: Inputs, world: Pools, preset: int, acted: bool, wake_at: int, now_at: int) -> None:
+    """After a tick that was not held back: the instant before which no other can decide anything."""
+    lists = preset * LISTS
+    if acted and world.lists[lists + FAILED_LIST, SIZE] > 0:
+        wake_at = now_at + 1  # what was created or deleted changes which failures are among the newest
+    oldest, ttl_us = world.lists[lists + RUNNING_LIST, FIRST], inputs.presets[preset, P_TTL]
+    if world.state[preset, S_ACTIVE] == 1 and ttl_us > 0 and oldest != NONE:
+        wake_at = min(wake_at, world.workspaces[oldest, W_CREATED] + ttl_us + 1)
+    world.state[preset, S_WAKE] = wake_at
+
+
+@part
+def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
+    """One preset's part of a tick: facts, decision, builds, and the instant before which nothing can change."""
+    lists = preset * LISTS
+    active = world.state[preset, S_ACTIVE] == 1
+    of = judge(inputs, world, preset, now_at)
+    if of.held_until != NEVER:
+        world.state[preset, S_WAKE] = of.wake_at
+        if world.state[preset, S_HELD_UNTIL] != of.held_until:
+            world.state[preset, S_HELD_UNTIL] = of.held_until
+            _note(world, preset, of.pool, of.actions, 0, of.held_until, now_at)
+        return
+
+    actions = of.actions
+    canceled = _cancel_pending(world, preset, now_at) if inputs.settings.cancels_pending and not active else 0
     deletes = actions.delete_expired + actions.delete_oldest
-    if deletes + actions.create + canceled > 0 or newly_limited:
-        _note(world, preset, pool, actions, canceled, NONE if newly_limited else NEVER, now_at)
-        if active:
-            w = world.lists[running, FIRST]  # the expired come first: they are the oldest
+    acted = deletes + actions.create + canceled > 0 or of.newly_limited
+    if acted:
+        _note(world, preset, of.pool, actions, canceled, NONE if of.newly_limited else NEVER, now_at)
+        w = of.first
         for _ in range(deletes):
             following = world.workspaces[w, W_NEXT]
-            unlink(world, running, w)
+            unlink(world, lists + RUNNING_LIST, w)
             new_build(world, w, DELETE, False, now_at)
             w = following
         for slot in range(actions.create):
@@ -604,11 +664,7 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
             world.workspaces[w, W_ORDINAL] = world.state[preset, S_ORDINAL]
             link(world, lists + STARTING_LIST, w)
             new_build(world, w, START, False, now_at)
-        if world.lists[lists + FAILED_LIST, SIZE] > 0:
-            wake_at = now_at + 1  # what was created or deleted changes which failures are among the newest
-    if active and ttl_us > 0 and world.lists[running, FIRST] != NONE:
-        wake_at = min(wake_at, world.workspaces[world.lists[running, FIRST], W_CREATED] + ttl_us + 1)
-    world.state[preset, S_WAKE] = wake_at
+    sleep(inputs, world, preset, acted, of.wake_at, now_at)
 
 
 @part
@@ -627,11 +683,16 @@ def take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
 
 @part
 def _start_job(inputs: Inputs, world: World, build: int, group: int, now_at: int) -> None:
-    counters, jobs = world.counters, world.jobs
-    world.free[group] -= 1
     world.builds[build, B_STATUS] = RUNNING
     world.builds[build, B_STARTED] = now_at
-    finishes_at = now_at + _job_us(inputs, world, build)
+    begin_job(world, build, group, now_at + _job_us(inputs, world, build))
+
+
+@part
+def begin_job(world: Pools, build: int, group: int, finishes_at: int) -> None:
+    """A daemon of the group is busy with a build until then."""
+    counters, jobs = world.counters, world.jobs
+    world.free[group] -= 1
     # The one taken first finishes first, where two finish at one instant.
     i = counters[RUNNING_JOBS]
     while i > 0 and jobs[i - 1, J_AT] <= finishes_at:
@@ -646,7 +707,7 @@ def _start_job(inputs: Inputs, world: World, build: int, group: int, now_at: int
 
 
 @part
-def next_to_finish(world: World) -> int:
+def next_to_finish(world: Pools) -> int:
     """The build whose job finishes next; its daemon is free again."""
     world.counters[RUNNING_JOBS] -= 1
     i = world.counters[RUNNING_JOBS]
@@ -665,8 +726,13 @@ def _expect_reaper(world: World) -> None:
             oldest_at = min(oldest_at, world.builds[first, B_CREATED])
     counters[NEXT_REAP] = NEVER
     if oldest_at != NEVER:
-        after_at = max(oldest_at + PENDING_TOO_LONG_US, counters[REAPED_AT])
-        counters[NEXT_REAP] = (after_at // MINUTE_US + 1) * MINUTE_US
+        counters[NEXT_REAP] = reap_after(oldest_at, counters[REAPED_AT])
+
+
+@part
+def reap_after(oldest_at: int, reaped_at: int) -> int:
+    """The reaper's first tick after its last that may end a job which has been pending since then."""
+    return (max(oldest_at + PENDING_TOO_LONG_US, reaped_at) // MINUTE_US + 1) * MINUTE_US
 
 
 @part

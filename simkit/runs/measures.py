@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array, Zone
-from simkit.core import pools
-from simkit.core.numbers import DELETE, FAILED, NONE, START, SUCCEEDED
+from simkit.core import counts, pools
+from simkit.core.numbers import SUCCEEDED
 from simkit.model import HOURS_PER_WEEK
+from simkit.runs.givens import Givens
 from simkit.runs.result import KernelResult
 from simkit.runs.static import static_tables
 from simkit.timeline import local_hours, whole_weeks
@@ -155,42 +156,45 @@ class ByWeek:
 
 def measures(result: KernelResult) -> Measures:
     """The numbers of one run of the kernel."""
-    names = _names(result)
-    group = _groups(result, names)
-    count = len(names)
-    asked, of_claim = _asked(result), result.rows.claims
-    hit = of_claim[asked, pools.C_HIT] == pools.HIT
-    claim_group = group[result.inputs.claims[asked, pools.A_PRESET]]
-    ready_at = result.rows.builds[of_claim[asked, pools.C_BUILD], pools.B_READY]
-    in_time = ready_at <= result.scenario.end_at
-    wait_us = ready_at[in_time] - result.inputs.claims[asked, pools.A_AT][in_time]
-    of = _prebuilds(result)
+    given, names = result.given, names_of(result.given)
+    group, count = groups_of(given, names), len(names)
+    start_at, end_at = result.scenario.start_at, result.scenario.end_at
+    of = counts.tally(given.inputs, result.rows, np.array([start_at, end_at], dtype=np.int64))
+    cells = of_groups(of.cells[:, 0], group, count)
+    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, pools.A_AT])
+    waiting = group[given.inputs.claims[of.asked & (wait_us == NEVER), pools.A_PRESET]]
     costs = [result.scenario.workload_of(name).cost_per_instance_hour for name in names]
-    claims = np.bincount(claim_group, minlength=count)
     return Measures(
         presets=names,
-        claims=claims,
-        hits=np.bincount(claim_group[hit], minlength=count),
-        still_waiting=claims - np.bincount(claim_group[in_time], minlength=count),
-        wait_us=_quantiles(claim_group[in_time], wait_us, count),
-        idle_us=_sums(group[of.preset[of.is_built]], (of.until_at - of.from_at)[of.is_built], count),
-        builds=np.bincount(group[of.preset], minlength=count),
-        failed_builds=np.bincount(group[of.preset[of.has_failed]], minlength=count),
-        spent_us=_spent(result, group, count),
-        has_pool=_has_pool(result, group, count),
+        claims=cells[:, counts.N_CLAIMS],
+        hits=cells[:, counts.N_HITS],
+        still_waiting=np.bincount(waiting, minlength=count),
+        wait_us=wait_quantiles(group[given.inputs.claims[:, pools.A_PRESET]], wait_us, count),
+        idle_us=cells[:, counts.N_UNUSED],
+        builds=cells[:, counts.N_BUILDS],
+        failed_builds=cells[:, counts.N_FAILED],
+        spent_us=cells[:, counts.N_SPENT],
+        has_pool=_has_pool(given, group, count),
         cost_per_instance_hour=np.array(costs, dtype=np.float64),
-        window_us=result.scenario.end_at - result.scenario.start_at,
+        window_us=end_at - start_at,
     )
 
 
-def _names(result: KernelResult) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(preset.name for _, preset in result.given.presets))
+def names_of(given: Givens) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(preset.name for _, preset in given.presets))
 
 
-def _groups(result: KernelResult, names: tuple[str, ...]) -> Int64Array:
+def groups_of(given: Givens, names: tuple[str, ...]) -> Int64Array:
     """For each preset, which of the names it has."""
     position = {name: i for i, name in enumerate(names)}
-    return np.array([position[preset.name] for _, preset in result.given.presets], dtype=np.int64)
+    return np.array([position[preset.name] for _, preset in given.presets], dtype=np.int64)
+
+
+def of_groups(values: Int64Array, group: Int64Array, count: int) -> Int64Array:
+    """The sum of each group of rows: int64[count, ...]."""
+    found = np.zeros((count, *values.shape[1:]), dtype=np.int64)
+    np.add.at(found, group, values)
+    return found
 
 
 def _asked(result: KernelResult) -> Int64Array:
@@ -200,14 +204,12 @@ def _asked(result: KernelResult) -> Int64Array:
 
 
 class _Prebuilds(NamedTuple):
-    """A row per prebuild: when it was created, built and stopped to be idle (the window's end if it still is)."""
+    """A row per prebuild: when it was built and stopped to be idle (the window's end if it still is)."""
 
     preset: Int64Array
-    created_at: Int64Array
     from_at: Int64Array
     until_at: Int64Array
     is_built: npt.NDArray[np.bool_]
-    has_failed: npt.NDArray[np.bool_]
 
 
 def _prebuilds(result: KernelResult) -> _Prebuilds:
@@ -216,84 +218,32 @@ def _prebuilds(result: KernelResult) -> _Prebuilds:
     mine = workspaces[builds[first, pools.B_WORKSPACE]]
     claimed_at, deleted_at = mine[:, pools.W_CLAIMED], mine[:, pools.W_DELETED]
     until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(deleted_at, result.scenario.end_at))
-    status = builds[first, pools.B_STATUS]
     return _Prebuilds(
         preset=mine[:, pools.W_PRESET],
-        created_at=builds[first, pools.B_CREATED],
         from_at=builds[first, pools.B_COMPLETED],
         until_at=until_at,
-        is_built=status == SUCCEEDED,
-        has_failed=status == FAILED,
+        is_built=builds[first, pools.B_STATUS] == SUCCEEDED,
     )
 
 
-def _has_pool(result: KernelResult, group: Int64Array, count: int) -> npt.NDArray[np.bool_]:
+def _has_pool(given: Givens, group: Int64Array, count: int) -> npt.NDArray[np.bool_]:
     """Does a group of presets ever want a prebuild, while its version is active?"""
-    if not len(result.inputs.events):  # no version comes or goes
-        given = result.inputs.presets
-        return np.bincount(group, given[:, pools.P_MOST_DESIRED] * given[:, pools.P_ACTIVE], count) > 0
-    wanted = static_tables(result.given)["desired_instances"]
+    if not len(given.inputs.events):  # no version comes or goes
+        presets = given.inputs.presets
+        return np.bincount(group, presets[:, pools.P_MOST_DESIRED] * presets[:, pools.P_ACTIVE], count) > 0
+    wanted = static_tables(given)["desired_instances"]
     return np.bincount(group[wanted["preset_id"][wanted["desired"] > 0] - 1], minlength=count) > 0
 
 
-class _Span(NamedTuple):
-    """When some instances run as one of SPENT: a row per build, `begin_at` and `end_at`; `rows`: which of them do."""
-
-    rows: npt.NDArray[np.bool_]
-    begin_at: Int64Array
-    end_at: Int64Array
-
-
-def _spent(result: KernelResult, group: Int64Array, count: int) -> Int64Array:
-    """How long instances ran, by group of presets, as each of SPENT: int64[count, 5]. See the question `hours`."""
-    of, spans = _spans(result)
-    of = group[of]
-    sums = [_sums(of[span.rows], (span.end_at - span.begin_at)[span.rows], count) for span in spans]
-    return np.stack(sums, axis=1)
-
-
-def _spans(result: KernelResult) -> tuple[Int64Array, tuple[_Span, ...]]:
-    """(the preset of each build, the spans of each of SPENT)."""
-    workspaces, builds, end_at = result.rows.workspaces, result.rows.builds, result.scenario.end_at
-    order = np.argsort(builds[:, pools.B_WORKSPACE], kind="stable")
-    follows = builds[order[1:], pools.B_WORKSPACE] == builds[order[:-1], pools.B_WORKSPACE]
-    following = np.full(len(builds), NONE, dtype=np.int64)
-    following[order[:-1][follows]] = order[1:][follows]
-    has_next = following != NONE
-    created_at = builds[:, pools.B_CREATED]
-    started_at, completed_at = (np.minimum(builds[:, c], end_at) for c in (pools.B_STARTED, pools.B_COMPLETED))
-    next_created_at = np.where(has_next, created_at[following], end_at)
-    next_completed_at = np.where(has_next, completed_at[following], end_at)
-    starts, failed = builds[:, pools.B_TRANSITION] == START, builds[:, pools.B_STATUS] == FAILED
-    prebuilt = (builds[:, pools.B_NUMBER] == 1) & (builds[:, pools.B_HUMAN] == 0)
-    owned = starts & ~prebuilt
-    hits = result.rows.claims[result.rows.claims[:, pools.C_HIT] == pools.HIT, pools.C_BUILD]
-    takes_over = np.zeros(len(builds), dtype=bool)
-    takes_over[hits] = True
-    begins_at = np.where(takes_over, created_at, started_at)
-    deleted = has_next & prebuilt & (builds[following, pools.B_TRANSITION] == DELETE)
-    left_until = np.where(prebuilt, next_created_at, next_completed_at)
-    # One whose deletion failed is still there; one whose build never began never was.
-    gone_at = np.where(builds[following, pools.B_STATUS] == FAILED, end_at, next_completed_at)
-    left = starts & failed & (completed_at > started_at)
-    spans = (
-        _Span(prebuilt & (builds[:, pools.B_STARTED] != NEVER), started_at, completed_at),
-        _Span(prebuilt & (builds[:, pools.B_STATUS] == SUCCEEDED), completed_at, next_created_at),
-        _Span(deleted, next_created_at, gone_at),
-        _Span(left, completed_at, left_until),
-        _Span(owned, begins_at, np.where(failed, completed_at, next_completed_at)),
-    )
-    return workspaces[builds[:, pools.B_WORKSPACE], pools.W_PRESET], spans
-
-
-def _quantiles(group: Int64Array, values: Int64Array, count: int) -> Int64Array:
-    """WAIT_QUANTILES of each group by nearest rank: int64[count, 3], NEVER for an empty group."""
+def wait_quantiles(group: Int64Array, wait_us: Int64Array, count: int) -> Int64Array:
+    """WAIT_QUANTILES of each group's waits by nearest rank, over those that are not NEVER: int64[count, 3], NEVER
+    without any."""
     found = np.full((count, len(WAIT_QUANTILES)), NEVER, dtype=np.int64)
-    if not values.size:
+    if count == 0:
         return found
-    ordered = np.sort(values) if count == 1 else values[np.lexsort((values, group))]
-    sizes = np.bincount(group, minlength=count)
-    begins = np.cumsum(sizes) - sizes
+    ordered = np.sort(wait_us) if count == 1 else wait_us[np.lexsort((wait_us, group))]
+    begins = np.cumsum(np.bincount(group, minlength=count)) - np.bincount(group, minlength=count)
+    sizes = np.bincount(group[wait_us != NEVER], minlength=count)  # NEVER stands at the end of its group
     some = sizes > 0
     for i, (share, of) in enumerate(WAIT_QUANTILES):
         rank = -(-sizes[some] * share // of)  # rounded up
@@ -317,8 +267,8 @@ def _hours(zone: Zone, start_at: int, end_at: int) -> tuple[Int64Array, Int64Arr
 
 def measures_by_hour(result: KernelResult) -> ByHour:
     """What adds up, by hour of the week; presets of one name are one."""
-    names = _names(result)
-    scenario, group = result.scenario, _groups(result, names)
+    names = names_of(result.given)
+    scenario, group = result.scenario, groups_of(result.given, names)
     asked = _asked(result)
     claims = result.inputs.claims[asked]
     hit = result.rows.claims[asked, pools.C_HIT] == pools.HIT
@@ -381,48 +331,27 @@ def measures_by_week(result: KernelResult) -> ByWeek:
 
 def measures_between(result: KernelResult, edges: Int64Array) -> ByWeek:
     """The same for the spans from each edge to the next: int64[w + 1] instants, increasing."""
-    names = _names(result)
-    group, count, width = _groups(result, names), len(names), max(edges.size - 1, 0)
-    cells = count * width
-
-    def cell(of: Int64Array, at: Int64Array) -> tuple[npt.NDArray[np.bool_], Int64Array]:
-        """(which instants lie in a span, and for these the number of preset and span)."""
-        span = np.searchsorted(edges, at, side="right") - 1
-        inside = (span >= 0) & (span < width)
-        return inside, group[of[inside]] * width + span[inside]
-
-    def counts(where: Int64Array) -> Int64Array:
-        return _with_all(np.bincount(where, minlength=cells).reshape(count, width))
-
-    def lasting(of: Int64Array, from_at: Int64Array, until_at: Int64Array) -> Int64Array:
-        table = np.zeros((count, width), dtype=np.int64)
-        for i in range(count if width else 0):
-            mine = of == i
-            table[i] = _overlaps(from_at[mine] - edges[0], until_at[mine] - edges[0], edges - edges[0])
-        return _with_all(table)
-
-    asked = _asked(result)
-    of_claim, claims = result.rows.claims[asked], result.inputs.claims[asked]
-    inside, where = cell(claims[:, pools.A_PRESET], claims[:, pools.A_AT])
-    hit = of_claim[inside, pools.C_HIT] == pools.HIT
-    ready_at = result.rows.builds[of_claim[inside, pools.C_BUILD], pools.B_READY]
-    in_time = ready_at <= result.scenario.end_at
-    wait_us, of_wait = (ready_at - claims[inside, pools.A_AT])[in_time], where[in_time]
-    waits = [_quantiles(of_wait, wait_us, cells), _quantiles(of_wait % max(width, 1), wait_us, width)]
-    idle = _prebuilds(result)
-    built_for, spans = _spans(result)
-    of_pool = [(group[built_for[s.rows]], s.begin_at[s.rows], s.end_at[s.rows]) for s in spans[:_OF_POOL]]
-    pool_us = lasting(*(np.concatenate(parts) for parts in zip(*of_pool, strict=True)))
-    _, created = cell(idle.preset, idle.created_at)
+    given, names = result.given, names_of(result.given)
+    group, count, width = groups_of(given, names), len(names), max(edges.size - 1, 0)
+    # A span ends before its end: what happens at the last one's end falls into a period of its own.
+    of = counts.tally(given.inputs, result.rows, np.append(edges, edges[-1:] + 1))
+    cells = _with_all(of_groups(of.cells[:, :width], group, count))
+    claims = given.inputs.claims[of.asked]
+    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, pools.A_AT])[of.asked]
+    span = np.searchsorted(edges, claims[:, pools.A_AT], side="right") - 1
+    inside = (span >= 0) & (span < width)
+    preset, span, wait_us = group[claims[inside, pools.A_PRESET]], span[inside], wait_us[inside]
+    waits = [wait_quantiles(preset * width + span, wait_us, count * width), wait_quantiles(span, wait_us, width)]
+    pool_us = cells[:, :, counts.N_SPENT][:, :, :_OF_POOL].sum(axis=2)
     costs = np.array([result.scenario.workload_of(name).cost_per_instance_hour for name in names], dtype=np.float64)
     return ByWeek(
         presets=names,
         edges=edges,
-        claims=counts(where),
-        hits=counts(where[hit]),
+        claims=cells[:, :, counts.N_CLAIMS],
+        hits=cells[:, :, counts.N_HITS],
         wait_p95_us=np.concatenate([w[:, _P95] for w in waits]).reshape(count + 1, width),
-        idle_us=lasting(group[idle.preset[idle.is_built]], idle.from_at[idle.is_built], idle.until_at[idle.is_built]),
+        idle_us=cells[:, :, counts.N_UNUSED],
         pool_us=pool_us,
-        builds=counts(created),
+        builds=cells[:, :, counts.N_BUILDS],
         pool_cost=_with_all(pool_us[:-1] / HOUR_US * costs[:, np.newaxis]),
     )

@@ -1,0 +1,683 @@
+"""A run that keeps counts only, and the same counts from the kernel's rows.
+
+The loop is the kernel's without what can be left to it (people, tags, operators, the reaper): the rules of `policy` and
+`pools`, in the order of `numbers.Order`. Its prebuilds have a row while they stand; when the rows are used up, those of
+the prebuilds that are gone are closed up, so that a year takes a few pages of memory. Queues need no memory at all:
+people's jobs are claims in their order, the others are prebuilds, each with one job at a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.core.chance import luck_of
+from simkit.core.compile import jit, part
+from simkit.core.kernel import Output
+from simkit.core.lives import People
+from simkit.core.numbers import (
+    DELETE,
+    FAILED,
+    NEVER,
+    NONE,
+    SECOND_US,
+    START,
+    SUCCEEDED,
+    Int64Array,
+    Table,
+)
+from simkit.core.policy import goes_first
+from simkit.core.pools import (
+    A_AT,
+    A_LUCK,
+    A_PRESET,
+    ACTIVATE,
+    AGENT,
+    B_COMPLETED,
+    B_CREATED,
+    B_HUMAN,
+    B_NUMBER,
+    B_READY,
+    B_REAPED,
+    B_STARTED,
+    B_STATUS,
+    B_TRANSITION,
+    B_WORKSPACE,
+    BUILD,
+    C_BUILD,
+    C_HIT,
+    CLAIM,
+    COLD,
+    COUNTERS,
+    D_AT,
+    D_HARD_LIMITED,
+    D_PRESET,
+    DEACTIVATE,
+    E_AT,
+    E_KIND,
+    E_PRESET,
+    FIRST,
+    G_COUNT,
+    G_PEOPLE,
+    G_PREBUILDS,
+    HIT,
+    INVALIDATE,
+    J_AT,
+    J_BUILD,
+    LAST,
+    LISTS,
+    MORE,
+    NEXT_CLAIM,
+    NEXT_EVENT,
+    NEXT_REAP,
+    NEXT_TICK,
+    NEXT_WAKE,
+    P_KEY,
+    P_MOST_DESIRED,
+    PAUSE,
+    PAUSED,
+    PREBUILDS_FIRST,
+    REAPED_AT,
+    REINITIALIZE,
+    REMOVE,
+    RESUME,
+    RUNNING_JOBS,
+    RUNNING_LIST,
+    S_ACTIVE,
+    S_CLAIMING,
+    S_INVALIDATED,
+    S_ORDINAL,
+    S_WAKE,
+    STARTING_LIST,
+    W_CLAIMED,
+    W_COLUMNS,
+    W_CREATED,
+    W_DELETED,
+    W_LUCK,
+    W_NEXT,
+    W_ORDINAL,
+    W_OWNER,
+    W_PRESET,
+    W_PREV,
+    WORKSPACES,
+    Inputs,
+    begin_job,
+    choose,
+    duration,
+    empty_world,
+    finish_prebuild,
+    judge,
+    link,
+    next_to_finish,
+    reap_after,
+    sleep,
+    tick_from,
+    unlink,
+    wake,
+)
+
+# What is counted, by preset and period. IDLE is until somebody claims a prebuild or the reconciler deletes it, UNUSED
+# until it is claimed or gone. LEFT behind by a failed build, and CLAIMED, are counted from rows alone.
+N_CLAIMS, N_HITS, N_BUILDS, N_FAILED, N_UNUSED, N_BUILDING, N_IDLE, N_DELETING, N_LEFT, N_CLAIMED, N_COLUMNS = range(11)
+N_SPENT = slice(N_BUILDING, N_COLUMNS)
+"""What an instance is while it runs, in the order of `runs.measures.SPENT`."""
+
+# A prebuild that stands has a workspace's columns and these: what it is at; since when it is built, idle or deleted;
+# when its job was queued, and the next in the queue.
+K_WORK, K_SINCE, K_QUEUED, K_AFTER, K_TO, K_COLUMNS = (*range(W_COLUMNS, W_COLUMNS + 5), W_COLUMNS + 5)
+GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, CANCELED = range(8)
+# Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken.
+PERIOD, NEXT_OWN, MORE_COUNTERS = COUNTERS, COUNTERS + 1, COUNTERS + 2
+# Why the loop stops: it is over, there is no room for more prebuilds, the reaper would act.
+OVER, FULL, REAPED = range(3)
+
+
+class Periods(NamedTuple):
+    """Columns of time: before the first edge, from each to the next, after the last. The last period has its end."""
+
+    from_at: Int64Array  # [k + 2] where each begins
+    counts_from: Int64Array  # [k + 3] what happens from then on belongs to it; NEVER at the end
+
+
+class Counted(NamedTuple):
+    """What was counted. `cells`: int64[p, k, N_COLUMNS].
+
+    By claim of the input, [n] each: `asked`: is it a claim, and no session of somebody who has a workspace?
+    `ready_at`: NEVER for who is not ready within the window. `queued_us`: how long their build waited for a daemon,
+    NEVER if none has taken it.
+    `limited_at`, `limited_us`: int64[p], since when the hard limit kept a preset from building (NEVER) and how long.
+    """
+
+    cells: Int64Array
+    asked: npt.NDArray[np.bool_]
+    hit: npt.NDArray[np.bool_]
+    ready_at: Int64Array
+    queued_us: Int64Array
+    limited_at: Int64Array
+    limited_us: Int64Array
+
+
+class _World(NamedTuple):
+    """Everything that changes. What the rules of `pools` look at has their names."""
+
+    workspaces: Table  # [rows, K_COLUMNS]
+    counters: Int64Array
+    lists: Table
+    state: Table
+    jobs: Table  # J_BUILD: a prebuild's row twice, or a claim twice and one more
+    free: Int64Array  # [1]
+    cells: Int64Array  # [p, k + 2, N_COLUMNS]
+    hit: npt.NDArray[np.bool_]
+    ready_at: Int64Array
+    queued_us: Int64Array
+    limited_at: Int64Array
+    limited_us: Int64Array  # NEVER while it lasts
+
+
+@jit
+def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
+    """Go on from event to event, as the kernel does, until it stops for one of the reasons above."""
+    start_at, end_at, interval_us = inputs.settings.start_at, inputs.settings.end_at, inputs.settings.interval_us
+    presets = inputs.presets.shape[0]
+    counters, jobs = world.counters, world.jobs
+    most = 0
+    for preset in range(presets):
+        most += inputs.presets[preset, P_MOST_DESIRED]
+    while True:
+        event_at = inputs.events[counters[NEXT_EVENT], E_AT] if counters[NEXT_EVENT] < inputs.events.shape[0] else NEVER
+        claim_at = inputs.claims[counters[NEXT_CLAIM], A_AT] if counters[NEXT_CLAIM] < inputs.claims.shape[0] else NEVER
+        job_at = jobs[counters[RUNNING_JOBS] - 1, J_AT] if counters[RUNNING_JOBS] > 0 else NEVER
+        if counters[PAUSED] == 1:
+            tick_at = NEVER
+        elif counters[NEXT_WAKE] <= counters[NEXT_TICK]:
+            tick_at = counters[NEXT_TICK]
+        else:
+            tick_at = tick_from(counters[NEXT_WAKE], start_at, interval_us)
+        reap_at = counters[NEXT_REAP]
+        now_at = min(event_at, claim_at, job_at, tick_at, reap_at)
+        ends = now_at > end_at
+        if ends:
+            now_at = end_at
+        while now_at >= periods.counts_from[counters[PERIOD] + 1]:
+            counters[PERIOD] += 1
+        if ends:
+            _close(inputs, world, periods)
+            return OVER
+        # What happens at one instant happens in the order of these branches, which is that of `numbers.Order`.
+        if event_at == now_at:
+            _happen(inputs, world, counters[NEXT_EVENT])
+            counters[NEXT_EVENT] += 1
+        elif job_at == now_at:
+            _finish(inputs, world, periods, next_to_finish(world), now_at)
+        elif claim_at == now_at:
+            _serve(inputs, world, periods, counters[NEXT_CLAIM], now_at)
+            counters[NEXT_CLAIM] += 1
+        elif tick_at == now_at:
+            if counters[WORKSPACES] + most > world.workspaces.shape[0]:
+                _close_up(world)
+                # With half of the rows free it does not come to this again soon.
+                if 2 * counters[WORKSPACES] + most > world.workspaces.shape[0]:
+                    counters[MORE] = most
+                    return FULL
+            counters[NEXT_WAKE] = NEVER
+            for preset in range(presets):
+                if world.state[preset, S_WAKE] <= now_at:
+                    _decide(inputs, world, periods, preset, now_at)
+                counters[NEXT_WAKE] = min(counters[NEXT_WAKE], world.state[preset, S_WAKE])
+            counters[NEXT_TICK] = now_at + interval_us
+        else:
+            return REAPED
+        _take_jobs(inputs, world, now_at)
+
+
+@part
+def _count(world: _World, preset: int, what: int) -> None:
+    world.cells[preset, world.counters[PERIOD], what] += 1
+
+
+@part
+def _spread(
+    cells: Int64Array, periods: Periods, period: int, preset: int, what: int, from_at: int, until_at: int
+) -> None:
+    """Each period's part of a span; it ends in `period`."""
+    while from_at < periods.from_at[period]:
+        cells[preset, period, what] += until_at - periods.from_at[period]
+        until_at = periods.from_at[period]
+        period -= 1
+    cells[preset, period, what] += until_at - from_at
+
+
+@part
+def _spend(world: _World, periods: Periods, w: int, what: int, until_at: int) -> None:
+    """A prebuild has been at something since K_SINCE."""
+    row = world.workspaces[w]
+    _spread(world.cells, periods, world.counters[PERIOD], row[W_PRESET], what, row[K_SINCE], until_at)
+
+
+@part
+def _happen(inputs: Inputs, world: _World, i: int) -> None:
+    """One of the scenario's events."""
+    at, kind, preset = inputs.events[i, E_AT], inputs.events[i, E_KIND], inputs.events[i, E_PRESET]
+    if kind == PAUSE:
+        world.counters[PAUSED] = 1
+        return
+    if kind == RESUME:
+        world.counters[PAUSED] = 0
+        first_at = tick_from(at, inputs.settings.start_at, inputs.settings.interval_us)
+        world.counters[NEXT_TICK] = max(world.counters[NEXT_TICK], first_at)
+        return
+    if kind == INVALIDATE:
+        world.state[preset, S_INVALIDATED] = at
+    else:
+        world.state[preset, S_ACTIVE] = 1 if kind == ACTIVATE else 0
+        _unlimit(world, preset, at)
+    wake(world, preset, at)
+
+
+@part
+def _unlimit(world: _World, preset: int, at: int) -> None:
+    """A hard limit lasts until another version comes, or the window ends: nobody deletes failures here."""
+    if world.limited_at[preset] != NEVER and world.limited_us[preset] == NEVER:
+        world.limited_us[preset] = at - world.limited_at[preset]
+
+
+@part
+def _enqueue(world: _World, w: int, work: int, now_at: int) -> None:
+    """Queue a prebuild's job behind the others that the prebuilds user initiates."""
+    counters, row = world.counters, world.workspaces[w]
+    row[K_WORK] = work
+    row[K_QUEUED] = now_at
+    row[K_AFTER] = NONE
+    if counters[PREBUILDS_FIRST] == NONE:
+        counters[PREBUILDS_FIRST] = w
+    else:
+        world.workspaces[counters[PREBUILDS_FIRST + 1], K_AFTER] = w
+    counters[PREBUILDS_FIRST + 1] = w
+
+
+@part
+def _finish(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: int) -> None:
+    """A job is done: a prebuild runs or has failed or is gone, or a claim is built."""
+    i = job >> 1
+    if job & 1:
+        given = inputs.claims[i]
+        preset = given[A_PRESET]
+        if world.hit[i] and inputs.settings.claims_by_prebuilds:
+            world.state[preset, S_CLAIMING] -= 1
+            wake(world, preset, now_at)
+        agent = REINITIALIZE if world.hit[i] else AGENT
+        ready_at = now_at + duration(inputs, preset, agent, given[A_LUCK])
+        if ready_at <= inputs.settings.end_at:
+            world.ready_at[i] = ready_at
+    elif world.workspaces[i, K_WORK] == LEAVING:
+        _spend(world, periods, i, N_DELETING, now_at)
+        world.workspaces[i, K_WORK] = GONE
+    else:
+        _spend(world, periods, i, N_BUILDING, now_at)
+        world.workspaces[i, K_WORK] = STANDING
+        world.workspaces[i, K_SINCE] = now_at
+        if not finish_prebuild(inputs, world, i, False, now_at):
+            world.workspaces[i, K_WORK] = BROKEN
+            _count(world, world.workspaces[i, W_PRESET], N_FAILED)
+
+
+@part
+def _serve(inputs: Inputs, world: _World, periods: Periods, i: int, now_at: int) -> None:
+    """Somebody asks for a workspace, and gets a ready prebuild or one that is built cold."""
+    preset = inputs.claims[i, A_PRESET]
+    w = choose(inputs, world, preset, inputs.claims[i, A_LUCK], now_at)
+    _count(world, preset, N_CLAIMS)
+    if w == NONE:
+        return
+    _count(world, preset, N_HITS)
+    _spend(world, periods, w, N_IDLE, now_at)
+    world.hit[i] = True
+    unlink(world, preset * LISTS + RUNNING_LIST, w)
+    world.workspaces[w, K_WORK] = GONE
+    if inputs.settings.claims_by_prebuilds:
+        world.state[preset, S_CLAIMING] += 1
+        world.workspaces[w, W_OWNER] = i
+        _enqueue(world, w, TAKEN, now_at)
+    wake(world, preset, now_at)
+
+
+@part
+def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at: int) -> None:
+    """One preset's part of a tick."""
+    lists = preset * LISTS
+    of = judge(inputs, world, preset, now_at)
+    if of.held_until != NEVER:
+        world.state[preset, S_WAKE] = of.wake_at
+        return
+    actions, canceled = of.actions, 0
+    if inputs.settings.cancels_pending and not of.pool.active:
+        canceled = _cancel_pending(world, lists + STARTING_LIST)
+    if of.newly_limited and world.limited_at[preset] == NEVER:
+        world.limited_at[preset] = now_at
+    deletes = actions.delete_expired + actions.delete_oldest
+    w = of.first
+    for _ in range(deletes):
+        following = world.workspaces[w, W_NEXT]
+        _spend(world, periods, w, N_IDLE, now_at)
+        unlink(world, lists + RUNNING_LIST, w)
+        world.workspaces[w, K_SINCE] = now_at
+        _enqueue(world, w, LEAVING, now_at)
+        w = following
+    for slot in range(actions.create):
+        w = world.counters[WORKSPACES]
+        world.counters[WORKSPACES] += 1
+        world.state[preset, S_ORDINAL] += 1
+        row = world.workspaces[w]
+        row[W_PRESET] = preset
+        row[W_CREATED] = now_at
+        row[W_LUCK] = luck_of(inputs.presets[preset, P_KEY], now_at // SECOND_US, slot)
+        row[W_ORDINAL] = world.state[preset, S_ORDINAL]
+        _count(world, preset, N_BUILDS)
+        link(world, lists + STARTING_LIST, w)
+        _enqueue(world, w, PENDING_BUILD, now_at)
+    acted = deletes + actions.create + canceled > 0 or of.newly_limited
+    sleep(inputs, world, preset, acted, of.wake_at, now_at)
+
+
+@part
+def _cancel_pending(world: _World, which: int) -> int:
+    """Cancel the builds of a list that no daemon has taken. They leave the queue when their turn comes."""
+    canceled = 0
+    w = world.lists[which, FIRST]
+    while w != NONE:
+        following = world.workspaces[w, W_NEXT]
+        if world.workspaces[w, K_WORK] == PENDING_BUILD:
+            world.workspaces[w, K_WORK] = CANCELED
+            unlink(world, which, w)
+            canceled += 1
+        w = following
+    return canceled
+
+
+@part
+def _take_jobs(inputs: Inputs, world: _World, now_at: int) -> None:
+    """Free daemons take pending jobs."""
+    counters = world.counters
+    while True:
+        # People's own: who waits in the other queue has a hit.
+        own = counters[NEXT_OWN]
+        while own < counters[NEXT_CLAIM] and world.hit[own] and inputs.settings.claims_by_prebuilds:
+            own += 1
+        counters[NEXT_OWN] = own
+        w = counters[PREBUILDS_FIRST]
+        while w != NONE and world.workspaces[w, K_WORK] == CANCELED:
+            world.workspaces[w, K_WORK] = GONE
+            w = world.workspaces[w, K_AFTER]
+        counters[PREBUILDS_FIRST] = w
+        is_asked, is_queued = own < counters[NEXT_CLAIM], w != NONE
+        asked_at = inputs.claims[own, A_AT] if is_asked else NEVER
+        queued_at = world.workspaces[w, K_QUEUED] if is_queued else NEVER
+        if world.free[0] == 0 or not (is_asked or is_queued):
+            break
+        if is_asked and (not is_queued or goes_first(True, asked_at, False, queued_at)):
+            counters[NEXT_OWN] += 1
+            _build_claim(inputs, world, own, CLAIM if world.hit[own] else BUILD, now_at)
+            continue
+        counters[PREBUILDS_FIRST] = world.workspaces[w, K_AFTER]
+        if world.workspaces[w, K_WORK] == TAKEN:
+            world.workspaces[w, K_WORK] = GONE
+            _build_claim(inputs, world, world.workspaces[w, W_OWNER], CLAIM, now_at)
+            continue
+        what = REMOVE
+        if world.workspaces[w, K_WORK] == PENDING_BUILD:
+            world.workspaces[w, K_WORK] = BUILDING
+            world.workspaces[w, K_SINCE] = now_at
+            what = BUILD
+        us = duration(inputs, world.workspaces[w, W_PRESET], what, world.workspaces[w, W_LUCK])
+        begin_job(world, 2 * w, 0, now_at + us)
+    counters[NEXT_REAP] = NEVER
+    if inputs.settings.has_reaper and (is_asked or is_queued):
+        counters[NEXT_REAP] = reap_after(min(asked_at, queued_at), counters[REAPED_AT])
+
+
+@part
+def _build_claim(inputs: Inputs, world: _World, i: int, what: int, now_at: int) -> None:
+    given = inputs.claims[i]
+    world.queued_us[i] = now_at - given[A_AT]
+    begin_job(world, 2 * i + 1, 0, now_at + duration(inputs, given[A_PRESET], what, given[A_LUCK]))
+
+
+@part
+def _close_up(world: _World) -> None:
+    """Close up the rows of the prebuilds that are gone; the others keep their order."""
+    rows, counters = world.workspaces, world.counters
+    count, kept = counters[WORKSPACES], 0
+    for w in range(count):
+        rows[w, K_TO] = NONE
+        if rows[w, K_WORK] != GONE:
+            rows[w, K_TO] = kept
+            kept += 1
+    for w in range(count):
+        if rows[w, K_WORK] != GONE:
+            # Those of a prebuild in no list or no queue may be old; nobody follows them.
+            rows[w, W_PREV] = _to(rows, rows[w, W_PREV])
+            rows[w, W_NEXT] = _to(rows, rows[w, W_NEXT])
+            rows[w, K_AFTER] = _to(rows, rows[w, K_AFTER])
+    for which in range(world.lists.shape[0]):
+        world.lists[which, FIRST] = _to(rows, world.lists[which, FIRST])
+        world.lists[which, LAST] = _to(rows, world.lists[which, LAST])
+    if counters[PREBUILDS_FIRST] != NONE:  # the last of an empty queue may be gone
+        counters[PREBUILDS_FIRST] = _to(rows, counters[PREBUILDS_FIRST])
+        counters[PREBUILDS_FIRST + 1] = _to(rows, counters[PREBUILDS_FIRST + 1])
+    for i in range(counters[RUNNING_JOBS]):
+        job = world.jobs[i, J_BUILD]
+        if job & 1 == 0:
+            world.jobs[i, J_BUILD] = 2 * rows[job >> 1, K_TO]
+    for w in range(count):
+        if rows[w, K_WORK] != GONE and rows[w, K_TO] != w:
+            for column in range(K_COLUMNS):
+                rows[rows[w, K_TO], column] = rows[w, column]
+    counters[WORKSPACES] = kept
+
+
+@part
+def _to(rows: Table, w: int) -> int:
+    return NONE if w == NONE else rows[w, K_TO]
+
+
+@part
+def _close(inputs: Inputs, world: _World, periods: Periods) -> None:
+    """The window ends: what still lasts counts until then."""
+    end_at = inputs.settings.end_at
+    for w in range(world.counters[WORKSPACES]):
+        work = world.workspaces[w, K_WORK]
+        if work == BUILDING:
+            _spend(world, periods, w, N_BUILDING, end_at)
+        elif work == STANDING:
+            _spend(world, periods, w, N_IDLE, end_at)
+        elif work == LEAVING:
+            _spend(world, periods, w, N_DELETING, end_at)
+    for preset in range(inputs.presets.shape[0]):
+        _unlimit(world, preset, end_at)
+    for i in range(world.limited_us.shape[0]):
+        world.limited_us[i] = 0 if world.limited_at[i] == NEVER else world.limited_us[i]
+
+
+def can_count(inputs: Inputs, people: People | None = None) -> bool:
+    """Does the loop that keeps counts only have all that the run needs, unless the reaper acts in it?
+
+    It leaves people with workspaces, daemons that their tags keep from some jobs, and operators who delete failed
+    prebuilds to the kernel.
+    """
+    takes_all = inputs.daemons[:, [G_PEOPLE, G_PREBUILDS]].all()
+    return people is None and bool(takes_all) and not inputs.settings.clears_failed
+
+
+def count(inputs: Inputs, edges: Int64Array) -> Counted | None:
+    """Run a scenario that `can_count`; None if the reaper would act in the run. `edges`: int64[k + 1], ascending."""
+    periods = periods_of(edges)
+    world = _empty_world(inputs, periods)
+    while (reason := _advance(inputs, world, periods)) == FULL:
+        rows = world.workspaces
+        more = np.empty((2 * len(rows) + 2 * int(world.counters[MORE]), K_COLUMNS), dtype=np.int64)
+        more[: len(rows)] = rows
+        world = world._replace(workspaces=more)
+    if reason == REAPED:
+        return None
+    cells = world.cells[:, 1:-1]
+    cells[:, :, N_UNUSED] = cells[:, :, N_IDLE] + cells[:, :, N_DELETING]
+    asked = np.ones(len(world.hit), dtype=np.bool_)
+    return Counted(cells, asked, world.hit, world.ready_at, world.queued_us, world.limited_at, world.limited_us)
+
+
+def periods_of(edges: Int64Array) -> Periods:
+    from_at = np.concatenate([np.array([-NEVER], dtype=np.int64), edges])
+    counts_from = np.append(from_at, NEVER)
+    counts_from[-2] += 1
+    return Periods(from_at, counts_from)
+
+
+def _empty_world(inputs: Inputs, periods: Periods) -> _World:
+    presets, claims = inputs.presets.shape[0], inputs.claims.shape[0]
+    few = empty_world(inputs._replace(claims=inputs.claims[:0]))
+    counters = np.append(few.counters, np.zeros(MORE_COUNTERS - COUNTERS, dtype=np.int64))
+    return _World(
+        workspaces=np.empty((256 + 8 * int(inputs.presets[:, P_MOST_DESIRED].sum()), K_COLUMNS), dtype=np.int64),
+        counters=counters,
+        lists=few.lists,
+        state=few.state,
+        jobs=few.jobs,
+        free=np.array([inputs.daemons[:, G_COUNT].sum()], dtype=np.int64),
+        cells=np.zeros((presets, periods.from_at.size, N_COLUMNS), dtype=np.int64),
+        hit=np.zeros(claims, dtype=np.bool_),
+        ready_at=np.full(claims, NEVER, dtype=np.int64),
+        queued_us=np.full(claims, NEVER, dtype=np.int64),
+        limited_at=np.full(presets, NEVER, dtype=np.int64),
+        limited_us=np.full(presets, NEVER, dtype=np.int64),
+    )
+
+
+@jit
+def _tally(
+    inputs: Inputs,
+    workspaces: Table,
+    builds: Table,
+    claims: Table,
+    periods: Periods,
+    following: Int64Array,
+    cells: Int64Array,
+    asked: npt.NDArray[np.bool_],
+    hit: npt.NDArray[np.bool_],
+    ready_at: Int64Array,
+    queued_us: Int64Array,
+) -> None:
+    """Count the kernel's rows. `following`: int64[workspaces], NONE; it takes each one's build after the current."""
+    end_at, created_in = inputs.settings.end_at, periods.from_at.size - 1
+    for i in range(builds.shape[0] - 1, -1, -1):
+        build = builds[i]
+        w = build[B_WORKSPACE]
+        preset, owner = workspaces[w, W_PRESET], workspaces[w, W_OWNER]
+        after = following[w]
+        following[w] = i
+        after_created_at = builds[after, B_CREATED] if after != NONE else end_at
+        after_completed_at = min(builds[after, B_COMPLETED], end_at) if after != NONE else end_at
+        created_at, started_at = build[B_CREATED], min(build[B_STARTED], end_at)
+        completed_at, failed = min(build[B_COMPLETED], end_at), build[B_STATUS] == FAILED
+        starts, prebuilt = build[B_TRANSITION] == START, build[B_NUMBER] == 1 and build[B_HUMAN] == 0
+        while created_at < periods.counts_from[created_in]:
+            created_in -= 1
+        if prebuilt:
+            cells[preset, created_in, N_BUILDS] += 1
+            if build[B_STARTED] != NEVER:
+                _add(cells, periods, created_in, preset, N_BUILDING, started_at, completed_at)
+            if failed:
+                cells[preset, _period(periods, created_in, completed_at), N_FAILED] += 1
+            if build[B_STATUS] == SUCCEEDED:
+                until_at = workspaces[w, W_CLAIMED]
+                if until_at == NEVER:
+                    until_at = min(workspaces[w, W_DELETED], end_at)
+                _add(cells, periods, created_in, preset, N_UNUSED, completed_at, until_at)
+                _add(cells, periods, created_in, preset, N_IDLE, completed_at, after_created_at)
+            if after != NONE and builds[after, B_TRANSITION] == DELETE:
+                # One whose deletion failed is still there.
+                gone_at = end_at if builds[after, B_STATUS] == FAILED else after_completed_at
+                _add(cells, periods, created_in, preset, N_DELETING, after_created_at, gone_at)
+        if starts and failed and completed_at > started_at:  # one whose build never began never was
+            until_at = after_created_at if prebuilt else after_completed_at
+            _add(cells, periods, created_in, preset, N_LEFT, completed_at, until_at)
+        if starts and not prebuilt:
+            takes_over = claims[owner, C_HIT] == HIT and claims[owner, C_BUILD] == i
+            begins_at = created_at if takes_over else started_at
+            until_at = completed_at if failed else after_completed_at
+            _add(cells, periods, created_in, preset, N_CLAIMED, begins_at, until_at)
+    period = 0
+    for i in range(claims.shape[0]):
+        found, at = claims[i, C_HIT], inputs.claims[i, A_AT]
+        if found != HIT and found != COLD:
+            continue
+        asked[i] = True
+        preset = inputs.claims[i, A_PRESET]
+        period = _period(periods, period, at)
+        cells[preset, period, N_CLAIMS] += 1
+        if found == HIT:
+            hit[i] = True
+            cells[preset, period, N_HITS] += 1
+        build = builds[claims[i, C_BUILD]]
+        if build[B_READY] <= end_at:
+            ready_at[i] = build[B_READY]
+        if build[B_STARTED] != NEVER and build[B_REAPED] == 0:
+            queued_us[i] = build[B_STARTED] - build[B_CREATED]
+
+
+@part
+def _period(periods: Periods, period: int, at: int) -> int:
+    """The period of an instant that is not before one."""
+    while at >= periods.counts_from[period + 1]:
+        period += 1
+    return period
+
+
+@part
+def _add(cells: Int64Array, periods: Periods, period: int, preset: int, what: int, from_at: int, until_at: int) -> None:
+    """Each period's part of a span that does not end before `period`."""
+    _spread(cells, periods, _period(periods, period, until_at), preset, what, from_at, until_at)
+
+
+def tally(inputs: Inputs, rows: Output, edges: Int64Array) -> Counted:
+    """The counts of a run of the kernel, any run. `edges`: int64[k + 1], ascending."""
+    claims, periods = len(rows.claims), periods_of(edges)
+    following = np.full(len(rows.workspaces), NONE, dtype=np.int64)
+    cells = np.zeros((inputs.presets.shape[0], periods.from_at.size, N_COLUMNS), dtype=np.int64)
+    asked, hit = (np.zeros(claims, dtype=np.bool_) for _ in range(2))
+    ready_at, queued_us = (np.full(claims, NEVER, dtype=np.int64) for _ in range(2))
+    of_claims = (asked, hit, ready_at, queued_us)
+    _tally(inputs, rows.workspaces, rows.builds, rows.claims, periods, following, cells, *of_claims)
+    return Counted(cells[:, 1:-1], *of_claims, *_limits(inputs, rows))
+
+
+def _limits(inputs: Inputs, rows: Output) -> tuple[Int64Array, Int64Array]:
+    """(since when, how long) the hard limit kept each preset from building, as the view `hard_limits` has it.
+
+    It ends when one of the newest failures is deleted, when another version comes, or with the window.
+    """
+    presets = inputs.presets.shape[0]
+    limited_at = np.full(presets, NEVER, dtype=np.int64)
+    limited_us = np.zeros(presets, dtype=np.int64)
+    held = rows.decisions[rows.decisions[:, D_HARD_LIMITED] == 1]
+    if not len(held):
+        return limited_at, limited_us
+    b = rows.builds
+    failed = b[(b[:, B_NUMBER] == 1) & (b[:, B_HUMAN] == 0) & (b[:, B_STATUS] == FAILED)]
+    deleted_at = np.full(len(rows.workspaces), NEVER, dtype=np.int64)
+    deletes = b[b[:, B_TRANSITION] == DELETE]
+    deleted_at[deletes[:, B_WORKSPACE]] = deletes[:, B_CREATED]
+    gone_at = deleted_at[failed[:, B_WORKSPACE]]
+    ended: dict[tuple[int, int], int] = {}  # the first tick of each span, by preset and end
+    for at, preset in held[:, [D_AT, D_PRESET]].tolist():
+        mine = rows.workspaces[failed[:, B_WORKSPACE], W_PRESET] == preset
+        stands = mine & (failed[:, B_COMPLETED] <= at) & (gone_at > at)
+        events = inputs.events[(inputs.events[:, E_PRESET] == preset) & (inputs.events[:, E_AT] >= at)]
+        replaced = events[events[:, E_KIND] == DEACTIVATE, E_AT].tolist()
+        cleared = gone_at[stands][-inputs.settings.hard_limit :].tolist()
+        ended.setdefault((preset, min(*cleared, *replaced, inputs.settings.end_at)), at)
+    for (preset, until_at), at in ended.items():
+        limited_at[preset] = min(limited_at[preset], at)
+        limited_us[preset] += until_at - at
+    return limited_at, limited_us

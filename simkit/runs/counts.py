@@ -1,0 +1,113 @@
+"""What candidates are compared by: one run's counts by period, without rows, at half of the kernel's price.
+
+They are the numbers that `measures` takes from the kernel's rows; a property test says so. Where the loop that keeps
+counts only cannot go (see `core/counts`), the kernel runs and its rows are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.clock import NEVER, Int64Array
+from simkit.core import counts, kernel, pools
+from simkit.core.compile import compiled
+from simkit.runs.givens import Givens
+from simkit.runs.measures import groups_of, names_of, of_groups, wait_quantiles
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of one run, a row per preset in the order of the scenario and a column per period; presets of one name are
+    one.
+
+    Periods lie between the `edges`: int64[k + 1], each with its beginning and without its end, but for the last, which
+    has both. What happens at an instant counts there, what lasts counts in each period it touches, its part each.
+    `builds` of prebuilds count when they are ordered, `failed_builds` when they fail. Durations in microseconds, as in
+    `Measures`: `idle_us` from build to claim or end of deletion; `building_us`, `ready_us` (until a claim or the order
+    to delete) and `deleting_us` are the pool's three kinds of `Measures.spent_us`.
+    `limited_at`: int64[p], the first tick at which the hard limit kept the preset from building (NEVER: it did not);
+    `limited_us`: for how long.
+
+    A claim each, in the order of time: `claimed_at` and `claim_preset` (the row it counts in); `hit`: bool[n];
+    `ready_at`: NEVER for who was not ready within the window; `queued_us`: how long the claim's build waited for a
+    daemon, NEVER if none took it.
+    """
+
+    presets: tuple[str, ...]
+    edges: Int64Array
+    claims: Int64Array
+    hits: Int64Array
+    builds: Int64Array
+    failed_builds: Int64Array
+    idle_us: Int64Array
+    building_us: Int64Array
+    ready_us: Int64Array
+    deleting_us: Int64Array
+    limited_at: Int64Array
+    limited_us: Int64Array
+    claimed_at: Int64Array
+    claim_preset: Int64Array
+    hit: npt.NDArray[np.bool_]
+    ready_at: Int64Array
+    queued_us: Int64Array
+
+    @property
+    def pool_us(self) -> Int64Array:
+        """What the pool itself runs: building, idle and deleting: int64[p, k]."""
+        return self.building_us + self.ready_us + self.deleting_us
+
+    @property
+    def wait_us(self) -> Int64Array:
+        """How long each claim waited until it was ready, NEVER for who was not within the window: int64[n]."""
+        return np.where(self.ready_at == NEVER, NEVER, self.ready_at - self.claimed_at)
+
+    @cached_property
+    def wait_quantiles_us(self) -> Int64Array:
+        """int64[p, 3]: p50, p95 and p99 by nearest rank over the whole run, as `Measures.wait_us`."""
+        return wait_quantiles(self.claim_preset, self.wait_us, len(self.presets))
+
+
+def count(given: Givens, edges: Int64Array | None = None) -> Counts:
+    """Run what is given and count it, by period between the edges (without any: the whole window).
+
+    The interpreter lock is released meanwhile: threads run side by side, and their number changes nothing.
+    Raises ValueError for edges that do not ascend or are fewer than two.
+    """
+    window = given.inputs.settings.start_at, given.inputs.settings.end_at
+    edges = np.array(window if edges is None else edges, dtype=np.int64)
+    if edges.size < 2 or (np.diff(edges) <= 0).any():
+        raise ValueError("edges of periods are at least two instants, each later than the one before")
+    of = counts.count(given.inputs, edges) if counts.can_count(given.inputs, given.people) else None
+    if of is None:
+        rows = kernel.simulate(given.inputs, given.people)
+        of = counts.tally(given.inputs, rows, edges)
+    else:
+        compiled("counts")
+    asked, names = of.asked, names_of(given)
+    group = groups_of(given, names)
+    cells = of_groups(of.cells, group, len(names))
+    limited_at = np.full(len(names), NEVER, dtype=np.int64)
+    np.minimum.at(limited_at, group, of.limited_at)
+    return Counts(
+        presets=names,
+        edges=edges,
+        claims=cells[:, :, counts.N_CLAIMS],
+        hits=cells[:, :, counts.N_HITS],
+        builds=cells[:, :, counts.N_BUILDS],
+        failed_builds=cells[:, :, counts.N_FAILED],
+        idle_us=cells[:, :, counts.N_UNUSED],
+        building_us=cells[:, :, counts.N_BUILDING],
+        ready_us=cells[:, :, counts.N_IDLE],
+        deleting_us=cells[:, :, counts.N_DELETING],
+        limited_at=limited_at,
+        limited_us=of_groups(of.limited_us, group, len(names)),
+        claimed_at=given.inputs.claims[asked, pools.A_AT],
+        claim_preset=group[given.inputs.claims[asked, pools.A_PRESET]],
+        hit=of.hit[asked],
+        ready_at=of.ready_at[asked],
+        queued_us=of.queued_us[asked],
+    )
