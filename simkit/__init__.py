@@ -20,6 +20,7 @@ _HOME = {
     "run": "simkit.runs.simulate",
     "replicate": "simkit.runs.simulate",
     "Result": "simkit.runs.result",
+    "sweep": "simkit.decide.sweep",
     "save": "simkit.store",
     "ask": "simkit.store",
     "questions": "simkit.store",
@@ -39,6 +40,7 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 if TYPE_CHECKING:
     from simkit.controlplane import ControlPlane as ControlPlane
     from simkit.decide.compare import compare as compare
+    from simkit.decide.sweep import sweep as sweep
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError

@@ -48,6 +48,10 @@ class Zone:
     name: str
     directory: str = ""
 
+    def __reduce__(self) -> tuple[type[Zone], tuple[str, str]]:
+        # The rules stay where they are: each process reads its own.
+        return Zone, (self.name, self.directory)
+
     @cached_property
     def info(self) -> ZoneInfo:
         if self.directory:

@@ -1,4 +1,4 @@
-"""compare as a person types it: what it prints, and with which status it ends."""
+"""compare and sweep as a person types it: what it prints, and with which status it ends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import simkit
 from simkit.cli import main
 
 SCENARIO = """\
@@ -80,3 +81,59 @@ def test_compare_tells_every_problem_of_every_file(scenario: Path, tmp_path: Pat
     assert [line.count("wrong.yaml:3") for line in done.stderr.splitlines()] == [0, 1, 1]
     assert "missing.yaml: cannot be read" in done.stderr
     assert done.stdout == ""
+
+
+VARY = ("--vary", "presets.dev.instances=0..5", "--vary", "presets.dev.ttl=0,4h")
+
+
+def test_sweep_prints_the_points_and_goes_on_with_a_file(scenario: Path, tmp_path: Path):
+    out = tmp_path / "s.duckdb"
+    done = invoke("sweep", scenario, *VARY, "--out", out, "--replications", "2")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].strip() == "Points"
+    assert f"12 points in {out}: 12 computed, 0 were there" in done.stdout
+    more = invoke("sweep", scenario, "--vary", "presets.dev.instances=0..19", *VARY[2:], "--out", out)
+    assert f"40 points in {out}: 28 computed, 12 were there" in more.stdout
+    assert more.stdout.splitlines()[0].strip() == "Points of which no other is as good for less"
+    assert invoke("sweep", scenario, *VARY, "--out", tmp_path / "few.duckdb", "--sample", "3").stdout.count("4h") > 0
+
+
+def test_sweep_ends_with_1_where_a_point_fails_and_says_why(scenario: Path, tmp_path: Path):
+    vary = ("--vary", "durations.build.median=5m,30m", "--vary", "durations.build.p95=20m,40m")
+    done = invoke("sweep", scenario, *vary, "--out", tmp_path / "s.duckdb")
+    assert done.exit_code == 1
+    assert "durations.build.median=30m durations.build.p95=20m: " in done.stderr
+    assert "4 points in" in done.stdout
+    assert "3 computed, 0 were there, 1 failed" in done.stdout
+
+
+def test_sweep_tells_every_problem_at_once(scenario: Path, tmp_path: Path):
+    out = tmp_path / "s.duckdb"
+    vary = ("--vary", "presets.dve.ttl=1h", "--vary", "coder.daemons=2", "--vary", "coder.provisioner_daemons=0")
+    done = invoke("sweep", scenario, *vary, "--out", out)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 3
+    assert invoke("sweep", scenario, *VARY, "--out", tmp_path).exit_code == 2
+    assert not out.exists()
+
+
+def test_sweep_says_how_to_go_on_when_it_is_interrupted(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from simkit.decide import sweep as sweeping
+
+    ran: list[int] = []
+
+    def run(*given: object) -> object:
+        ran.append(1)
+        if len(ran) == 5:
+            raise KeyboardInterrupt
+        return simkit.run(*given)
+
+    monkeypatch.setattr(sweeping, "run", run)
+    done = invoke("sweep", scenario, *VARY, "--out", tmp_path / "s.duckdb")
+    assert done.exit_code == 1
+    assert "interrupted; what was done is in it" in done.stderr
+    assert "the same command goes on" in done.stderr
+    monkeypatch.undo()
+    assert "12 points" in invoke("sweep", scenario, *VARY, "--out", tmp_path / "s.duckdb").stdout

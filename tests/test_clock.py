@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,3 +146,12 @@ def test_zone_files_of_a_directory_come_first(monkeypatch):
     assert ours != theirs, "what is cached for one is not used for the other"
     assert theirs.offset_us(at) == HOUR_US
     assert zone("Europe/Berlin") == BERLIN, "a zone the directory does not have is tzdata's"
+
+
+def test_a_zone_goes_to_another_process_by_its_name():
+    """A zone that was used holds rules that were read from a file, which cannot be sent."""
+    used = Zone("Europe/Berlin")
+    assert used.offset_us(0)
+    sent = pickle.loads(pickle.dumps(used))
+    assert sent == used
+    assert sent.offset_us(0) == used.offset_us(0)

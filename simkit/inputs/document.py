@@ -32,7 +32,39 @@ class Value:
 
     @property
     def where(self) -> Where:
-        return Where(self.path, self.node.start_mark.line + 1)
+        mark = self.node.start_mark
+        return Where(self.path, mark.line + 1) if mark.line >= 0 else Where(mark.name)
+
+    def put(self, name: str, text: str, given: str) -> None:
+        """Change what a reader finds as `name`, such as `coder.version` or `events[0].at`, to `text`, or add it.
+
+        `given`: where that was given, for what readers have to say of it. A key may have dots where it is there
+        already. Raises ValueError for a place that cannot be.
+        """
+        node, rest = self.node, name
+        while True:
+            if not isinstance(node, yaml.MappingNode):
+                raise ValueError(f"{name}: there is no such place")
+            keys = [key.value for key, _ in node.value if re.match(rf"{re.escape(str(key.value))}(?=[.\[]|$)", rest)]
+            key = max(keys, key=len, default=re.split(r"[.\[]", rest)[0])
+            rest = rest[len(key) :]
+            indices = re.match(r"(?:\[\d+\])*", rest)
+            assert indices is not None, "there may be none"
+            rest = rest[indices.end() :].removeprefix(".")
+            at = next((i for i, (known, _) in enumerate(node.value) if known.value == key), len(node.value))
+            if at == len(node.value):
+                node.value.append((_node(key, given), _node("", given)))
+            holder, place, below = node.value, at, node.value[at][1]
+            for index in re.findall(r"\d+", indices[0]):
+                if not isinstance(below, yaml.SequenceNode) or int(index) >= len(below.value):
+                    raise ValueError(f"{name}: there is no entry [{index}]; they count from 0")
+                holder, place, below = below.value, int(index), below.value[int(index)]
+            if not rest or not isinstance(below, yaml.MappingNode):
+                below = _node(text, given) if not rest else yaml.MappingNode(_MAPPING, [], *_marks(given))
+                holder[place] = (holder[place][0], below) if holder is node.value else below
+            if not rest:
+                return
+            node = below
 
     def error(self, text: str) -> None:
         self.findings.error(self.where, f"{self.name}: {text}" if self.name else text)
@@ -133,6 +165,21 @@ class Value:
         if self.is_list:
             return "a list"
         return f'"{self.node.value}"' if self.node.value else "nothing"
+
+
+_MAPPING = "tag:yaml.org,2002:map"
+
+
+def _marks(given: str) -> tuple[yaml.Mark, yaml.Mark]:
+    """Of what stands in no line of the document."""
+    mark = yaml.Mark(given, 0, -1, 0, None, 0)
+    return mark, mark
+
+
+def _node(text: str, given: str) -> yaml.ScalarNode:
+    """A value as it is where it stands in a document without quotes."""
+    tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return yaml.ScalarNode(tag, text, *_marks(given))
 
 
 def read_document(path: Path, findings: Findings) -> Value | None:

@@ -75,7 +75,7 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
     file from wherever it runs. Raises InputError with every problem, of the file and of those it names.
     """
     findings = Findings()
-    file = _found(Path(path))
+    file = found(Path(path))
     behaviour = named_version(coder, findings)
     document = read_document(file, findings)
     findings.raise_errors()
@@ -87,7 +87,8 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
     return scenario
 
 
-def _found(path: Path) -> Path:
+def found(path: Path) -> Path:
+    """The file, looked for in the current folder and in those around it. Raises InputError."""
     if path.is_absolute() or path.exists():
         return path
     here = Path()
@@ -108,6 +109,8 @@ class ScenarioReader:
     """Those that were read already; they know the values of variables."""
     behaviour: Behaviour = DEFAULT_BEHAVIOUR
     """Of Coder's version, if the scenario names none."""
+    histories: dict[object, History] = field(default_factory=dict)
+    """Those that were read already, by what they were read from."""
     names: dict[str, None] = field(default_factory=dict)
     """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
 
@@ -362,7 +365,14 @@ class ScenarioReader:
         source = source_of(given["history"], self.beside)
         if source is None or not names:
             return ()
-        return read_history(source, in_zone, default, names, self.findings)
+        asked = (source, in_zone, default, names)
+        if asked in self.histories:
+            return self.histories[asked]
+        problems = len(self.findings.errors)
+        history = read_history(source, in_zone, default, names, self.findings)
+        if len(self.findings.errors) == problems:
+            self.histories[asked] = history
+        return history
 
     def check_rows(
         self, demand: Demand, groups: tuple[People, ...], start_at: int, end_at: int, zone: Zone, *, noted: bool = False

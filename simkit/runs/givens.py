@@ -24,11 +24,13 @@ from simkit.limits import MAX_SEED
 from simkit.model import (
     Activate,
     Distribution,
+    History,
     Invalidate,
     Pause,
     Preset,
     Resume,
     Scenario,
+    SessionHistory,
     SetSchedule,
     SetTTL,
     TemplateVersion,
@@ -58,7 +60,7 @@ class Givens:
     @cached_property
     def digest(self) -> str:
         """Of everything that decides the run; equal digests mean equal rows."""
-        return _digest(self)
+        return _digest(self.scenario, (self.seed, self.replication), self.presets, self.inputs, self.people).hexdigest()
 
     @property
     def run_id(self) -> str:
@@ -349,14 +351,42 @@ def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
     )
 
 
-def _digest(given: Givens) -> str:
-    scenario, inputs, people = given.scenario, given.inputs, given.people
+def scenario_digest(scenario: Scenario) -> str:
+    """Of everything that decides a scenario's runs but seed and replication, without drawing anybody."""
+    own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
+    digest = _digest(scenario, None, own.presets, own.inputs, own.people)
+    demand = scenario.demand
+    comes: list[object] = [repr(own.asked_for)]
+    if isinstance(demand, History):
+        comes += [demand.claim_at, repr(demand.preset)]
+    else:
+        comes += [repr([(p.preset, p.zone.name, p.claims_per_hour) for p in demand])]
+    for people in scenario.people:
+        sessions = people.sessions
+        comes += [
+            repr((people.preset, sessions.connected, None if sessions.length is None else sessions.length.samples))
+        ]
+        if isinstance(sessions, SessionHistory):
+            comes += [sessions.started_at, sessions.ended_at, sessions.person]
+        else:
+            comes += [repr((sessions.zone.name, sessions.per_hour))]
+    for part in comes:
+        digest.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
+    return digest.hexdigest()
+
+
+def _digest(
+    scenario: Scenario,
+    chance: tuple[int, int] | None,
+    presets: tuple[tuple[TemplateVersion, Preset], ...],
+    inputs: pools.Inputs,
+    people: lives.People | None,
+) -> hashlib._Hash:
+    """`chance`: seed and replication."""
     digest = hashlib.sha256()
-    named = [
-        (v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in given.presets
-    ]
-    costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in given.presets]
-    first = (__version__, scenario.name, scenario.behaviour.version, given.seed, given.replication, named, costs)
+    named = [(v.template, v.name, p.name, p.timezone, [(s.cron, s.instances) for s in p.schedules]) for v, p in presets]
+    costs = [scenario.workload_of(p.name).cost_per_instance_hour for _, p in presets]
+    first = (__version__, scenario.name, scenario.behaviour.version, *(chance or ()), named, costs)
     groups = [(p.name, p.count, p.autostart, p.quiet_hours) for p in scenario.people]
     daemons = [(one.count, one.tags) for one in scenario.daemons]
     queue = (scenario.has_reaper, daemons, scenario.version_tags, scenario.prebuild_tags)
@@ -365,4 +395,4 @@ def _digest(given: Givens) -> str:
     named_arrays += [] if people is None else zip(people._fields, people, strict=True)
     for name, value in named_arrays:
         digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
-    return digest.hexdigest()
+    return digest
