@@ -89,6 +89,14 @@ def test_a_scenario_differs_in_nothing_from_itself():
     assert {row.verdict for row in found.changes[0].differences} == {"same"}
 
 
+def test_a_history_and_nobody_are_compared_week_by_week():
+    asked = replayed(1, weeks=2)
+    found = compare(asked, replace(asked, demand=()), replications=2)
+    assert found.is_replayed
+    assert found.changes[0].of("p", "builds").of_weeks is not None
+    assert not compare(asked, steady(weeks=2), replications=2).is_replayed
+
+
 def test_only_presets_of_both_sides_are_paired_and_all_of_them_count_in_total():
     base = scenario(Preset("a", 1), Preset("b", 2), hours=7 * 24, claims=((MONDAY_AT, "a"),))
     change = scenario(Preset("a", 1), Preset("c", 4), hours=7 * 24, claims=((MONDAY_AT, "a"),))

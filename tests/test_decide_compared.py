@@ -37,6 +37,8 @@ def test_a_row_has_both_half_widths_where_a_history_is_replayed():
     assert list(row_of(DRAWN, ONE))[4:] == ["2.0", "", "yes"]
     assert headings(ONE)[4:6] == ("± builds", "± weeks")
     assert headings(replace(ONE, is_replayed=False))[4:6] == ("±", "")
+    assert headings(replace(ONE, weeks=1))[4:6] == ("± builds", "")
+    assert row_of(replace(IDLE, difference=-0.001), ONE).difference == "+0.0"
 
 
 def test_each_measure_is_written_as_people_read_it():

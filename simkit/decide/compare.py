@@ -204,7 +204,8 @@ class _Weeks:
         self._scenarios, self._seed = scenarios, seed
         self._tables: list[list[ByWeek]] = [[] for _ in scenarios]
         self.changes = range(1, len(scenarios))
-        self.is_replayed = all(map(is_only_of_builds, scenarios))
+        # Where nobody comes, nobody is drawn.
+        self.is_replayed = all(is_only_of_builds(s) or not (s.demand or s.people) for s in scenarios)
 
     @property
     def replications(self) -> int:

@@ -27,8 +27,8 @@ class Row(NamedTuple):
 
 
 def headings(comparison: Comparison) -> Row:
-    plus_minus = ("± builds", "± weeks") if comparison.is_replayed else ("±", "")
-    return Row("a week", "base", "change", "difference", *plus_minus, "is it real?")
+    builds, weeks = ("± builds", "± weeks" if comparison.weeks > 1 else "") if comparison.is_replayed else ("±", "")
+    return Row("a week", "base", "change", "difference", builds, weeks, "is it real?")
 
 
 def row_of(found: Difference, comparison: Comparison) -> Row:
@@ -213,7 +213,7 @@ def _signed(measure: str, value: float, digits: int) -> str:
             return f"{100 * value:+.2f} pp"
         case "wait_p95_s":
             return ("-" if value < 0 else "+") + in_column(abs(value))
-    return f"{value:+,.{digits}f}"
+    return f"{round(value, digits) + 0.0:+,.{digits}f}"  # no -0.0
 
 
 def _half(measure: str, interval: Interval, digits: int) -> str:
