@@ -4,6 +4,9 @@ The loop is the kernel's without what can be left to it (people, tags, operators
 `pools`, in the order of `numbers.Order`. Its prebuilds have a row while they stand; when the rows are used up, those of
 the prebuilds that are gone are closed up, so that a year takes a few pages of memory. Queues need no memory at all:
 people's jobs are claims in their order, the others are prebuilds, each with one job at a time.
+
+A job that decides nothing when it is done is quiet: all that follows from it is known when a daemon takes it, and its
+end is looked at only when somebody waits for a daemon.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ from simkit.core.pools import (
     NEXT_REAP,
     NEXT_TICK,
     NEXT_WAKE,
+    P_FAILING_FROM,
+    P_FAILING_UNTIL,
     P_KEY,
     P_MOST_DESIRED,
     PAUSE,
@@ -87,6 +92,7 @@ from simkit.core.pools import (
     RUNNING_LIST,
     S_ACTIVE,
     S_CLAIMING,
+    S_COLUMNS,
     S_INVALIDATED,
     S_ORDINAL,
     S_WAKE,
@@ -107,6 +113,7 @@ from simkit.core.pools import (
     choose,
     duration,
     empty_world,
+    fails_by_chance,
     finish_prebuild,
     judge,
     link,
@@ -125,11 +132,14 @@ N_SPENT = slice(N_BUILDING, N_COLUMNS)
 """What an instance is while it runs, in the order of `runs.measures.SPENT`."""
 
 # A prebuild that stands has a workspace's columns and these: what it is at; since when it is built, idle or deleted;
-# when its job was queued, and the next in the queue.
-K_WORK, K_SINCE, K_QUEUED, K_AFTER, K_TO, K_COLUMNS = (*range(W_COLUMNS, W_COLUMNS + 5), W_COLUMNS + 5)
+# when its job was queued, and the next in the queue; will its build fail.
+K_WORK, K_SINCE, K_QUEUED, K_AFTER, K_FAILS, K_TO, K_COLUMNS = (*range(W_COLUMNS, W_COLUMNS + 6), W_COLUMNS + 6)
 GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, CANCELED = range(8)
-# Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken.
-PERIOD, NEXT_OWN, MORE_COUNTERS = COUNTERS, COUNTERS + 1, COUNTERS + 2
+# Of each preset, beside what the reconciler knows: the first of its failing builds that is not behind its ordinal.
+K_FAILING, K_STATE_COLUMNS = S_COLUMNS, S_COLUMNS + 1
+# Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken; how
+# many quiet jobs run, and the end of one that somebody waits for.
+PERIOD, NEXT_OWN, QUIET_JOBS, NEXT_QUIET, MORE_COUNTERS = (*range(COUNTERS, COUNTERS + 4), COUNTERS + 4)
 # Why the loop stops: it is over, there is no room for more prebuilds, the reaper would act.
 OVER, FULL, REAPED = range(3)
 
@@ -165,8 +175,9 @@ class _World(NamedTuple):
     workspaces: Table  # [rows, K_COLUMNS]
     counters: Int64Array
     lists: Table
-    state: Table
+    state: Table  # [p, K_STATE_COLUMNS]
     jobs: Table  # J_BUILD: a prebuild's row twice, or a claim twice and one more
+    quiet: Int64Array  # when quiet jobs are done, the next last
     free: Int64Array  # [1]
     cells: Int64Array  # [p, k + 2, N_COLUMNS]
     hit: npt.NDArray[np.bool_]
@@ -189,14 +200,13 @@ def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
         event_at = inputs.events[counters[NEXT_EVENT], E_AT] if counters[NEXT_EVENT] < inputs.events.shape[0] else NEVER
         claim_at = inputs.claims[counters[NEXT_CLAIM], A_AT] if counters[NEXT_CLAIM] < inputs.claims.shape[0] else NEVER
         job_at = jobs[counters[RUNNING_JOBS] - 1, J_AT] if counters[RUNNING_JOBS] > 0 else NEVER
-        if counters[PAUSED] == 1:
-            tick_at = NEVER
-        elif counters[NEXT_WAKE] <= counters[NEXT_TICK]:
-            tick_at = counters[NEXT_TICK]
-        else:
+        now_at = min(event_at, claim_at, job_at, counters[NEXT_QUIET], counters[NEXT_REAP])
+        tick_at = max(counters[NEXT_TICK], counters[NEXT_WAKE])
+        if counters[PAUSED] == 1 or tick_at > now_at:
+            tick_at = NEVER  # not the next: a division is spared
+        elif counters[NEXT_WAKE] > counters[NEXT_TICK]:
             tick_at = tick_from(counters[NEXT_WAKE], start_at, interval_us)
-        reap_at = counters[NEXT_REAP]
-        now_at = min(event_at, claim_at, job_at, tick_at, reap_at)
+        now_at = min(now_at, tick_at)
         ends = now_at > end_at
         if ends:
             now_at = end_at
@@ -211,6 +221,8 @@ def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
             counters[NEXT_EVENT] += 1
         elif job_at == now_at:
             _finish(inputs, world, periods, next_to_finish(world), now_at)
+        elif counters[NEXT_QUIET] == now_at:
+            pass  # its daemon takes the next job
         elif claim_at == now_at:
             _serve(inputs, world, periods, counters[NEXT_CLAIM], now_at)
             counters[NEXT_CLAIM] += 1
@@ -229,7 +241,7 @@ def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
             counters[NEXT_TICK] = now_at + interval_us
         else:
             return REAPED
-        _take_jobs(inputs, world, now_at)
+        _take_jobs(inputs, world, periods, now_at)
 
 
 @part
@@ -299,28 +311,19 @@ def _enqueue(world: _World, w: int, work: int, now_at: int) -> None:
 
 @part
 def _finish(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: int) -> None:
-    """A job is done: a prebuild runs or has failed or is gone, or a claim is built."""
+    """A job is done: a prebuild runs or has failed, or a claim is built."""
     i = job >> 1
-    if job & 1:
-        given = inputs.claims[i]
-        preset = given[A_PRESET]
-        if world.hit[i] and inputs.settings.claims_by_prebuilds:
-            world.state[preset, S_CLAIMING] -= 1
-            wake(world, preset, now_at)
-        agent = REINITIALIZE if world.hit[i] else AGENT
-        ready_at = now_at + duration(inputs, preset, agent, given[A_LUCK])
-        if ready_at <= inputs.settings.end_at:
-            world.ready_at[i] = ready_at
-    elif world.workspaces[i, K_WORK] == LEAVING:
-        _spend(world, periods, i, N_DELETING, now_at)
-        world.workspaces[i, K_WORK] = GONE
-    else:
-        _spend(world, periods, i, N_BUILDING, now_at)
-        world.workspaces[i, K_WORK] = STANDING
-        world.workspaces[i, K_SINCE] = now_at
-        if not finish_prebuild(inputs, world, i, False, now_at):
-            world.workspaces[i, K_WORK] = BROKEN
-            _count(world, world.workspaces[i, W_PRESET], N_FAILED)
+    if job & 1:  # of a claim whose build counts as starting
+        preset = inputs.claims[i, A_PRESET]
+        world.state[preset, S_CLAIMING] -= 1
+        wake(world, preset, now_at)
+        return
+    _spend(world, periods, i, N_BUILDING, now_at)
+    row = world.workspaces[i]
+    row[K_SINCE] = now_at
+    row[K_WORK] = BROKEN if row[K_FAILS] else STANDING
+    if not finish_prebuild(inputs, world, i, row[K_FAILS] == 1, now_at):
+        _count(world, row[W_PRESET], N_FAILED)
 
 
 @part
@@ -374,11 +377,23 @@ def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at
         row[W_CREATED] = now_at
         row[W_LUCK] = luck_of(inputs.presets[preset, P_KEY], now_at // SECOND_US, slot)
         row[W_ORDINAL] = world.state[preset, S_ORDINAL]
+        row[K_FAILS] = 1 if _fails(inputs, world, preset, row[W_LUCK]) else 0
         _count(world, preset, N_BUILDS)
         link(world, lists + STARTING_LIST, w)
         _enqueue(world, w, PENDING_BUILD, now_at)
     acted = deletes + actions.create + canceled > 0 or of.newly_limited
     sleep(inputs, world, preset, acted, of.wake_at, now_at)
+
+
+@part
+def _fails(inputs: Inputs, world: _World, preset: int, luck: int) -> bool:
+    """Will the build of the preset's newest prebuild fail? Ordinals only grow, so that no search is needed."""
+    i, until = world.state[preset, K_FAILING], inputs.presets[preset, P_FAILING_UNTIL]
+    ordinal = world.state[preset, S_ORDINAL]
+    while i < until and inputs.failing[i] < ordinal:
+        i += 1
+    world.state[preset, K_FAILING] = i
+    return (i < until and inputs.failing[i] == ordinal) or fails_by_chance(inputs, preset, luck)
 
 
 @part
@@ -397,7 +412,7 @@ def _cancel_pending(world: _World, which: int) -> int:
 
 
 @part
-def _take_jobs(inputs: Inputs, world: _World, now_at: int) -> None:
+def _take_jobs(inputs: Inputs, world: _World, periods: Periods, now_at: int) -> None:
     """Free daemons take pending jobs."""
     counters = world.counters
     while True:
@@ -412,36 +427,69 @@ def _take_jobs(inputs: Inputs, world: _World, now_at: int) -> None:
             w = world.workspaces[w, K_AFTER]
         counters[PREBUILDS_FIRST] = w
         is_asked, is_queued = own < counters[NEXT_CLAIM], w != NONE
+        if not (is_asked or is_queued):
+            counters[NEXT_QUIET] = NEVER
+            counters[NEXT_REAP] = NEVER
+            return
+        quiet = counters[QUIET_JOBS]
+        while quiet > 0 and world.quiet[quiet - 1] <= now_at:
+            quiet -= 1
+            world.free[0] += 1
+        counters[QUIET_JOBS] = quiet
         asked_at = inputs.claims[own, A_AT] if is_asked else NEVER
         queued_at = world.workspaces[w, K_QUEUED] if is_queued else NEVER
-        if world.free[0] == 0 or not (is_asked or is_queued):
-            break
+        if world.free[0] == 0:
+            counters[NEXT_QUIET] = world.quiet[quiet - 1] if quiet > 0 else NEVER
+            if inputs.settings.has_reaper:
+                counters[NEXT_REAP] = reap_after(min(asked_at, queued_at), counters[REAPED_AT])
+            return
         if is_asked and (not is_queued or goes_first(True, asked_at, False, queued_at)):
             counters[NEXT_OWN] += 1
-            _build_claim(inputs, world, own, CLAIM if world.hit[own] else BUILD, now_at)
+            _build_claim(inputs, world, own, now_at)
             continue
-        counters[PREBUILDS_FIRST] = world.workspaces[w, K_AFTER]
-        if world.workspaces[w, K_WORK] == TAKEN:
-            world.workspaces[w, K_WORK] = GONE
-            _build_claim(inputs, world, world.workspaces[w, W_OWNER], CLAIM, now_at)
+        row = world.workspaces[w]
+        counters[PREBUILDS_FIRST] = row[K_AFTER]
+        preset, work = row[W_PRESET], row[K_WORK]
+        if work == PENDING_BUILD:
+            row[K_WORK] = BUILDING
+            row[K_SINCE] = now_at
+            begin_job(world, 2 * w, 0, now_at + duration(inputs, preset, BUILD, row[W_LUCK]))
             continue
-        what = REMOVE
-        if world.workspaces[w, K_WORK] == PENDING_BUILD:
-            world.workspaces[w, K_WORK] = BUILDING
-            world.workspaces[w, K_SINCE] = now_at
-            what = BUILD
-        us = duration(inputs, world.workspaces[w, W_PRESET], what, world.workspaces[w, W_LUCK])
-        begin_job(world, 2 * w, 0, now_at + us)
-    counters[NEXT_REAP] = NEVER
-    if inputs.settings.has_reaper and (is_asked or is_queued):
-        counters[NEXT_REAP] = reap_after(min(asked_at, queued_at), counters[REAPED_AT])
+        row[K_WORK] = GONE
+        if work == TAKEN:
+            _build_claim(inputs, world, row[W_OWNER], now_at)
+        else:
+            gone_at = now_at + duration(inputs, preset, REMOVE, row[W_LUCK])
+            until_at = min(gone_at, inputs.settings.end_at)
+            _add(world.cells, periods, counters[PERIOD], preset, N_DELETING, row[K_SINCE], until_at)
+            _begin_quiet(world, gone_at)
 
 
 @part
-def _build_claim(inputs: Inputs, world: _World, i: int, what: int, now_at: int) -> None:
-    given = inputs.claims[i]
+def _build_claim(inputs: Inputs, world: _World, i: int, now_at: int) -> None:
+    given, hit = inputs.claims[i], world.hit[i]
+    preset, luck = given[A_PRESET], given[A_LUCK]
     world.queued_us[i] = now_at - given[A_AT]
-    begin_job(world, 2 * i + 1, 0, now_at + duration(inputs, given[A_PRESET], what, given[A_LUCK]))
+    built_at = now_at + duration(inputs, preset, CLAIM if hit else BUILD, luck)
+    ready_at = built_at + duration(inputs, preset, REINITIALIZE if hit else AGENT, luck)
+    if ready_at <= inputs.settings.end_at:
+        world.ready_at[i] = ready_at
+    if hit and inputs.settings.claims_by_prebuilds:
+        begin_job(world, 2 * i + 1, 0, built_at)
+    else:
+        _begin_quiet(world, built_at)
+
+
+@part
+def _begin_quiet(world: _World, until_at: int) -> None:
+    """A daemon is busy until then, with a job that decides nothing when it is done."""
+    world.free[0] -= 1
+    i, quiet = world.counters[QUIET_JOBS], world.quiet
+    world.counters[QUIET_JOBS] = i + 1
+    while i > 0 and quiet[i - 1] < until_at:
+        quiet[i] = quiet[i - 1]
+        i -= 1
+    quiet[i] = until_at
 
 
 @part
@@ -538,13 +586,16 @@ def _empty_world(inputs: Inputs, periods: Periods) -> _World:
     presets, claims = inputs.presets.shape[0], inputs.claims.shape[0]
     few = empty_world(inputs._replace(claims=inputs.claims[:0]))
     counters = np.append(few.counters, np.zeros(MORE_COUNTERS - COUNTERS, dtype=np.int64))
+    counters[NEXT_QUIET] = NEVER
+    daemons = int(inputs.daemons[:, G_COUNT].sum())
     return _World(
         workspaces=np.empty((256 + 8 * int(inputs.presets[:, P_MOST_DESIRED].sum()), K_COLUMNS), dtype=np.int64),
         counters=counters,
         lists=few.lists,
-        state=few.state,
+        state=np.column_stack([few.state, inputs.presets[:, P_FAILING_FROM]]),
         jobs=few.jobs,
-        free=np.array([inputs.daemons[:, G_COUNT].sum()], dtype=np.int64),
+        quiet=np.empty(daemons, dtype=np.int64),
+        free=np.array([daemons], dtype=np.int64),
         cells=np.zeros((presets, periods.from_at.size, N_COLUMNS), dtype=np.int64),
         hit=np.zeros(claims, dtype=np.bool_),
         ready_at=np.full(claims, NEVER, dtype=np.int64),

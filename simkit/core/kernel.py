@@ -76,6 +76,8 @@ from simkit.core.pools import (
     SIZE,
     W_COLUMNS,
     W_DELETED,
+    W_LUCK,
+    W_ORDINAL,
     W_OWNER,
     W_PRESET,
     W_READY,
@@ -86,6 +88,7 @@ from simkit.core.pools import (
     decide,
     duration,
     empty_world,
+    fails,
     finish_prebuild,
     next_to_finish,
     next_to_reap,
@@ -200,7 +203,8 @@ def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: i
     build[B_COMPLETED] = now_at
     build[B_STATUS] = FAILED if is_reaped else SUCCEEDED
     if owner == NONE and build[B_TRANSITION] == START:
-        if finish_prebuild(inputs, world, w, is_reaped, now_at):
+        failed = is_reaped or fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK])
+        if finish_prebuild(inputs, world, w, failed, now_at):
             build[B_READY] = workspace[W_READY]
         else:
             build[B_STATUS] = FAILED

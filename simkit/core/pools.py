@@ -371,8 +371,14 @@ def _job_us(inputs: Inputs, world: World, build: int) -> int:
 
 
 @part
-def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
-    if happens(inputs.presets[preset, P_FAILURE_THRESHOLD], luck, FAILURE_STREAM):
+def fails_by_chance(inputs: Inputs, preset: int, luck: int) -> bool:
+    return happens(inputs.presets[preset, P_FAILURE_THRESHOLD], luck, FAILURE_STREAM)
+
+
+@part
+def fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
+    """Does a prebuild's build fail, by chance or because the scenario names its ordinal?"""
+    if fails_by_chance(inputs, preset, luck):
         return True
     low, high = inputs.presets[preset, P_FAILING_FROM], inputs.presets[preset, P_FAILING_UNTIL]
     while low < high:
@@ -385,12 +391,12 @@ def _fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
 
 
 @part
-def finish_prebuild(inputs: Inputs, world: Pools, w: int, is_reaped: bool, now_at: int) -> bool:
+def finish_prebuild(inputs: Inputs, world: Pools, w: int, failed: bool, now_at: int) -> bool:
     """A prebuild's start build is done: the prebuild runs (True), or it has failed."""
     workspace = world.workspaces[w]
     preset = workspace[W_PRESET]
     unlink(world, preset * LISTS + STARTING_LIST, w)
-    if is_reaped or _fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK]):
+    if failed:
         link(world, preset * LISTS + FAILED_LIST, w)
         wake(world, preset, now_at)
         return False
