@@ -19,6 +19,7 @@ _HOME = {
     "lint": "simkit.templates.linter",
     "run": "simkit.runs.simulate",
     "replicate": "simkit.runs.simulate",
+    "recommend": "simkit.decide.recommend",
     "Result": "simkit.runs.result",
     "sweep": "simkit.decide.sweep",
     "save": "simkit.store",
@@ -40,6 +41,7 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 if TYPE_CHECKING:
     from simkit.controlplane import ControlPlane as ControlPlane
     from simkit.decide.compare import compare as compare
+    from simkit.decide.recommend import recommend as recommend
     from simkit.decide.sweep import sweep as sweep
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError

@@ -9,9 +9,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 
-def faults(result: Any) -> list[tuple[str, str]]:
-    """What result.schema.json has against a result: (place, message) each."""
-    schema = json.loads(resources.files("simkit.report").joinpath("result.schema.json").read_text(encoding="utf-8"))
+def faults(
+    result: Any, package: str = "simkit.report", schema_name: str = "result.schema.json"
+) -> list[tuple[str, str]]:
+    """What a schema that a package carries has against a result: (place, message) each."""
+    schema = json.loads(resources.files(package).joinpath(schema_name).read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return [
         ("/".join(map(str, fault.absolute_path)), fault.message)

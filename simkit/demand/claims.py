@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, HOUR_US, NEVER, UTC_ZONE, Int64Array, Zone
+from simkit.clock import DAY_US, HOUR_US, NEVER, UTC_ZONE, WEEK_US, Int64Array, Zone
 from simkit.demand.streams import Float64Array, UInt64Array, choices, keys, lucks, numbers, shares
 from simkit.model import History, People, Scenario, SessionHistory, SessionProfile
 
@@ -285,3 +285,27 @@ def hour_of_week(at: Int64Array, zone: Zone = UTC_ZONE) -> Int64Array:
     from_at, offset_us = zone.offsets(int(at.min()), int(at.max()) + 1)
     wall = at + offset_us[np.searchsorted(from_at, at, side="right") - 1]
     return (wall // HOUR_US + 72) % 168
+
+
+def scaled(scenario: Scenario, factor: float) -> Scenario:
+    """The scenario with `factor` times as many claims: profiles have higher rates, a history loses some of its rows or
+    has some again a week later, evenly and always the same ones. People with sessions of their own stay as they are."""
+    if not isinstance(scenario.demand, History):
+        profiles = tuple(
+            replace(p, claims_per_hour=tuple(rate * factor for rate in p.claims_per_hour)) for p in scenario.demand
+        )
+        return replace(scenario, demand=profiles)
+    history = scenario.demand
+    at, preset = history.claim_at, np.array(history.preset, dtype=object)
+    # Multiples of the golden ratio lie evenly in [0, 1), however many there are.
+    share = np.arange(at.size) * ((math.sqrt(5) - 1) / 2) % 1.0
+    whole, part = divmod(factor, 1.0)
+    copies = int(whole) + (share < part)
+    again = np.repeat(np.arange(at.size), copies)
+    which = np.arange(again.size) - np.repeat(np.cumsum(copies) - copies, copies)
+    length = scenario.end_at - scenario.start_at
+    moved = at[again] + which * WEEK_US
+    inside = (at[again] >= scenario.start_at) & (at[again] <= scenario.end_at)
+    moved = np.where(inside & (moved > scenario.end_at), moved - max(length // WEEK_US, 1) * WEEK_US, moved)
+    order = np.argsort(moved, kind="stable")
+    return replace(scenario, demand=replace(history, claim_at=moved[order], preset=tuple(preset[again][order])))

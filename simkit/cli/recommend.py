@@ -1,0 +1,187 @@
+"""The verb that says what to set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.padding import Padding
+from rich.table import Table
+
+import simkit
+from simkit.cli.door import (
+    cell,
+    console_for,
+    duration,
+    echo,
+    echo_exactly,
+    main,
+    print_findings,
+    seed_option,
+    variables_option,
+    working,
+)
+from simkit.shown import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from simkit.decide.recommend import Recommendation
+
+
+def _weeks(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """ "13w" or "13"."""
+    if text is None:
+        return None
+    number = text.removesuffix("w")
+    if not number.isascii() or not number.isdigit():
+        raise click.BadParameter(f'"{text}" is not a number of weeks; write "13w"', param=parameter)
+    return int(number)
+
+
+def _ttls(_: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Microseconds each, 0 is none."""
+    from simkit.clock import format_duration, parse_duration
+    from simkit.model import MAX_TTL_US, MIN_TTL_US
+
+    found = []
+    for word in (text or "").split(","):
+        if not word.strip():
+            continue
+        try:
+            us = 0 if word.strip() in ("0", "never") else parse_duration(word)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from None
+        if us and not MIN_TTL_US <= us <= MAX_TTL_US:
+            least, most = format_duration(MIN_TTL_US), format_duration(MAX_TTL_US)
+            raise click.BadParameter(f'"{word}": Coder takes {least} to {most}, or never', param=parameter)
+        found.append(us)
+    return tuple(found)
+
+
+@main.command()
+@click.argument("scenario", type=click.Path())
+@click.option(
+    "--target-hit-rate", type=float, default=0.95, show_default=True, help="Share of claims that find one ready."
+)
+@click.option("--max-wait-p95", callback=duration, metavar="DURATION", help="Nineteen of twenty wait no longer (60s).")
+@click.option("--max-cost-per-week", type=float, help="Of all pools together, in the scenario's currency.")
+@click.option("--max-schedules", type=int, default=3, show_default=True, help="Schedules of a preset.")
+@click.option("--preset", help="This one alone; the others stay as they are.")
+@click.option(
+    "--ttl", "ttls", callback=_ttls, metavar="TTL,...", help="Lifetimes that may be chosen, too (4h,24h,never)."
+)
+@click.option("--holdout", callback=_weeks, metavar="WEEKS", help="Leave the last weeks out, to judge by them (13w).")
+@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option("--apply", "template", type=click.Path(), help="Write the block into this .tf file, and nothing else.")
+@seed_option
+@variables_option
+@click.pass_context
+def recommend(
+    context: click.Context,
+    scenario: str,
+    target_hit_rate: float,
+    max_wait_p95: int | None,
+    max_cost_per_week: float | None,
+    max_schedules: int,
+    preset: str | None,
+    ttls: tuple[int, ...],
+    holdout: int | None,
+    style: str,
+    template: str | None,
+    seed: int,
+    variables: dict[str, str],
+) -> None:
+    """Find what to set: the cheapest base and schedules that meet a target, and how sure that is.
+
+    \b
+    simkit recommend data/scenarios/three-regions.yaml --target-hit-rate 0.95
+    simkit recommend SCENARIO.yaml --max-schedules 1 --holdout 13w --format markdown
+
+    Exit status 0: the target is met. 1: it cannot be. 2: the input is wrong.
+    """
+    import json
+
+    from simkit.decide.advice import document, markdown
+    from simkit.decide.apply import readable, write
+
+    loaded = simkit.load(scenario, variables)
+    if template is not None:
+        readable(Path(template))
+    console = console_for(stderr=True)
+    with working(console, "choosing"):
+        found = simkit.recommend(
+            loaded,
+            target_hit_rate,
+            max_wait_p95_s=None if max_wait_p95 is None else max_wait_p95 / 1e6,
+            max_cost_per_week=max_cost_per_week,
+            max_schedules=max_schedules,
+            preset=preset,
+            holdout_weeks=holdout,
+            ttls_us=ttls,
+            seed=seed,
+        )
+    print_findings(loaded.notes)
+    if style == "json":
+        echo_exactly(json.dumps(document(found), indent=2, allow_nan=False) + "\n")
+    elif style == "markdown":
+        echo_exactly(markdown(found) + "\n")
+    else:
+        _print(found)
+    if template is not None:
+        for name in write(Path(template), found):
+            echo(f'Wrote the prebuilds of "{cell(name)}" into {cell(template)}', err=True)
+    context.exit(0 if found.is_met else 1)
+
+
+def _print(found: Recommendation) -> None:
+    from simkit.decide.advice import (
+        FRONT_TITLES,
+        LADDER_TITLES,
+        based_on,
+        compared,
+        front_rows,
+        ladder_rows,
+        queue_said,
+        sentences,
+        setting,
+        verdict,
+    )
+    from simkit.decide.plan import terraform
+
+    console = console_for()
+    for advice in found.presets:
+        console.print(f"{cell(advice.preset.name)}\n", style="bold")
+        console.print(printed(verdict(advice)) + "\n")
+        console.print(printed(terraform(advice.preset)) + "\n")
+        console.print(f"today: {cell(setting(advice.now))} ({advice.timezone})\n")
+        console.print(
+            _table(("in the same weeks", "today's", "recommended"), compared(advice, found.scenario.currency), (1, 2))
+        )
+        console.print("\nWhy", style="bold")
+        for text in advice.why:
+            console.print(_item(text))
+        console.print("\nWhat is known of it, and what bound it", style="bold")
+        for text in (*sentences(advice), *advice.bound):
+            console.print(_item(text))
+        console.print("\nOther hit rates, and their price", style="bold")
+        console.print(_table(FRONT_TITLES, front_rows(advice), (0, 1, 2)))
+        console.print("\nWhat finer knowledge would save", style="bold")
+        console.print(_table(LADDER_TITLES, ladder_rows(advice), (0, 1)))
+        console.print("")
+    for text in (*queue_said(found.queue), *found.notes, based_on(found)):
+        console.print(printed(text))
+
+
+def _item(text: str) -> Padding:
+    return Padding(printed(text), (0, 0, 0, 2))
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="right" if i in right else "left", no_wrap=i in right, overflow="fold")
+    for row in rows:
+        table.add_row(*map(cell, row))
+    return table

@@ -1,0 +1,333 @@
+"""A recommendation in words: rows and sentences that a terminal and a pull request share, Markdown, and a document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from simkit.clock import NEVER, format_duration, format_instant
+from simkit.decide.margins import GROWTH, QUARTER
+from simkit.decide.plan import terraform
+from simkit.decide.recommend import CONFIDENCE, NOTICED_US, Advice, Outcome, Queue, Recommendation
+from simkit.model import Preset
+from simkit.runs.simulate import is_only_of_builds
+from simkit.shown import visible
+from simkit.times import in_column
+from simkit.version import __version__
+
+Row = tuple[str, ...]
+
+
+def setting(preset: Preset) -> str:
+    """A preset's numbers in one line: "2, `* 9-17 * * 1-5` 8, TTL 8h"."""
+    parts = [str(preset.instances), *(f"{s.cron} -> {s.instances}" for s in preset.schedules)]
+    return "; ".join([*parts, f"TTL {format_duration(preset.ttl_us)}" if preset.ttl_us else "no TTL"])
+
+
+def compared(advice: Advice, currency: str) -> list[Row]:
+    """(what, today's, recommended) in the same weeks."""
+    before, after = advice.before, advice.after
+    rows: list[Row] = [("hit rate", _percent(before.hit_rate), _percent(after.hit_rate))]
+    if advice.held_out is not None and advice.held_out.is_recommended:
+        held = advice.held_out
+        rows.append((f"  on {_weeks(held.weeks)} held out", _percent(held.now_rate), _percent(held.rate)))
+    rows += [
+        ("wait, p50", _wait(before.wait_p50_s), _wait(after.wait_p50_s)),
+        ("wait, p95", _wait(before.wait_p95_s), _wait(after.wait_p95_s)),
+        ("idle instance-hours a week", _number(before.idle_hours_per_week), _number(after.idle_hours_per_week)),
+        ("pool's instance-hours a week", _number(before.pool_hours_per_week), _number(after.pool_hours_per_week)),
+    ]
+    if before.cost_per_week or after.cost_per_week:
+        rows.append((f"pool's cost a week, {currency}", _money(before.cost_per_week), _money(after.cost_per_week)))
+    rows.append(("builds of prebuilds a week", _number(before.builds_per_week), _number(after.builds_per_week)))
+    if min(before.limited_at, after.limited_at) != NEVER:
+        rows.append(("hard-limited", _limited(before), _limited(after)))
+    return rows
+
+
+def verdict(advice: Advice) -> str:
+    """In a sentence: is the target met?"""
+    if advice.is_met:
+        return (
+            f"Meets {_percent(advice.target)}: {_percent(advice.aim)} on the weeks it was chosen by, and in the next "
+            f"quarter not below {_percent(advice.limit)}, with a confidence of {CONFIDENCE:.0%}."
+        )
+    return (
+        f"Does not meet {_percent(advice.target)}: {_percent(advice.aim)} on the weeks it was chosen by, and in the "
+        f"next quarter not below {_percent(advice.limit)}, {100 * (advice.target - advice.limit):.1f} points short."
+    )
+
+
+def sentences(advice: Advice) -> list[str]:
+    """What is known of it beside the numbers: weeks it was not chosen by, what the next quarter may bring."""
+    return [*_held_out(advice), _outlook(advice)]
+
+
+def _held_out(advice: Advice) -> list[str]:
+    held = advice.held_out
+    if held is None:
+        return []
+    if held.is_recommended:
+        return [
+            f"On the last {_weeks(held.weeks)}, which it was not chosen by, it has {_percent(held.rate)} at "
+            f"{_number(held.idle_hours)} idle instance-hours a week; today's setting {_percent(held.now_rate)} at "
+            f"{_number(held.now_idle_hours)}."
+        ]
+    met = "met" if held.rate >= advice.target else f"missed by {100 * (advice.target - held.rate):.1f} points"
+    same = "the same plan" if held.plan == advice.plan else f"another plan ({held.plan.words})"
+    return [
+        f"Chosen without the last {_weeks(held.weeks)}, the same way finds {same}, which there has "
+        f"{_percent(held.rate)} at {_number(held.idle_hours)} idle instance-hours a week: the target is {met}. Today's "
+        f"setting has {_percent(held.now_rate)} at {_number(held.now_idle_hours)}."
+    ]
+
+
+def _outlook(advice: Advice) -> str:
+    one = advice.outlook
+    low, high = _percent(one.interval.low), _percent(one.interval.high)
+    of_builds = "" if math.isnan(one.of_builds) else f" (chance of builds alone: {100 * one.of_builds:.1f})"
+    return (
+        f"Next quarter ({QUARTER} weeks): {low} to {high}, an interval of 95 %. As standard deviations in points: "
+        f"weeks differ {100 * one.of_weeks:.1f}{of_builds}, {GROWTH:.0%} more or fewer people "
+        f"{100 * one.of_volume:.1f}. "
+        "It does not hold a change of habits that these weeks have not seen."
+    )
+
+
+def queue_said(queue: Queue | None) -> list[str]:
+    """What people wait for daemons, where anybody notices."""
+    if queue is None:
+        return []
+    longer = queue.after_s - queue.before_s
+    change = f"{in_column(longer)} longer than today" if longer * 1e6 >= NOTICED_US / 2 else "about as today"
+    text = (
+        f"At {queue.hour:02}:00 people's builds wait {in_column(queue.after_s)} for a provisioner daemon on average, "
+        f"{change}, while {queue.building:.1f} prebuilds are being built at a time on {queue.daemons} daemons."
+    )
+    if queue.mending_daemons is not None:
+        return [f"{text} {queue.mending_daemons} daemons would mend it (tried)."]
+    return [f"{text} More of them, up to five times as many, were tried and do not mend it."]
+
+
+def front_rows(advice: Advice) -> list[Row]:
+    """(hit rate, idle hours a week, cost a week, what to set) of the front; the recommended one is marked."""
+    return [
+        (
+            _percent(point.hit_rate),
+            _number(point.idle_hours_per_week),
+            _money(point.cost_per_week),
+            point.plan.words + (" (recommended)" if point.plan == advice.plan else ""),
+        )
+        for point in advice.front
+    ]
+
+
+def ladder_rows(advice: Advice) -> list[Row]:
+    """(idle hours a week, hit rate, how, what it has to know): bounds, the recommendation, today's setting."""
+    rows: list[tuple[float, Row]] = [
+        (
+            rung.idle_hours_per_week,
+            (_number(rung.idle_hours_per_week), _percent(rung.hit_rate), rung.name, f"in sample: {rung.knows}"),
+        )
+        for rung in advice.ladder
+    ]
+    for name, one in (("the recommendation", advice.after), ("today's setting", advice.before)):
+        idle = one.idle_hours_per_week
+        rows.append((idle, (_number(idle), _percent(one.hit_rate), name, "nothing beforehand")))
+    return [row for _, row in sorted(rows, key=lambda one: (math.isnan(one[0]), one[0]))]
+
+
+FRONT_TITLES = ("hit rate", "idle h/week", "cost/week", "what to set")
+LADDER_TITLES = ("idle h/week", "hit rate", "how", "what it knows")
+
+
+def based_on(of: Recommendation) -> str:
+    """What all numbers stand on."""
+    scenario = of.scenario
+    zone = scenario.zone
+    window = f"{format_instant(scenario.start_at, zone)} to {format_instant(scenario.end_at, zone)}"
+    weeks = f"{of.fitted_weeks} weeks" + (
+        f", {of.weeks - of.fitted_weeks} held out" if of.fitted_weeks < of.weeks else ""
+    )
+    history = (
+        "one history replayed: people who gave up unseen are not in it"
+        if is_only_of_builds(scenario)
+        else "people drawn from the scenario's profile, which is taken as right"
+    )
+    return (
+        f"{visible(scenario.name)}, {window} ({zone.name}), {weeks}; {history}. Coder {scenario.behaviour.version}, "
+        f"seed {of.seed}, {of.runs} exact runs."
+    )
+
+
+def markdown(of: Recommendation) -> str:
+    """The recommendation as the text of a pull request."""
+    parts = []
+    for advice in of.presets:
+        name = visible(advice.preset.name).replace("`", "'")
+        parts += [f"### Prebuilds of `{name}`: {_md(advice.plan.words)}", _md(verdict(advice))]
+        parts.append(_md_table(("in the same weeks", "today's", "recommended"), compared(advice, of.scenario.currency)))
+        parts.append(f"```hcl\n{terraform(advice.preset)}\n```")
+        parts.append("**Why**\n\n" + "\n".join(f"1. {_md(text)}" for text in advice.why))
+        said = [*sentences(advice), *advice.bound, *queue_said(of.queue)]
+        parts.append("**What is known of it, and what bound it**\n\n" + "\n".join(f"- {_md(text)}" for text in said))
+        parts.append(_folded("Other hit rates, and their price", _md_table(FRONT_TITLES, front_rows(advice))))
+        parts.append(_folded("What finer knowledge would save", _md_table(LADDER_TITLES, ladder_rows(advice))))
+    parts += [_md(note) for note in of.notes]
+    parts.append(f"<sub>{_md(based_on(of))} simkit {__version__}</sub>")
+    return "\n\n".join(parts)
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def _md_table(titles: Iterable[str], rows: Iterable[Row]) -> str:
+    titles = list(titles)
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_md, row))} |" for row in rows)])
+
+
+def _md(text: str) -> str:
+    return visible(text).replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def document(of: Recommendation) -> dict[str, Any]:
+    """The recommendation for a program; `recommendation.schema.json` beside this module describes it.
+
+    Shares are of 1, waits in seconds, instants in RFC 3339; what has no value is null.
+    """
+    scenario = of.scenario
+    return {
+        "simkit": __version__,
+        "scenario": scenario.name,
+        "coder": scenario.behaviour.version,
+        "seed": of.seed,
+        "from": format_instant(scenario.start_at, scenario.zone),
+        "until": format_instant(scenario.end_at, scenario.zone),
+        "timezone": scenario.zone.name,
+        "currency": scenario.currency,
+        "weeks": of.weeks,
+        "fitted_weeks": of.fitted_weeks,
+        "kernel_runs": of.runs,
+        "is_met": of.is_met,
+        "based_on": based_on(of),
+        "notes": list(of.notes),
+        "queue": None
+        if of.queue is None
+        else {
+            "hour": of.queue.hour,
+            "wait_today_s": _rounded(of.queue.before_s),
+            "wait_recommended_s": _rounded(of.queue.after_s),
+            "prebuilds_building": _rounded(of.queue.building),
+            "provisioner_daemons": of.queue.daemons,
+            "mending_provisioner_daemons": of.queue.mending_daemons,
+        },
+        "presets": [_preset(advice) for advice in of.presets],
+    }
+
+
+def _preset(advice: Advice) -> dict[str, Any]:
+    held, outlook = advice.held_out, advice.outlook
+    return {
+        "preset": advice.preset.name,
+        "target_hit_rate": advice.target,
+        "is_met": advice.is_met,
+        "today": {**_setting(advice.now), **_outcome(advice.before)},
+        "recommended": {**_setting(advice.preset), **_outcome(advice.after)},
+        "terraform": terraform(advice.preset),
+        "seen_hit_rate": _rounded(advice.aim),
+        "next_quarter": {
+            "not_below": _rounded(advice.limit),
+            "confidence": CONFIDENCE,
+            "low": _rounded(outlook.interval.low),
+            "high": _rounded(outlook.interval.high),
+            "deviation_of_weeks": _rounded(outlook.of_weeks),
+            "deviation_of_volume": _rounded(outlook.of_volume),
+            "deviation_of_builds": _rounded(outlook.of_builds),
+        },
+        "held_out": None
+        if held is None
+        else {
+            "weeks": held.weeks,
+            "is_of_recommended": held.is_recommended,
+            "plan": held.plan.words,
+            "hit_rate": _rounded(held.rate),
+            "idle_hours_per_week": _rounded(held.idle_hours),
+            "today_hit_rate": _rounded(held.now_rate),
+            "today_idle_hours_per_week": _rounded(held.now_idle_hours),
+        },
+        "why": list(advice.why),
+        "bound": list(advice.bound),
+        "front": [
+            {
+                "plan": point.plan.words,
+                "hit_rate": _rounded(point.hit_rate),
+                "idle_hours_per_week": _rounded(point.idle_hours_per_week),
+                "cost_per_week": _rounded(point.cost_per_week),
+            }
+            for point in advice.front
+        ],
+        "ladder": [
+            {
+                "name": rung.name,
+                "knows": rung.knows,
+                "hit_rate": _rounded(rung.hit_rate),
+                "idle_hours_per_week": _rounded(rung.idle_hours_per_week),
+            }
+            for rung in advice.ladder
+        ],
+    }
+
+
+def _setting(preset: Preset) -> dict[str, Any]:
+    return {
+        "instances": preset.instances,
+        "ttl_s": preset.ttl_us // 1_000_000,
+        "timezone": preset.timezone,
+        "schedules": [{"cron": s.cron, "instances": s.instances} for s in preset.schedules],
+    }
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    return {
+        "hit_rate": _rounded(one.hit_rate),
+        "wait_p50_s": _rounded(one.wait_p50_s),
+        "wait_p95_s": _rounded(one.wait_p95_s),
+        "claims_per_week": _rounded(one.claims_per_week),
+        "builds_per_week": _rounded(one.builds_per_week),
+        "idle_hours_per_week": _rounded(one.idle_hours_per_week),
+        "pool_hours_per_week": _rounded(one.pool_hours_per_week),
+        "cost_per_week": _rounded(one.cost_per_week),
+        "hard_limited_from": None if one.limited_at == NEVER else format_instant(one.limited_at),
+    }
+
+
+def _rounded(value: float) -> float | None:
+    """Without the noise of the last digits; None for NaN."""
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _weeks(count: int) -> str:
+    return "week" if count == 1 else f"{count} weeks"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.1%}"
+
+
+def _wait(seconds: float) -> str:
+    return "-" if math.isnan(seconds) else in_column(seconds)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.0f}" if value >= 99.5 else f"{value:,.1f}"
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def _limited(one: Outcome) -> str:
+    return "-" if one.limited_at == NEVER else f"from {format_instant(one.limited_at)[:10]} on"

@@ -1,0 +1,812 @@
+"""What to set: for each preset the cheapest base and schedules that meet a target, and what is known of them.
+
+Constant numbers are played once on the exact kernel and give tables (`levels`); a search over them finds a plan
+(`search`); exact runs of all presets together correct the tables until the plan meets the aim there, too. The aim is
+not the target itself: of plans that just met it on past weeks every second one missed it on the next. It is a limit
+that the next quarter is not below, with a confidence, raised by what such plans lose on weeks left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from simkit.clock import DAY_US, HOUR_US, LONG_WEEKDAYS, NEVER, SECOND_US, WEEK_US, Int64Array, Zone, format_duration
+from simkit.decide.bounds import Rung, ladder
+from simkit.decide.levels import (
+    Calendar,
+    Float64Array,
+    LevelTables,
+    Played,
+    edges_of,
+    joined,
+    lead_us,
+    level_tables,
+    played,
+)
+from simkit.decide.margins import QUARTER, Outlook, Weeks, lower_limit, outlook, rate
+from simkit.decide.plan import Plan
+from simkit.decide.search import Aim, Fit, Search
+from simkit.demand import hour_of_week, scaled
+from simkit.errors import Finding, InputError, Where, did_you_mean
+from simkit.model import History, Preset, Scenario
+from simkit.runs.counts import Counts, count
+from simkit.runs.givens import givens
+
+CONFIDENCE = 0.8
+"""That the next quarter is not below the target."""
+FOLDS = 4
+FEWEST_WEEKS = 4
+ENOUGH_WEEKS = 26
+"""So many weeks of a profile are drawn."""
+WORTH_A_BLOCK = 0.02
+"""Of the idle time: a schedule that saves less is one line too many."""
+MOST_CORRECTIONS = 4
+MORE_LEAST = 2
+"""So many more than the hard limit are tried as the least number, where a pool drowns in it."""
+WITHIN_REACH = 0.001
+"""Of what any number could do, where the target is beyond it: the last thousandth costs most."""
+P95_TARGET = 0.95
+COST_STEPS = 6
+LUCKS = 5
+"""Replications that say how much is chance of builds."""
+FRONT = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
+"""Hit rates at which the price of others is shown."""
+FRONT_POINTS = 5
+MANY_DAEMONS = 1000
+NOTICED_RATE = 0.002
+THINNED, THICKENED = 0.8, 1.25
+NOTICED_US = 30_000_000
+"""A wait that people notice."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one preset has in a run, a week: `wait_p50_s`, `wait_p95_s` NaN if nobody was served in time; hours are
+    instance-hours, those of the pool building, idle and deleting; `limited_at`: since when the hard limit holds, or
+    NEVER."""
+
+    hit_rate: float
+    wait_p50_s: float
+    wait_p95_s: float
+    claims_per_week: float
+    builds_per_week: float
+    idle_hours_per_week: float
+    pool_hours_per_week: float
+    cost_per_week: float
+    limited_at: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What weeks say that a plan was not chosen by: today's setting and the plan's. `plan` is the recommended one, or,
+    where that was chosen by all weeks, what the same way chooses without these."""
+
+    weeks: int
+    plan: Plan
+    is_recommended: bool
+    now_rate: float
+    now_idle_hours: float
+    rate: float
+    idle_hours: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A plan on the front: nothing found is better in both."""
+
+    plan: Plan
+    hit_rate: float
+    idle_hours_per_week: float
+    cost_per_week: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to set for one preset, and what is known of it."""
+
+    now: Preset
+    preset: Preset
+    plan: Plan
+    timezone: str
+    target: float
+    aim: float
+    """The hit rate on the weeks seen that makes the target likely in the next quarter."""
+    limit: float
+    """What the next quarter is not below, with CONFIDENCE."""
+    before: Outcome
+    after: Outcome
+    held_out: HeldOut | None
+    outlook: Outlook
+    front: tuple[Point, ...]
+    ladder: tuple[Rung, ...]
+    why: tuple[str, ...]
+    bound: tuple[str, ...]
+    """What bound the answer, a sentence each."""
+
+    @property
+    def is_met(self) -> bool:
+        return self.limit >= self.target - 1e-9
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How long people's builds wait for a daemon in the hour of the day in which that is worst, and behind what."""
+
+    hour: int
+    before_s: float
+    after_s: float
+    building: float
+    """Prebuilds being built then, on average."""
+    daemons: int
+    mending_daemons: int | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to set in a scenario. `runs`: how many full runs of the kernel it took."""
+
+    scenario: Scenario
+    advised: Scenario
+    seed: int
+    weeks: int
+    fitted_weeks: int
+    presets: tuple[Advice, ...]
+    queue: Queue | None
+    runs: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_met(self) -> bool:
+        return all(one.is_met for one in self.presets)
+
+
+def recommend(
+    scenario: Scenario,
+    target_hit_rate: float = 0.95,
+    *,
+    max_wait_p95_s: float | None = None,
+    max_cost_per_week: float | None = None,
+    max_schedules: int = 3,
+    preset: str | None = None,
+    holdout_weeks: int | None = None,
+    ttls_us: Sequence[int] = (),
+    seed: int = 0,
+) -> Recommendation:
+    """The cheapest base and schedules of each preset that is asked for (or of the one named) that meet the target.
+
+    `holdout_weeks`: so many weeks at the end are left out of the choice and judge it; None chooses by all weeks and has
+    the same way of choosing judged. `ttls_us`: lifetimes of prebuilds that may be chosen, 0 is none, beside
+    the preset's own. Raises InputError with every problem: a target that nobody can mean, limits that contradict
+    each other, no demand or less than four weeks of it, a preset that is not there.
+    """
+    asked = _Asked(
+        scenario, target_hit_rate, max_wait_p95_s, max_cost_per_week, max_schedules, preset, holdout_weeks, seed
+    )
+    asked.check()
+    chosen = [_Choice(asked, ttl_us).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
+    if len(chosen) == 1:
+        return chosen[0]
+    met = [one for one in chosen if one.is_met] or chosen
+    best = min(met, key=lambda one: sum(p.after.pool_hours_per_week for p in one.presets))
+    return replace(best, runs=sum(one.runs for one in chosen), notes=(*best.notes, _ttls_said(chosen)))
+
+
+def _ttls_said(chosen: Sequence[Recommendation]) -> str:
+    rows = []
+    for one in chosen:
+        ttl_us = one.presets[0].preset.ttl_us
+        hours = sum(p.after.pool_hours_per_week for p in one.presets)
+        rows.append(f"{format_duration(ttl_us) if ttl_us else 'no TTL'} {hours:,.0f}")
+    return f"TTLs tried, with the pools' instance-hours a week: {', '.join(rows)}."
+
+
+@dataclass(frozen=True)
+class _Asked:
+    scenario: Scenario
+    target: float
+    max_wait_p95_s: float | None
+    max_cost_per_week: float | None
+    max_schedules: int
+    preset: str | None
+    holdout_weeks: int | None
+    seed: int
+
+    def check(self) -> None:
+        """Raises InputError with every problem."""
+        problems: list[tuple[str, str]] = []
+        if not 0 < self.target < 1:  # NaN is neither
+            text = f"a target of {self.target:g} "
+            if self.target >= 1:
+                text += "can be promised by no pool, as two people may come within one build; write 0.99 at most"
+            else:
+                text += "needs no pool at all; write a share of the claims such as 0.95"
+            problems.append(("--target-hit-rate", text))
+        if self.max_schedules < 0 or self.max_schedules > 5:
+            problems.append(("--max-schedules", f"is {self.max_schedules}; write 0 to 5"))
+        if self.max_cost_per_week is not None and not any(
+            self.scenario.workload_of(p.name).cost_per_instance_hour for p in _presets(self.scenario)
+        ):
+            text = "needs a price; give the scenario `cost: {per_instance_hour: 0.40}`"
+            problems.append(("--max-cost-per-week", text))
+        if self.max_cost_per_week is not None and not self.max_cost_per_week > 0:
+            problems.append(("--max-cost-per-week", "a pool that may cost nothing is no pool; write an amount above 0"))
+        if self.max_wait_p95_s is not None and self.max_wait_p95_s < 0:
+            problems.append(("--max-wait-p95", "a wait is not negative"))
+        names = {p.name for p in _presets(self.scenario)}
+        if self.preset is not None and self.preset not in names:
+            problems.append(("--preset", f'there is no preset "{self.preset}"; {did_you_mean(self.preset, names)}'))
+        wanted = _claims_of(self.scenario)
+        if not wanted or (self.preset in names and self.preset not in wanted):
+            whose = f'the preset "{self.preset}"' if self.preset in names else "any preset"
+            text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
+            problems.append((self.scenario.where.path, text))
+        elif isinstance(self.scenario.demand, History):
+            weeks = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at).weeks
+            if weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
+                less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
+                text = (
+                    f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
+                    f"{FEWEST_WEEKS}, as weeks differ more than anything else: widen `window` if the history has more"
+                )
+                problems.append((self.scenario.where.path, text))
+        if problems:
+            raise InputError(Finding("error", Where(at), text) for at, text in problems)
+
+
+def _presets(scenario: Scenario) -> list[Preset]:
+    """Those of the versions that are active at the end, by name once."""
+    return list({p.name: p for version in scenario.all_versions for p in version.presets}.values())
+
+
+def _claims_of(scenario: Scenario) -> dict[str, int]:
+    """How many claims there are in the window for each preset of a history, 1 for those with a profile or people."""
+    found: dict[str, int] = {}
+    if isinstance(scenario.demand, History):
+        at = scenario.demand.claim_at
+        inside = (at >= scenario.start_at) & (at <= scenario.end_at)
+        for name, is_in in zip(scenario.demand.preset, inside.tolist(), strict=True):
+            if is_in:
+                found[name] = found.get(name, 0) + 1
+    else:
+        found = {p.preset: 1 for p in scenario.demand if sum(p.claims_per_hour) > 0}
+    return found | {p.preset: 1 for p in scenario.people if p.preset not in found}
+
+
+class _Choice:
+    """The way from a question to plans, for one choice of TTL."""
+
+    def __init__(self, asked: _Asked, ttl_us: int | None) -> None:
+        self.asked, self.runs = asked, 0
+        self.more_least = 0
+        self.lost: dict[str, float] = {}
+        """What plans lose on other weeks, as a rate, by preset."""
+        self.lucks: list[Counts] = []
+        wanted = _claims_of(asked.scenario)
+        self.names = [p.name for p in _presets(asked.scenario) if p.name in wanted and asked.preset in (None, p.name)]
+        scenario = asked.scenario
+        if ttl_us is not None:
+            scenario = scenario.with_presets(lambda p: replace(p, ttl_us=ttl_us) if p.name in self.names else p)
+        self.scenario = scenario
+        self.now = {p.name: p for p in _presets(asked.scenario)}
+        self.zone: dict[str, Zone] = {name: scenario.zone_of(self.now[name]) for name in self.names}
+        self.calendar = {
+            name: Calendar.of(zone, scenario.start_at, scenario.end_at) for name, zone in self.zone.items()
+        }
+        self.edges = edges_of(self.calendar.values())
+        weeks = min(c.weeks for c in self.calendar.values())
+        self.calendar = {name: calendar.first(weeks) for name, calendar in self.calendar.items()}
+        drawn = not isinstance(scenario.demand, History)
+        self.replications = -(-ENOUGH_WEEKS // weeks) if drawn and weeks else 1
+        self.weeks = weeks * self.replications
+        self.held_out = asked.holdout_weeks or 0
+        self.fitted = np.arange(self.weeks) < self.weeks - self.held_out
+
+    # What runs say
+
+    def _runs(self, scenario: Scenario, replications: int | None = None, first: int = 0) -> list[Counts]:
+        many = replications or self.replications
+        self.runs += many
+        return [count(givens(scenario, self.asked.seed, first + r), self.edges) for r in range(many)]
+
+    def _played(self, results: Sequence[Counts]) -> dict[str, Played]:
+        parts = [played(self.scenario, result, self.calendar) for result in results]
+        return {name: joined([part[name] for part in parts]) for name in self.names}
+
+    def _with(self, plans: Mapping[str, Plan], scenario: Scenario | None = None) -> Scenario:
+        def changed(preset: Preset) -> Preset:
+            plan = plans.get(preset.name)
+            return plan.of(preset, self.zone[preset.name].name) if plan is not None else preset
+
+        return (scenario or self.scenario).with_presets(changed)
+
+    def _outcomes(self, results: Sequence[Counts]) -> dict[str, Outcome]:
+        weeks = (self.scenario.end_at - self.scenario.start_at) / WEEK_US * len(results)
+        found = {}
+        for name in self.names:
+            i = results[0].presets.index(name)
+            claims = sum(int(one.claims[i].sum()) for one in results)
+            waits = [np.where(q == NEVER, np.nan, q / SECOND_US) for q in (r.wait_quantiles_us[i] for r in results)]
+            pool_hours = sum(int(one.pool_us[i].sum()) for one in results) / HOUR_US / weeks
+            found[name] = Outcome(
+                hit_rate=sum(int(one.hits[i].sum()) for one in results) / claims if claims else float("nan"),
+                wait_p50_s=float(np.mean([q[0] for q in waits])),
+                wait_p95_s=float(np.mean([q[1] for q in waits])),
+                claims_per_week=claims / weeks,
+                builds_per_week=sum(int(one.builds[i].sum()) for one in results) / weeks,
+                idle_hours_per_week=sum(int(one.idle_us[i].sum()) for one in results) / HOUR_US / weeks,
+                pool_hours_per_week=pool_hours,
+                cost_per_week=pool_hours * self.scenario.workload_of(name).cost_per_instance_hour,
+                limited_at=min(_limited_at(one, i) for one in results),
+            )
+        return found
+
+    # The choice
+
+    def recommendation(self) -> Recommendation:
+        self.tables, runs = level_tables(self.scenario, self.calendar, self.asked.seed, self.replications)
+        self.runs += runs
+        target = self.asked.target
+        bound: list[str] = []
+        chosen = self._surviving(target, bound)
+        if self.asked.max_wait_p95_s is not None:
+            chosen, target = self._within_wait(chosen, target, self.asked.max_wait_p95_s, bound)
+        if self.asked.max_cost_per_week is not None:
+            chosen = self._within_cost(chosen, target, self.asked.max_cost_per_week, bound)
+        before_results = self._runs(self.asked.scenario)
+        before, after = self._outcomes(before_results), self._outcomes(chosen.results)
+        exact, exact_before = self._played(chosen.results), self._played(before_results)
+        slopes, builds = self._slopes(chosen.plans), self._of_builds()
+        held_out = self._judged(chosen, target, exact, exact_before)
+        fronts = self._fronts(chosen, after)
+        advised = self._with(chosen.plans)
+        faster = self._with_more_daemons(chosen.plans)
+        presets = []
+        for name in self.names:
+            seen = _weeks(exact[name], self.fitted)
+            limit = float(lower_limit(seen, CONFIDENCE))
+            table = self.tables[name].of_weeks(self.fitted)
+            presets.append(
+                Advice(
+                    now=self.now[name],
+                    preset=next(p for p in _presets(advised) if p.name == name),
+                    plan=chosen.plans[name],
+                    timezone=self.zone[name].name,
+                    target=self.asked.target,
+                    aim=float(rate(seen)),
+                    limit=limit,
+                    before=before[name],
+                    after=after[name],
+                    held_out=held_out.get(name),
+                    outlook=outlook(seen, slopes[name], builds[name]),
+                    front=fronts[name],
+                    ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
+                    why=self._why(name, chosen, float(rate(seen)), limit),
+                    bound=(*self._bound(name, chosen, after[name], limit, faster), *bound),
+                )
+            )
+        return Recommendation(
+            scenario=self.asked.scenario,
+            advised=advised,
+            seed=self.asked.seed,
+            weeks=self.weeks,
+            fitted_weeks=int(self.fitted.sum()),
+            presets=tuple(presets),
+            queue=self._queue(before_results, chosen),
+            runs=self.runs,
+            notes=(),
+        )
+
+    def _surviving(self, target: float, bound: list[str]) -> _Chosen:
+        """Plans that no replication has drown in the hard limit; what was found, where there are none."""
+        chosen = self._chosen(target)
+        lucks = self._lucks(chosen)
+        drowned = self._drowned(lucks)
+        other, others = drowned, lucks
+        while other and self.more_least < MORE_LEAST:
+            self.more_least += 1
+            higher = self._chosen(target)
+            others = self._lucks(higher)
+            other = self._drowned(others)
+            if not other:
+                chosen, lucks, drowned = higher, others, {}
+        if drowned:
+            self.more_least = 0
+        self.lucks = lucks
+        for name, days in drowned.items():
+            bound.append(
+                f"{name}: hard-limited in {len(days)} of {LUCKS} replications, after about {min(days):,.0f} days, "
+                "unless somebody deletes failed prebuilds: once people take all that are ready between two ticks, the "
+                "newest that are left have failed, and nothing is built any more. More instances did not mend it; "
+                "`failures: {cleared_after: 1d}` in the scenario shows what an operator who deletes them changes."
+            )
+        return chosen
+
+    def _lucks(self, chosen: _Chosen) -> list[Counts]:
+        """Replications of the plans that meet other builds, where one history is replayed."""
+        if self.replications > 1:
+            return chosen.results
+        return [*chosen.results, *self._runs(self._with(chosen.plans), LUCKS - 1, 1)]
+
+    def _drowned(self, lucks: Sequence[Counts]) -> dict[str, list[float]]:
+        """For each preset that is hard-limited to the end in some replications: after how many days."""
+        found = {}
+        for name in self.names:
+            i = lucks[0].presets.index(name)
+            since = [at for at in (_limited_at(one, i) for one in lucks) if at != NEVER]
+            if since:
+                found[name] = [(at - self.scenario.start_at) / DAY_US for at in since]
+        return found
+
+    def _chosen(self, target: float) -> _Chosen:
+        """Plans that the exact kernel says meet the aim, all presets together; the nearest to it if none do."""
+        searches = {name: self._search(self.tables[name].of_weeks(self.fitted), name, target) for name in self.names}
+        plans = {}
+        for name, search in searches.items():
+            first = _cheapest_worth_it(search, self.asked.max_schedules)
+            if name not in self.lost:
+                self.lost[name] = self._lost(search, first)
+            searches[name] = self._search(search.tables, name, target)
+            again = searches[name].best(self.asked.max_schedules, (first,)) if self.lost[name] else None
+            plans[name] = first if again is None else again.plan
+        found: list[tuple[float, float, _Chosen]] = []
+        for _ in range(MOST_CORRECTIONS):
+            results = self._runs(self._with(plans))
+            exact = self._played(results)
+            short, idle = 0.0, 0.0
+            following = {}
+            for name, search in searches.items():
+                fit, weeks = search.fit(plans[name]), _weeks(exact[name], self.fitted)
+                idle_hours = exact[name].idle_us[self.fitted].sum(axis=1) / HOUR_US
+                short += max(0.0, float(search.aim.shortfall(weeks.hits[None])[0]))
+                idle += float(idle_hours.sum())
+                searches[name] = replace(
+                    search,
+                    hits_off=search.hits_off + weeks.hits - fit.hits,
+                    idle_off=search.idle_off + idle_hours - fit.idle_hours,
+                )
+                following[name] = searches[name].improved(plans[name], max(len(plans[name].blocks), 1)).plan
+                if self.asked.max_schedules == 0:
+                    following[name] = Plan(following[name].base)
+            found.append((short, idle, _Chosen(dict(plans), dict(searches), results)))
+            if following == plans or any(following == one.plans for _, _, one in found):
+                break
+            plans = following
+        return min(found, key=lambda one: (one[0] > 1e-9, one[0] if one[0] > 1e-9 else one[1]))[2]
+
+    def _search(self, table: LevelTables, name: str, target: float) -> Search:
+        claims = table.claims.sum(axis=0)
+        most = table.claims.sum(axis=0) - table.misses[:, table.most].sum(axis=0)
+        reachable = float(lower_limit(Weeks(most, claims), CONFIDENCE)) - WITHIN_REACH
+        goal = min(target + self.lost.get(name, 0.0), reachable)
+        return Search(table, Aim(claims, goal, CONFIDENCE), self._least(name))
+
+    def _lost(self, search: Search, begin: Plan) -> float:
+        """What plans lose, as a rate, on weeks that they were not chosen by: on a quarter of the weeks left out, four
+        times. A plan with more schedules fits its weeks better than those to come."""
+        tables, weeks = search.tables, search.tables.claims.shape[1]
+        if weeks < FOLDS * 2:
+            return 0.0
+        lost, claims = 0.0, 0.0
+        for fold in range(FOLDS):
+            out = np.arange(weeks) * FOLDS // weeks == fold
+            inside, left = tables.of_weeks(~out), tables.of_weeks(out)
+            aim = replace(search.aim, claims=inside.claims.sum(axis=0))
+            fit = replace(search, tables=inside, aim=aim).best(self.asked.max_schedules, (begin,))
+            if fit is not None:
+                asked = left.claims.sum()
+                lost += (
+                    fit.hits.sum() / inside.claims.sum() * asked - replace(search, tables=left).fit(fit.plan).hits.sum()
+                )
+                claims += asked
+        return max(0.0, float(lost / claims)) if claims else 0.0
+
+    def _least(self, name: str) -> int:
+        """With failures, a number below the hard limit drowns in it: as many stand failed as the rule counts."""
+        workload = self.scenario.workload_of(name)
+        drowns = workload.failure_probability > 0 and not workload.failed_cleared_after_us
+        limit = self.scenario.reconciler.failure_hard_limit
+        return limit + self.more_least if drowns and limit else 0
+
+    def _within_wait(self, chosen: _Chosen, target: float, most_s: float, bound: list[str]) -> tuple[_Chosen, float]:
+        """Nineteen of twenty are served in time if as many find a prebuild, and those who do wait little enough."""
+        worst = max(one.wait_p95_s for one in self._outcomes(chosen.results).values())
+        if worst > most_s and target < P95_TARGET:
+            chosen, target = self._chosen(P95_TARGET), P95_TARGET
+            worst = max(one.wait_p95_s for one in self._outcomes(chosen.results).values())
+            bound.append(
+                f"The wait of {most_s:,.0f} s at p95 asks for more than the target does: nineteen of twenty have to "
+                "find a prebuild, in a bad quarter, too."
+            )
+        if worst > most_s:
+            bound.append(
+                f"p95 of the wait is {worst:,.0f} s, {worst - most_s:,.0f} s above what was asked for: a claim of a "
+                "prebuild takes its own time, and no number of them shortens it."
+            )
+        return chosen, target
+
+    def _within_cost(self, chosen: _Chosen, target: float, most: float, bound: list[str]) -> _Chosen:
+        cost = sum(one.cost_per_week for one in self._outcomes(chosen.results).values())
+        if cost <= most:
+            return chosen
+        low, high, within = 0.0, target, None
+        for _ in range(COST_STEPS):
+            middle = (low + high) / 2
+            one = self._chosen(middle)
+            if sum(o.cost_per_week for o in self._outcomes(one.results).values()) <= most:
+                low, within = middle, one
+            else:
+                high = middle
+        currency = self.scenario.currency
+        if within is None:
+            text = f"Even next to nothing warm costs more than {most:,.0f} {currency} a week; the target {cost:,.0f}."
+            bound.append(text)
+            return chosen
+        bound.append(
+            f"{most:,.0f} {currency} a week is not enough for the target, which takes {cost:,.0f}: this is the best "
+            "found within it."
+        )
+        return within
+
+    # What is known of it
+
+    def _slopes(self, plans: Mapping[str, Plan]) -> dict[str, float]:
+        """d hit rate / d log volume of each preset."""
+        rates = []
+        for factor in (THINNED, THICKENED):
+            other = self._played(self._runs(self._with(plans, scaled(self.scenario, factor))))
+            rates.append({name: other[name].hit_rate for name in self.names})
+        span = float(np.log(THICKENED / THINNED))
+        return {name: (rates[1][name] - rates[0][name]) / span for name in self.names}
+
+    def _of_builds(self) -> dict[str, float]:
+        """The standard deviation of a quarter's hit rate that is chance of builds alone.
+
+        Of a demand that is drawn, replications hold people, too: there it is not known apart.
+        """
+        if self.replications > 1 or not isinstance(self.scenario.demand, History):
+            return dict.fromkeys(self.names, float("nan"))
+        many = [self._played([one]) for one in self.lucks]
+        found = {}
+        for name in self.names:
+            hits = np.stack([_weeks(one[name], self.fitted).hits for one in many])
+            claims = many[0][name].claims.sum() / self.weeks
+            found[name] = float(np.sqrt(hits.var(axis=0, ddof=1).mean() / QUARTER) / claims) if claims else float("nan")
+        return found
+
+    def _judged(
+        self, chosen: _Chosen, target: float, exact: Mapping[str, Played], before: Mapping[str, Played]
+    ) -> dict[str, HeldOut]:
+        """What weeks say that were not used: those held out, or the last ones, by a choice made without them."""
+        weeks = self.held_out or min(QUARTER, self.weeks // 4)
+        judging = np.arange(self.weeks) >= self.weeks - weeks
+        plans, of = chosen.plans, exact
+        if not self.held_out:
+            plans = {}
+            for name in self.names:
+                search = self._search(self.tables[name].of_weeks(~judging), name, target)
+                plans[name] = _cheapest_worth_it(search, self.asked.max_schedules)
+            of = self._played(self._runs(self._with(plans)))
+        found = {}
+        for name in self.names:
+            mine, theirs = _weeks(of[name], judging), _weeks(before[name], judging)
+            if mine.claims.sum():
+                found[name] = HeldOut(
+                    weeks=weeks,
+                    plan=plans[name],
+                    is_recommended=bool(self.held_out),
+                    now_rate=float(rate(theirs)),
+                    now_idle_hours=float(before[name].idle_us[judging].sum()) / HOUR_US / weeks,
+                    rate=float(rate(mine)),
+                    idle_hours=float(of[name].idle_us[judging].sum()) / HOUR_US / weeks,
+                )
+        return found
+
+    def _fronts(self, chosen: _Chosen, after: Mapping[str, Outcome]) -> dict[str, tuple[Point, ...]]:
+        """Plans for other hit rates, as exact runs have them; what another one beats in both is left out."""
+        found = {
+            name: [Point(chosen.plans[name], one.hit_rate, one.idle_hours_per_week, one.cost_per_week)]
+            for name, one in after.items()
+        }
+        begin: dict[str, tuple[Plan, ...]] = {name: (plan,) for name, plan in chosen.plans.items()}
+        by_distance = sorted(FRONT, key=lambda goal: abs(np.log((1 - goal) / (1 - self.asked.target))))
+        nearest = sorted(by_distance[:FRONT_POINTS])
+        for goal in nearest:
+            plans = {}
+            for name, search in chosen.searches.items():
+                claims = search.tables.claims.sum(axis=0)
+                of_goal = replace(search, aim=Aim(claims, goal))
+                fit = of_goal.best(self.asked.max_schedules, begin[name])
+                plans[name] = fit.plan if fit is not None else chosen.plans[name]
+                begin[name] = (*begin[name], plans[name])
+            for name, one in self._outcomes(self._runs(self._with(plans))).items():
+                found[name].append(Point(plans[name], one.hit_rate, one.idle_hours_per_week, one.cost_per_week))
+        return {name: _unbeaten(points) for name, points in found.items()}
+
+    def _with_more_daemons(self, plans: Mapping[str, Plan]) -> dict[str, Outcome]:
+        """What the plans would have if no build ever waited for a daemon."""
+        advised = self._with(plans)
+        many = tuple(replace(one, count=MANY_DAEMONS) for one in advised.daemons)
+        return self._outcomes(self._runs(replace(advised, provisioners=many), 1))
+
+    def _bound(
+        self, name: str, chosen: _Chosen, after: Outcome, limit: float, faster: Mapping[str, Outcome]
+    ) -> tuple[str, ...]:
+        found = []
+        target, workload = self.asked.target, self.scenario.workload_of(name)
+        lead = format_duration(round(lead_us(self.scenario, name) / 1e6) * 1_000_000)
+        if limit < target - 1e-9:
+            found.append(
+                f"The target is missed by {100 * (target - limit):.1f} points: {after.hit_rate:.1%} on the weeks seen, "
+                f"and the next quarter is not below {limit:.1%} with a confidence of {CONFIDENCE:.0%}."
+            )
+        gain = faster[name].hit_rate - after.hit_rate
+        if gain > NOTICED_RATE:
+            count = sum(one.count for one in self.scenario.daemons)
+            found.append(
+                f"{count} provisioner daemons bind: if no build waited for one, the same numbers would give "
+                f"{faster[name].hit_rate:.1%}, {100 * gain:.1f} points more."
+            )
+        least = self._least(name)
+        if least and chosen.plans[name].levels.min() <= least:
+            found.append(
+                f"Never fewer than {least}: of builds that fail, {workload.failure_probability:.1%} here, {least} "
+                "stand as the newest sooner or later, and the hard limit then ends all building until somebody "
+                "deletes them."
+            )
+        expired = after.builds_per_week - after.claims_per_week * after.hit_rate
+        ttl_us = self.scenario_preset(name).ttl_us
+        if ttl_us and expired > after.claims_per_week:
+            found.append(
+                f"The TTL of {format_duration(ttl_us)} binds: {expired:,.0f} of {after.builds_per_week:,.0f} builds a "
+                "week are thrown away unclaimed."
+            )
+        found.append(f"A prebuild has to be wanted {lead} before it is needed (build, agent, a tick).")
+        return tuple(found)
+
+    def scenario_preset(self, name: str) -> Preset:
+        return next(p for p in _presets(self.scenario) if p.name == name)
+
+    def _why(self, name: str, chosen: _Chosen, seen: float, limit: float) -> tuple[str, ...]:
+        """Three sentences, each with a number."""
+        search, plan = chosen.searches[name], chosen.plans[name]
+        claims = search.tables.claims.mean(axis=1)
+        hour = int(claims.argmax())
+        day, of_day = divmod(hour, 24)
+        lead = lead_us(self.scenario, name)
+        during = claims[hour] * lead / HOUR_US
+        first = (
+            f"Most people come on {LONG_WEEKDAYS[day]} around {of_day:02}:00, {claims[hour]:.1f} an hour, which is "
+            f"{during:.1f} while one prebuild is made; {int(plan.levels[hour])} are warm then."
+        )
+        now = search.fit(plan)
+        weeks = now.hits.size
+
+        def other(changed: Plan) -> tuple[float, float]:
+            fit = search.fit(changed)
+            return (now.hits - fit.hits).sum() / weeks, (now.idle_hours - fit.idle_hours).sum() / weeks
+
+        busiest = max(plan.blocks, key=lambda b: b.instances, default=None)
+
+        def with_step(step: int) -> Plan:
+            if busiest is None:
+                return replace(plan, base=plan.base + step)
+            changed = replace(busiest, instances=busiest.instances + step)
+            return replace(plan, blocks=tuple(changed if b is busiest else b for b in plan.blocks))
+
+        where = "at all hours" if busiest is None else f"on {busiest.words}"
+        if (plan.base if busiest is None else busiest.instances) > self._least(name):
+            lost, saved = other(with_step(-1))
+            second = (
+                f"One fewer {where} would save {saved:,.0f} idle instance-hours a week and leave {lost:,.1f} more "
+                "people a week without a prebuild."
+            )
+        else:
+            won, more = other(with_step(1))
+            second = (
+                f"One more {where} would cost {-more:,.0f} idle instance-hours a week and serve {-won:,.1f} more "
+                "people a week."
+            )
+        third = (
+            f"It aims higher than the target, at {seen:.1%} on the {weeks} weeks seen, because quarters differ: with a "
+            f"confidence of {CONFIDENCE:.0%} the next is not below {limit:.1%}."
+        )
+        return first, second, third
+
+    def _queue(self, before: Sequence[Counts], chosen: _Chosen) -> Queue | None:
+        """The hour of the day in which people's builds wait longest for a daemon; None if nobody notices."""
+        zone = self.scenario.zone
+        theirs, mine = _queued(before, zone), _queued(chosen.results, zone)
+        hour = int(np.argmax(mine.wait_s))
+        if mine.wait_s[hour] * 1e6 < NOTICED_US:
+            return None
+        mending = None
+        if not self.scenario.is_tagged:
+            enough = max(float(theirs.wait_s[hour]), NOTICED_US / 2e6)
+            count = self.scenario.provisioner_daemons
+            advised = self._with(chosen.plans)
+            for daemons in dict.fromkeys((count + 1, count + 2, count * 3 // 2 + 1, count * 2, count * 3, count * 5)):
+                more = replace(advised, provisioners=(), provisioner_daemons=daemons)
+                if _queued(self._runs(more, 1), zone).wait_s.max() <= enough:
+                    mending = daemons
+                    break
+        return Queue(
+            hour=hour,
+            before_s=float(theirs.wait_s[hour]),
+            after_s=float(mine.wait_s[hour]),
+            building=float(mine.building[hour]),
+            daemons=sum(one.count for one in self.scenario.daemons),
+            mending_daemons=mending,
+        )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Plans, the searches as exact runs corrected them, and the last exact runs."""
+
+    plans: dict[str, Plan]
+    searches: dict[str, Search]
+    results: list[Counts]
+
+
+def _cheapest_worth_it(search: Search, most_blocks: int) -> Plan:
+    """The best with 0, 1, 2, ... schedules, the last that is worth its line."""
+    kept: list[Fit] = []
+    tried: list[Plan] = []
+    for blocks in range(most_blocks + 1):
+        one = search.best(blocks, tuple(tried))
+        if one is not None:
+            tried.append(one.plan)
+            if not kept or one.idle_hours.sum() < kept[-1].idle_hours.sum() * (1 - WORTH_A_BLOCK):
+                kept.append(one)
+    return kept[-1].plan if kept else Plan(search.tables.most)
+
+
+def _weeks(of: Played, which: npt.NDArray[np.bool_]) -> Weeks:
+    claims = of.claims[which].sum(axis=1)
+    return Weeks((claims - of.misses[which].sum(axis=1)).astype(np.float64), claims.astype(np.float64))
+
+
+def _unbeaten(points: Sequence[Point]) -> tuple[Point, ...]:
+    """In order of the hit rate, those that no other beats in both."""
+    ordered = sorted(set(points), key=lambda p: (-p.hit_rate, p.idle_hours_per_week))
+    kept: list[Point] = []
+    for point in ordered:
+        if not kept or point.idle_hours_per_week < kept[-1].idle_hours_per_week:
+            kept.append(point)
+    return tuple(reversed(kept))
+
+
+def _limited_at(counts: Counts, preset: int) -> int:
+    """Since when the hard limit keeps a preset from building for most of what is left of the window; NEVER if not."""
+    since_at = int(counts.limited_at[preset])
+    left_us = int(counts.edges[-1]) - since_at
+    return since_at if since_at != NEVER and counts.limited_us[preset] > left_us // 2 else NEVER
+
+
+@dataclass(frozen=True)
+class _Queued:
+    """By hour of the day: how long people's builds wait for a daemon, on average, and prebuilds being built."""
+
+    wait_s: Float64Array
+    building: Float64Array
+
+
+def _queued(results: Sequence[Counts], zone: Zone) -> _Queued:
+    waited, many, building, passed = np.zeros(24), np.zeros(24), np.zeros(24), np.zeros(24)
+    for one in results:
+        took = one.queued_us != NEVER
+        hour = _hour_of_day(one.claimed_at[took], zone)
+        waited += np.bincount(hour, one.queued_us[took], 24) / SECOND_US
+        many += np.bincount(hour, minlength=24)
+        hours = _hour_of_day(one.edges[:-1], zone)
+        building += np.bincount(hours, one.building_us.sum(axis=0), 24)
+        passed += np.bincount(hours, np.diff(one.edges), 24)
+    return _Queued(waited / np.maximum(many, 1), building / np.maximum(passed, 1))
+
+
+def _hour_of_day(at: Int64Array, zone: Zone) -> Int64Array:
+    return hour_of_week(at, zone) % 24

@@ -1,0 +1,63 @@
+"""`simkit recommend` at the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from simkit.cli import main
+from simkit.inputs import load
+
+TOP = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """Six weeks of three presets, with their template."""
+    shutil.copytree(TOP / "data", tmp_path / "data", ignore=shutil.ignore_patterns("*.py", "twelve*", "work*"))
+    return tmp_path / "data" / "scenarios" / "three-regions.yaml"
+
+
+def recommend(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["recommend", *map(str, arguments)])
+
+
+def test_a_block_is_printed_written_and_means_what_was_said(scenario: Path):
+    template = scenario.parent.parent / "templates" / "three-regions" / "main.tf"
+    before = template.read_text()
+    done = recommend(scenario, "--preset", "backend-us", "--apply", template, "--max-schedules", 1)
+    assert done.exit_code == 0, done.output
+    assert "backend-us" in done.stdout
+    assert "prebuilds {" in done.stdout
+    assert "today's" in done.stdout
+    assert 'Wrote the prebuilds of "backend-us"' in done.stderr
+    assert template.read_text() != before
+    again = json.loads(recommend(scenario, "--preset", "backend-us", "--max-schedules", 1, "--format", "json").stdout)
+    (one,) = again["presets"]
+    today = {key: one["today"][key] for key in ("instances", "ttl_s", "schedules")}
+    assert today == {key: one["recommended"][key] for key in ("instances", "ttl_s", "schedules")}
+    preset = next(p for v in load(scenario).versions for p in v.presets if p.name == "backend-us")
+    assert preset.instances == one["recommended"]["instances"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--target-hit-rate", "1"], "can be promised by no pool"),
+        (["--preset", "backend-uk"], 'there is no preset "backend-uk"; write "backend-'),
+        (["--holdout", "soon"], '"soon" is not a number of weeks'),
+        (["--holdout", "4"], "less 4 held out"),
+        (["--ttl", "5m"], "Coder takes 1h to 365d"),
+        (["--max-wait-p95", "x"], "is not a duration"),
+        (["--apply", "nowhere.tf"], "nowhere.tf"),
+    ],
+)
+def test_wrong_input_ends_with_status_2_and_a_sentence(scenario: Path, options: list[str], said: str):
+    done = recommend(scenario, *options)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "Traceback" not in done.output

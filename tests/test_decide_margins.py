@@ -1,0 +1,58 @@
+"""How sure a hit rate is, against numbers by hand and against weeks that are drawn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from simkit.decide.margins import Weeks, deviation_of_next, lower_limit, outlook, rate
+from simkit.estimates import t_quantile
+
+
+def test_the_deviation_of_the_next_quarter_is_that_of_residuals_over_both_spans():
+    # Three weeks of 100 claims and 90, 80, 100 hits: rate 0.9, residuals 0, -10, 10; s = 10 claims, 0.1 as a rate.
+    weeks = Weeks(np.array([90.0, 80.0, 100.0]), np.array([100.0, 100.0, 100.0]))
+    assert rate(weeks) == pytest.approx(0.9)
+    assert deviation_of_next(weeks, 13) == pytest.approx(0.1 * math.sqrt(1 / 3 + 1 / 13))
+    low = lower_limit(weeks, 0.95, 13)
+    assert low == pytest.approx(0.9 - 2.919986 * 0.1 * math.sqrt(1 / 3 + 1 / 13), abs=1e-6)  # t of 2 degrees, 95 %
+
+
+def test_weeks_of_more_claims_weigh_more():
+    weeks = Weeks(np.array([10.0, 900.0]), np.array([100.0, 1000.0]))
+    assert rate(weeks) == pytest.approx(910 / 1100)
+
+
+def test_many_plans_at_once_are_each_by_itself():
+    claims = np.array([50.0, 70.0, 60.0, 55.0])
+    hits = np.array([[45.0, 60.0, 50.0, 50.0], [50.0, 70.0, 60.0, 55.0]])
+    both = lower_limit(Weeks(hits, claims), 0.8)
+    assert both == pytest.approx([float(lower_limit(Weeks(one, claims), 0.8)) for one in hits])
+    assert both[1] == 1.0, "nothing varies"
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_next_quarter_is_not_below_the_limit_as_often_as_it_says(confidence: float):
+    seed = 11
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    met = []
+    for _ in range(2000):
+        share = np.clip(rng.normal(0.93, 0.03, 26 + 13), 0, 1)
+        claims = rng.integers(150, 400, 39)
+        hits = rng.binomial(claims, share)
+        limit = lower_limit(Weeks(hits[:26].astype(float), claims[:26].astype(float)), confidence)
+        met.append(hits[26:].sum() / claims[26:].sum() >= limit)
+    assert np.mean(met) == pytest.approx(confidence, abs=0.03)
+
+
+def test_the_outlook_holds_weeks_and_volume_and_stays_a_share():
+    weeks = Weeks(np.full(20, 99.0) + np.tile([0.0, 1.0], 10), np.full(20, 100.0))
+    one = outlook(weeks, slope=-0.1, builds=0.001)
+    assert one.of_volume == pytest.approx(0.01)
+    half = t_quantile(19) * math.hypot(one.of_weeks, 0.01)
+    assert one.interval.low == pytest.approx(0.995 - half)
+    assert one.interval.high == 1.0
+    assert outlook(weeks, slope=0.0, builds=0.0).interval.low > one.interval.low, "the slope widens it"

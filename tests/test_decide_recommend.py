@@ -1,0 +1,224 @@
+"""What is recommended meets its target in exact runs, says what bound it, and refuses what cannot be meant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scenarios import MONDAY_AT, scenario
+
+from simkit import InputError, recommend
+from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
+from simkit.decide.margins import Weeks, lower_limit
+from simkit.decide.recommend import CONFIDENCE, Recommendation
+from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
+from simkit.runs.measures import measures
+from simkit.runs.simulate import run
+
+BUILD = lognormal(5 * MINUTE_US, 8 * MINUTE_US)
+WORK = Workload(BUILD, cost_per_instance_hour=0.5)
+TODAY = Preset("dev", 6, timezone="UTC", schedules=(Schedule("* 8-18 * * 1-5", 9),))
+
+
+def history(weeks: int, per_hour: float = 3.0, seed: int = 8, names: tuple[str, ...] = ("dev",)) -> History:
+    """Claims on working days from 7 to 17 UTC."""
+    rng = np.random.default_rng(seed)
+    hours = np.arange(weeks * 168)
+    busy = (hours // 24 % 7 < 5) & (hours % 24 >= 7) & (hours % 24 < 17)
+    many = rng.poisson(np.where(busy, per_hour, 0.05))
+    at = np.sort(MONDAY_AT + np.repeat(hours, many) * HOUR_US + rng.integers(0, HOUR_US, many.sum()))
+    return History(at, tuple(names[i % len(names)] for i in range(at.size)))
+
+
+def office(weeks: int = 12, *presets: Preset, **more: object) -> Scenario:
+    presets = presets or (TODAY,)
+    given = scenario(*presets, provisioner_daemons=10, workload=WORK)
+    demand = history(weeks, names=tuple(p.name for p in presets))
+    span = {"start_at": MONDAY_AT, "end_at": MONDAY_AT + weeks * WEEK_US}
+    return replace(given, **{"demand": demand, **span, **more})
+
+
+@pytest.fixture(scope="module")
+def found() -> Recommendation:
+    return recommend(office(), 0.95)
+
+
+def test_the_recommendation_meets_the_target_in_an_exact_run_and_idles_less_than_today(found: Recommendation):
+    (one,) = found.presets
+    exact = measures(run(found.advised, 0))
+    assert one.is_met
+    assert found.is_met
+    assert one.after.hit_rate == pytest.approx(float(exact.hit_rate[0]))
+    assert one.after.idle_hours_per_week == pytest.approx(float(exact.idle_instance_hours[0]) / exact.weeks)
+    assert one.after.pool_hours_per_week == pytest.approx(float(exact.pool_instance_hours[0]) / exact.weeks)
+    assert one.after.wait_p95_s == float(exact.wait_s[0, 1])
+    assert one.after.cost_per_week == pytest.approx(one.after.pool_hours_per_week * 0.5)
+    assert one.after.hit_rate >= 0.95
+    assert one.before.hit_rate == pytest.approx(float(measures(run(found.scenario, 0)).hit_rate[0]))
+    assert one.after.idle_hours_per_week < one.before.idle_hours_per_week
+    assert one.limit >= 0.95
+    assert found.runs <= 40
+
+
+def test_the_aim_is_what_the_next_quarter_is_not_below(found: Recommendation):
+    from simkit.runs.measures import measures_by_week
+
+    weeks = measures_by_week(run(found.advised, 0))
+    hits, claims = weeks.hits[0].astype(float), weeks.claims[0].astype(float)
+    (one,) = found.presets
+    assert one.limit == pytest.approx(float(lower_limit(Weeks(hits, claims), CONFIDENCE)), abs=0.002)
+    assert one.outlook.interval.low < one.limit < one.aim <= one.outlook.interval.high
+
+
+def test_the_front_has_nothing_that_another_beats_and_the_ladder_ascends(found: Recommendation):
+    (one,) = found.presets
+    rates, idle = [p.hit_rate for p in one.front], [p.idle_hours_per_week for p in one.front]
+    assert rates == sorted(rates)
+    assert idle == sorted(idle)
+    assert len(one.front) > 2
+    ladder = [r.idle_hours_per_week for r in one.ladder]
+    assert ladder == sorted(ladder)
+    assert ladder[2] < one.after.idle_hours_per_week < ladder[3]
+
+
+def test_three_sentences_say_why_with_a_number_each(found: Recommendation):
+    (one,) = found.presets
+    assert len(one.why) == 3
+    assert all(any(letter.isdigit() for letter in text) for text in one.why)
+
+
+def test_the_same_question_has_the_same_answer(found: Recommendation):
+    again = recommend(office(), 0.95)
+    assert again.presets[0].plan == found.presets[0].plan
+    assert again.presets[0].after == found.presets[0].after
+    assert again.runs == found.runs
+
+
+def test_weeks_held_out_are_not_looked_at():
+    demand = history(16)
+    late = demand.claim_at >= MONDAY_AT + 12 * WEEK_US
+    many = replace(demand, claim_at=np.sort(np.concatenate([demand.claim_at, demand.claim_at[late] + MINUTE_US])))
+    many = replace(many, preset=("dev",) * many.claim_at.size)
+    quiet = recommend(office(16, demand=demand), 0.95, holdout_weeks=4)
+    busy = recommend(office(16, demand=many), 0.95, holdout_weeks=4)
+    assert quiet.presets[0].plan == busy.presets[0].plan
+    assert quiet.fitted_weeks == 12
+    held, other = quiet.presets[0].held_out, busy.presets[0].held_out
+    assert held is not None
+    assert other is not None
+    assert held.is_recommended
+    assert held.weeks == 4
+    assert other.rate < held.rate, "twice as many people find less"
+
+
+def test_fewer_schedules_are_kept_to():
+    assert recommend(office(), 0.95, max_schedules=0).advised.versions[0].presets[0].schedules == ()
+    assert len(recommend(office(), 0.95, max_schedules=1).presets[0].plan.blocks) == 1
+
+
+def test_with_failures_nothing_is_recommended_that_drowns_unsaid():
+    failing = office(12, workload=replace(WORK, failure_probability=0.01))
+    one = recommend(failing, 0.9)
+    (advice,) = one.presets
+    assert int(advice.plan.levels.min()) >= 3
+    exact = measures(run(one.advised, 0))
+    assert float(exact.hit_rate[0]) >= 0.9
+    assert any("Never fewer than 3" in text for text in advice.bound)
+    free = recommend(office(), 0.9).presets[0]
+    assert int(free.plan.levels.min()) < 3, "without failures nothing keeps it up"
+
+
+def test_a_target_beyond_the_daemons_is_not_met_and_says_what_binds():
+    slow = office(
+        8, provisioner_daemons=1, workload=Workload(constant(40 * MINUTE_US)), demand=history(8, per_hour=1.6)
+    )
+    found = recommend(slow, 0.99)
+    (one,) = found.presets
+    assert not found.is_met
+    assert any("provisioner daemons bind" in text for text in one.bound)
+    assert any("points" in text and "missed" in text for text in one.bound)
+    assert found.queue is not None
+    assert found.queue.mending_daemons is not None
+    assert found.queue.mending_daemons > 1
+
+
+def test_a_limit_of_cost_is_kept_and_named():
+    full = recommend(office(), 0.97).presets[0]
+    found = recommend(office(), 0.97, max_cost_per_week=full.after.cost_per_week * 0.7)
+    (one,) = found.presets
+    assert one.after.cost_per_week <= full.after.cost_per_week * 0.7
+    assert not found.is_met
+    assert any("not enough for the target" in text for text in one.bound)
+
+
+def test_a_limit_of_the_wait_asks_for_nineteen_of_twenty():
+    found = recommend(office(), 0.5, max_wait_p95_s=60)
+    (one,) = found.presets
+    assert one.after.wait_p95_s <= 60
+    assert one.after.hit_rate >= 0.95
+    assert recommend(office(), 0.5).presets[0].after.wait_p95_s > 60, "otherwise this proves nothing"
+
+
+def test_a_lifetime_may_be_chosen_too():
+    found = recommend(office(), 0.95, ttls_us=(HOUR_US, 0))
+    assert found.presets[0].preset.ttl_us == 0, "building anew every hour is dearer"
+    assert any("TTLs tried" in note for note in found.notes)
+
+
+def test_presets_that_share_daemons_are_judged_together():
+    two = office(10, TODAY, replace(TODAY, name="gpu", instances=1))
+    found = recommend(two, 0.9)
+    assert [one.preset.name for one in found.presets] == ["dev", "gpu"]
+    exact = measures(run(found.advised, 0))
+    assert [one.after.hit_rate for one in found.presets] == pytest.approx(exact.hit_rate.tolist())
+    alone = recommend(two, 0.9, preset="gpu")
+    assert [one.preset.name for one in alone.presets] == ["gpu"]
+    assert alone.advised.versions[0].presets[0] == TODAY, "the other stays as it is"
+
+
+def test_a_profile_is_drawn_as_often_as_weeks_are_needed():
+    rates = tuple(3.0 if hour // 24 < 5 and 8 <= hour % 24 < 18 else 0.1 for hour in range(168))
+    found = recommend(office(2, demand=(Profile("dev", UTC_ZONE, rates),)), 0.9)
+    assert found.weeks == 26
+    assert found.is_met
+    assert math.isnan(found.presets[0].outlook.of_builds)
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "said"),
+    [
+        (1.0, {}, "can be promised by no pool"),
+        (1.5, {}, "can be promised by no pool"),
+        (0.0, {}, "needs no pool at all"),
+        (-0.1, {}, "needs no pool at all"),
+        (float("nan"), {}, "--target-hit-rate"),
+        (0.9, {"max_schedules": -1}, "write 0 to 5"),
+        (0.9, {"max_cost_per_week": 0.0}, "is no pool"),
+        (0.9, {"max_cost_per_week": float("nan")}, "--max-cost-per-week"),
+        (0.9, {"preset": "deb"}, 'there is no preset "deb"; write "dev"'),
+        (0.9, {"holdout_weeks": 9}, "its window has 12 whole weeks less 9 held out"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(target: float, more: dict[str, object], said: str):
+    with pytest.raises(InputError) as error:
+        recommend(office(), target, **more)
+    assert said in str(error.value)
+
+
+def test_no_demand_and_too_little_of_it_are_refused():
+    with pytest.raises(InputError, match="nobody asks"):
+        recommend(office(demand=()), 0.9)
+    with pytest.raises(InputError, match="nobody asks"):
+        recommend(office(demand=(Profile("dev", UTC_ZONE, (0.0,) * 168),)), 0.9)
+    with pytest.raises(InputError, match="needs at least 4"):
+        recommend(office(3), 0.9)
+    with pytest.raises(InputError, match="needs a price"):
+        recommend(office(workload=Workload(BUILD)), 0.9, max_cost_per_week=4)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(InputError) as error:
+        recommend(office(2), 2.0, preset="x", max_schedules=9)
+    assert len(error.value.problems) == 4
