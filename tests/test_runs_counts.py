@@ -14,12 +14,12 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scenarios
 
-from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, Zone
 from simkit.core import counts as core
 from simkit.model import Activate, Daemons, Preset, Scenario, TemplateVersion, Workload, constant
-from simkit.runs.counts import Counts, count
+from simkit.runs.counts import Counts, count, count_by_week
 from simkit.runs.givens import givens
-from simkit.runs.measures import Measures, measures
+from simkit.runs.measures import ByWeek, Measures, measures, measures_by_week
 from simkit.runs.simulate import run
 
 
@@ -115,6 +115,24 @@ def test_people_wait_behind_the_builds_of_prebuilds():
         provisioner_daemons=1,
     )
     assert count(givens(given, 0, 0)).queued_us.tolist() == [15 * MINUTE_US]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        replace(busy_week(hours=600), zone=Zone("Asia/Kathmandu")),
+        replace(busy_week(hours=400), events=(), zone=Zone("America/New_York")),
+        replace(inhabited_fortnight(), zone=Zone("Europe/Berlin")),
+        scenario(),
+        replace(busy_week(hours=400), events=(), provisioner_daemons=1),
+    ],
+    ids=["events", "pools", "people", "no week", "one daemon"],
+)
+def test_weeks_are_those_of_the_rows_whoever_counts(of: Scenario):
+    found, expected = count_by_week(givens(of, 7, 1)), measures_by_week(run(of, 7, 1))
+    assert found.presets == expected.presets
+    for name in ByWeek.__dataclass_fields__.keys() - {"presets"}:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
 
 def test_threads_change_nothing():

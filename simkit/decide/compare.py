@@ -21,8 +21,10 @@ from simkit.estimates import Interval, deviation, mean_interval, t_quantile
 from simkit.inputs import load
 from simkit.inputs.variables import Outside
 from simkit.model import Scenario
-from simkit.runs.measures import ByWeek, measures_by_week
-from simkit.runs.simulate import is_only_of_builds, run
+from simkit.runs.counts import count_by_week
+from simkit.runs.givens import givens
+from simkit.runs.measures import ByWeek
+from simkit.runs.simulate import is_only_of_builds
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -194,7 +196,7 @@ class _Task(NamedTuple):
 
 
 def _by_week(task: _Task) -> ByWeek:
-    return measures_by_week(run(*task))
+    return count_by_week(givens(*task))
 
 
 class _Weeks:

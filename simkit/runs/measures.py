@@ -331,10 +331,18 @@ def measures_by_week(result: KernelResult) -> ByWeek:
 
 def measures_between(result: KernelResult, edges: Int64Array) -> ByWeek:
     """The same for the spans from each edge to the next: int64[w + 1] instants, increasing."""
-    given, names = result.given, names_of(result.given)
+    return counted_between(result.given, edges, counts.tally(result.given.inputs, result.rows, periods_of(edges)))
+
+
+def periods_of(edges: Int64Array) -> Int64Array:
+    """A span ends before its end: what happens at the last one's end falls into a period of its own."""
+    return np.append(edges, edges[-1:] + 1)
+
+
+def counted_between(given: Givens, edges: Int64Array, of: counts.Counted) -> ByWeek:
+    """The same from what was counted in `periods_of(edges)`, with or without rows."""
+    names = names_of(given)
     group, count, width = groups_of(given, names), len(names), max(edges.size - 1, 0)
-    # A span ends before its end: what happens at the last one's end falls into a period of its own.
-    of = counts.tally(given.inputs, result.rows, np.append(edges, edges[-1:] + 1))
     cells = _with_all(of_groups(of.cells[:, :width], group, count))
     claims = given.inputs.claims[of.asked]
     wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, pools.A_AT])[of.asked]
@@ -343,7 +351,7 @@ def measures_between(result: KernelResult, edges: Int64Array) -> ByWeek:
     preset, span, wait_us = group[claims[inside, pools.A_PRESET]], span[inside], wait_us[inside]
     waits = [wait_quantiles(preset * width + span, wait_us, count * width), wait_quantiles(span, wait_us, width)]
     pool_us = cells[:, :, counts.N_SPENT][:, :, :_OF_POOL].sum(axis=2)
-    costs = np.array([result.scenario.workload_of(name).cost_per_instance_hour for name in names], dtype=np.float64)
+    costs = np.array([given.scenario.workload_of(name).cost_per_instance_hour for name in names], dtype=np.float64)
     return ByWeek(
         presets=names,
         edges=edges,
