@@ -24,6 +24,7 @@ from benchmarks.decide import decide
 from benchmarks.drawing import drawing
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
+from benchmarks.targets import targets
 from simkit.clock import NEVER
 from simkit.core import kernel, pools
 from simkit.runs.reference import run_reference
@@ -192,7 +193,7 @@ def check() -> None:
 
 BENCHMARKS = {
     benchmark.__name__: benchmark
-    for benchmark in (compare, decide, answers, drawing, lifecycle, reference, memory, start, command, check)
+    for benchmark in (compare, decide, targets, answers, drawing, lifecycle, reference, memory, start, command, check)
 }
 
 

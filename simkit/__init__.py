@@ -15,6 +15,7 @@ _HOME = {
     "ControlPlane": "simkit.controlplane",
     "run_reference": "simkit.runs.reference",
     "compare": "simkit.decide.compare",
+    "league": "simkit.decide.league",
     "load": "simkit.inputs",
     "lint": "simkit.templates.linter",
     "run": "simkit.runs.simulate",
@@ -41,6 +42,7 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
 if TYPE_CHECKING:
     from simkit.controlplane import ControlPlane as ControlPlane
     from simkit.decide.compare import compare as compare
+    from simkit.decide.league import league as league
     from simkit.decide.recommend import recommend as recommend
     from simkit.decide.sweep import sweep as sweep
     from simkit.errors import InputError as InputError

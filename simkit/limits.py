@@ -5,3 +5,5 @@ MAX_SEED = 2**63 - 1
 
 MAX_DAEMONS = 10_000
 """Provisioner daemons; each is a row that the event loop moves."""
+MOST_EXPRESSION = 2_000
+"""Characters of a target expression."""

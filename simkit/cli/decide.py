@@ -31,17 +31,17 @@ _MEASURES = {
 }
 
 
-def _share(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+def share(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
     """5% or 0.05, as 0.05."""
     if text is None:
         return None
     try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
+        found = 0.0
+    if not 0 < found <= 1:
         raise click.BadParameter(f'"{text}" is not a share above 0; write 5% or 0.05', param=parameter)
-    return share
+    return found
 
 
 @main.command(
@@ -61,7 +61,7 @@ Examples:
 )
 @click.option(
     "--until-settled",
-    callback=_share,
+    callback=share,
     metavar="SHARE",
     help="Stop when the chance of each difference in total is this share of BASE's value (5%) or less, or it is real.",
 )
@@ -94,7 +94,7 @@ def compare(
     from simkit.decide.compared import as_json, markdown
 
     wanted = [name for measure in measures for name in _MEASURES[measure]]
-    with _progress("simulating") as told:
+    with progress("simulating") as told:
         found = simkit.compare(
             base,
             *changes,
@@ -192,7 +192,7 @@ def sweep(
     """
     done = 0
 
-    with _progress("sweeping") as tell:
+    with progress("sweeping") as tell:
 
         def told(so_far: int, total: int) -> None:
             nonlocal done
@@ -273,10 +273,10 @@ def _points_table(best: pd.DataFrame, title: str) -> Table:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Shows how many of how many are done and how long the rest will take, if a person is watching."""
     console = console_for(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(visible(what), total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(visible(what), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

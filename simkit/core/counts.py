@@ -350,7 +350,7 @@ def _serve(inputs: Inputs, world: _World, periods: Periods, i: int, now_at: int)
 def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at: int) -> None:
     """One preset's part of a tick."""
     lists = preset * LISTS
-    of = judge(inputs, world, preset, now_at)
+    of = judge(inputs, world, None, preset, now_at)
     if of.held_until != NEVER:
         world.state[preset, S_WAKE] = of.wake_at
         return

@@ -3,7 +3,8 @@
 At one instant things happen in the order of `numbers.Order`; after each of them free daemons take jobs. An agent needs
 no event: it is ready from an instant on.
 
-`lives` is None in a run without people: the compiler then leaves everything out that concerns them.
+`lives` is None in a run without people, and `targets` where schedules alone say what is desired: the compiler then
+leaves everything out that concerns them.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ from simkit.core.pools import (
     tick_from,
     wake,
 )
+from simkit.core.targets import Programs, Targets, empty_targets
 
 
 class Output(NamedTuple):
@@ -113,7 +115,7 @@ class Output(NamedTuple):
 
 
 @jit
-def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool) -> bool:
+def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets | None, every_tick: bool) -> bool:
     """Go on from event to event: True at the end of the window, False when a table is full."""
     start_at, end_at, interval_us = inputs.settings.start_at, inputs.settings.end_at, inputs.settings.interval_us
     presets = inputs.presets.shape[0]
@@ -157,7 +159,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
         elif claim_at == now_at:
             if not _has_room(world, 1):
                 return False
-            _arrive(inputs, world, lives, counters[NEXT_CLAIM], now_at)
+            _arrive(inputs, world, lives, targets, counters[NEXT_CLAIM], now_at)
             counters[NEXT_CLAIM] += 1
         elif look_at == now_at:
             if lives is not None:
@@ -178,7 +180,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
             counters[NEXT_WAKE] = NEVER
             for preset in range(presets):
                 if every_tick or world.state[preset, S_WAKE] <= now_at:
-                    decide(inputs, world, preset, now_at)
+                    decide(inputs, world, targets, preset, now_at)
                 counters[NEXT_WAKE] = min(counters[NEXT_WAKE], world.state[preset, S_WAKE])
             counters[NEXT_TICK] = now_at + interval_us
         else:
@@ -188,12 +190,12 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, every_tick: bool
                 lives.counters[TICKED_AT] = now_at
             ends = next_to_reap(world, now_at)
         if ends != NONE:
-            _finish(inputs, world, lives, ends, now_at)
+            _finish(inputs, world, lives, targets, ends, now_at)
         take_jobs(inputs, world, now_at)
 
 
 @part
-def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: int) -> None:
+def _finish(inputs: Inputs, world: World, lives: Lives | None, targets: Targets | None, i: int, now_at: int) -> None:
     """A build's job is done: the workspace is built, its claim is built, it has failed, is stopped or is gone."""
     build = world.builds[i]
     is_reaped = build[B_REAPED] == 1
@@ -208,6 +210,8 @@ def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: i
             build[B_READY] = workspace[W_READY]
         else:
             build[B_STATUS] = FAILED
+        if targets is not None:  # an expression may ask how many run
+            wake(world, preset, now_at)
         return
     if owner != NONE and build[B_TRANSITION] == START:  # after a claim, a cold one, or one of its later life
         claimed = build[B_NUMBER] > 1 and world.claims[owner, C_BUILD] == i
@@ -219,19 +223,19 @@ def _finish(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: i
             build[B_READY] = now_at + duration(inputs, preset, agent, inputs.claims[owner, A_LUCK])
             workspace[W_READY] = build[B_READY]
     if lives is not None and owner != NONE and inputs.claims[owner, A_PERSON] != NONE:
-        end_build(inputs, world, lives, w, is_reaped, now_at)
+        end_build(inputs, world, lives, targets, w, is_reaped, now_at)
     elif build[B_TRANSITION] == DELETE and not is_reaped:
         workspace[W_DELETED] = now_at
 
 
 @part
-def _arrive(inputs: Inputs, world: World, lives: Lives | None, i: int, now_at: int) -> None:
+def _arrive(inputs: Inputs, world: World, lives: Lives | None, targets: Targets | None, i: int, now_at: int) -> None:
     """Somebody starts to work: with the workspace they have, else they claim one."""
     person = inputs.claims[i, A_PERSON]
     if lives is None or person == NONE:
-        serve_claim(inputs, world, i, now_at)
+        serve_claim(inputs, world, targets, i, now_at)
     else:
-        work(inputs, world, lives, person, i, now_at)
+        work(inputs, world, lives, targets, person, i, now_at)
 
 
 @part
@@ -280,17 +284,20 @@ def _has_room_for_lives(world: World, lives: Lives, looks: bool) -> bool:
     return _has_room(world, more)
 
 
-def simulate(inputs: Inputs, people: People | None = None, every_tick: bool = False) -> Output:
+def simulate(
+    inputs: Inputs, people: People | None = None, every_tick: bool = False, programs: Programs | None = None
+) -> Output:
     """Run a scenario from its window's start to its end (inclusive): rows of everything that happened.
 
     `every_tick` looks at each preset at every tick and at each person in every minute, also where nothing can have
-    changed: the rows are the same.
+    changed: the rows are the same. `programs` replace the schedules of the presets that have one.
     """
     world = empty_world(inputs)
     lives = (
         None if people is None else empty_lives(people, len(inputs.claims), len(world.builds), inputs.settings.start_at)
     )
-    while not _advance(inputs, world, lives, every_tick):
+    targets = None if programs is None else empty_targets(programs)
+    while not _advance(inputs, world, lives, targets, every_tick):
         more = int(world.counters[MORE])
         world = world._replace(
             workspaces=_grown(world.workspaces, more),

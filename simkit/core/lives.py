@@ -71,6 +71,7 @@ from simkit.core.pools import (
     new_build,
     serve_claim,
 )
+from simkit.core.targets import Targets
 
 REPORT_US = MINUTE_US
 
@@ -401,13 +402,13 @@ def due_at(inputs: Inputs, lives: Lives, person: int, facts: Facts, now_at: int)
 
 
 @part
-def work(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+def work(inputs: Inputs, world: World, lives: Lives, targets: Targets | None, person: int, i: int, now_at: int) -> None:
     h = lives.people[person]
     if status_of(lives, person, now_at) == SUSPENDED:
         return
     w = h[H_WORKSPACE]
     if w == NONE:
-        _settle_in(inputs, world, lives, person, i, now_at)
+        _settle_in(inputs, world, lives, targets, person, i, now_at)
         return
     build = world.workspaces[w, W_BUILD]
     transition, status = world.builds[build, B_TRANSITION], world.builds[build, B_STATUS]
@@ -450,9 +451,11 @@ def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at
 
 
 @called
-def _settle_in(inputs: Inputs, world: World, lives: Lives, person: int, i: int, now_at: int) -> None:
+def _settle_in(
+    inputs: Inputs, world: World, lives: Lives, targets: Targets | None, person: int, i: int, now_at: int
+) -> None:
     """A person who has no workspace claims one: it gets their TTL and their autostart."""
-    serve_claim(inputs, world, i, now_at)
+    serve_claim(inputs, world, targets, i, now_at)
     h, o = lives.people[person], lives.owned[i]
     template = template_of(lives, person)
     h[H_WORKSPACE] = world.claims[i, C_WORKSPACE]
@@ -488,7 +491,9 @@ def new_life_build(world: World, lives: Lives, w: int, transition: int, reason: 
 
 
 @part
-def end_build(inputs: Inputs, world: World, lives: Lives, w: int, is_reaped: bool, now_at: int) -> None:
+def end_build(
+    inputs: Inputs, world: World, lives: Lives, targets: Targets | None, w: int, is_reaped: bool, now_at: int
+) -> None:
     """A job of somebody's workspace is done: it has failed, or the workspace gets what its build brings. Who waited for
     it goes on, and the executor knows when to look again."""
     claim = world.workspaces[w, W_OWNER]
@@ -517,7 +522,7 @@ def end_build(inputs: Inputs, world: World, lives: Lives, w: int, is_reaped: boo
         h[H_WORKSPACE] = NONE
         set_wake(lives, person, NEVER)
         if waiting != NONE:
-            _settle_in(inputs, world, lives, person, waiting, now_at)
+            _settle_in(inputs, world, lives, targets, person, waiting, now_at)
     elif transition != START and waiting != NONE:
         _start_again(world, lives, person, w, waiting, now_at)
     else:

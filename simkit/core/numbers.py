@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
 Table = npt.NDArray[np.int64]
 """A row per thing, a named column per fact."""
 

@@ -40,6 +40,15 @@ from simkit.core.policy import (
     reconcile,
     starts_backoff,
 )
+from simkit.core.targets import (
+    F_USES_ELIGIBLE,
+    PoolFacts,
+    Targets,
+    count_claim,
+    has_program,
+    target,
+    target_changes_at,
+)
 
 # Claim orders.
 OLDEST, NEWEST, RANDOM = 0, 1, 2
@@ -434,7 +443,7 @@ def choose(inputs: Inputs, world: Pools, preset: int, luck: int, now_at: int) ->
         while found != NONE and w[found, W_READY] > now_at:
             found = w[found, W_PREV]
         return found
-    ready = _ready(world, which, now_at)
+    ready = _ready(world, which, 0, now_at)
     if ready == 0:
         return NONE
     skip = (mix(luck ^ CHOICE_STREAM) * ready) >> 32
@@ -447,10 +456,12 @@ def choose(inputs: Inputs, world: Pools, preset: int, luck: int, now_at: int) ->
 
 
 @part
-def _ready(world: Pools, which: int, now_at: int) -> int:
-    """How many of a preset's running prebuilds have a ready agent."""
+def _ready(world: Pools, which: int, skipped: int, now_at: int) -> int:
+    """How many of a preset's running prebuilds have a ready agent, but for the oldest `skipped`."""
     ready = 0
     workspace = world.lists[which, FIRST]
+    for _ in range(skipped):
+        workspace = world.workspaces[workspace, W_NEXT]
     while workspace != NONE:
         if world.workspaces[workspace, W_READY] <= now_at:
             ready += 1
@@ -459,7 +470,7 @@ def _ready(world: Pools, which: int, now_at: int) -> int:
 
 
 @part
-def serve_claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
+def serve_claim(inputs: Inputs, world: World, targets: Targets | None, i: int, now_at: int) -> None:
     """Somebody asks for a workspace: give a ready prebuild a new owner and build it once more, or build one cold."""
     preset = inputs.claims[i, A_PRESET]
     w = choose(inputs, world, preset, inputs.claims[i, A_LUCK], now_at)
@@ -474,6 +485,9 @@ def serve_claim(inputs: Inputs, world: World, i: int, now_at: int) -> None:
         wake(world, preset, now_at)
     else:
         w = new_workspace(world, preset, i, inputs.claims[i, A_LUCK], now_at)
+    if targets is not None:
+        count_claim(targets, preset, hit, inputs.settings.start_at, now_at)
+        wake(world, preset, now_at)
     world.claims[i, C_WORKSPACE] = w
     world.claims[i, C_BUILD] = new_build(world, w, START, not (hit and inputs.settings.claims_by_prebuilds), now_at)
     world.claims[i, C_HIT] = 1 if hit else 0
@@ -579,7 +593,19 @@ def clear_failed(inputs: Inputs, world: World, preset: int, now_at: int) -> None
 
 
 @part
-def judge(inputs: Inputs, world: Pools, preset: int, now_at: int) -> Verdict:
+def _becomes_ready_at(world: Pools, which: int, now_at: int) -> int:
+    """The next instant at which one more of a preset's running prebuilds has a ready agent."""
+    ready_at = NEVER
+    workspace = world.lists[which, FIRST]
+    while workspace != NONE:
+        if world.workspaces[workspace, W_READY] > now_at:
+            ready_at = min(ready_at, world.workspaces[workspace, W_READY])
+        workspace = world.workspaces[workspace, W_NEXT]
+    return ready_at
+
+
+@part
+def judge(inputs: Inputs, world: Pools, targets: Targets | None, preset: int, now_at: int) -> Verdict:
     """Facts and decision of one preset's part of a tick; nothing is done yet."""
     lists = preset * LISTS
     running = lists + RUNNING_LIST
@@ -604,12 +630,22 @@ def judge(inputs: Inputs, world: Pools, preset: int, now_at: int) -> Verdict:
         w = world.workspaces[w, W_NEXT]
     if active:
         w = world.lists[running, FIRST]  # the expired go first: they are the oldest
+    # Claims' builds count too where the prebuilds user initiates them.
+    starting = world.lists[lists + STARTING_LIST, SIZE] + world.state[preset, S_CLAIMING]
+    desired = inputs.change_desired[change_i]
+    if targets is not None and active and has_program(targets, preset):
+        eligible = 0
+        if targets.presets[preset, F_USES_ELIGIBLE] == 1:
+            eligible = _ready(world, running, expired, now_at)
+            wake_at = min(wake_at, _becomes_ready_at(world, running, now_at))
+        facts = PoolFacts(desired, world.lists[running, SIZE] - expired, eligible, starting, expired)
+        desired = target(targets, preset, facts, inputs.settings.start_at, now_at)
+        wake_at = min(wake_at, target_changes_at(targets, preset, inputs.settings.start_at, now_at))
     pool = Pool(
-        desired=inputs.change_desired[change_i] if active else 0,
+        desired=desired if active else 0,
         actual=world.lists[running, SIZE],
         expired=expired,
-        # Claims' builds count too where the prebuilds user initiates them.
-        starting=world.lists[lists + STARTING_LIST, SIZE] + world.state[preset, S_CLAIMING],
+        starting=starting,
         active=active,
     )
 
@@ -638,11 +674,11 @@ def sleep(inputs: Inputs, world: Pools, preset: int, acted: bool, wake_at: int, 
 
 
 @part
-def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
+def decide(inputs: Inputs, world: World, targets: Targets | None, preset: int, now_at: int) -> None:
     """One preset's part of a tick: facts, decision, builds, and the instant before which nothing can change."""
     lists = preset * LISTS
     active = world.state[preset, S_ACTIVE] == 1
-    of = judge(inputs, world, preset, now_at)
+    of = judge(inputs, world, targets, preset, now_at)
     if of.held_until != NEVER:
         world.state[preset, S_WAKE] = of.wake_at
         if world.state[preset, S_HELD_UNTIL] != of.held_until:
@@ -670,7 +706,10 @@ def decide(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
             world.workspaces[w, W_ORDINAL] = world.state[preset, S_ORDINAL]
             link(world, lists + STARTING_LIST, w)
             new_build(world, w, START, False, now_at)
-    sleep(inputs, world, preset, acted, of.wake_at, now_at)
+    wake_at = of.wake_at
+    if targets is not None and acted:
+        wake_at = now_at + 1  # an expression may ask for what was created or deleted
+    sleep(inputs, world, preset, acted, wake_at, now_at)
 
 
 @part

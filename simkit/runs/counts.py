@@ -126,8 +126,10 @@ def count_by_week(given: Givens) -> ByWeek:
 
 
 def _counted(given: Givens, edges: Int64Array) -> counts.Counted:
-    of = counts.count(given.inputs, edges) if counts.can_count(given.inputs, given.people) else None
+    can_count = given.programs is None and counts.can_count(given.inputs, given.people)
+    of = counts.count(given.inputs, edges) if can_count else None
     if of is None:
-        return counts.tally(given.inputs, kernel.simulate(given.inputs, given.people), edges)
+        rows = kernel.simulate(given.inputs, given.people, programs=given.programs)
+        return counts.tally(given.inputs, rows, edges)
     compiled("counts")
     return of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from threading import Lock
 from typing import Generic, TypeVar
@@ -16,6 +16,22 @@ from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
 from simkit.core import lives, pools
 from simkit.core.chance import ONE
 from simkit.core.numbers import NONE, Table
+from simkit.core.targets import (
+    F_COLUMNS,
+    F_FROM,
+    F_UNTIL,
+    F_USES_CLOCK,
+    F_USES_ELIGIBLE,
+    F_ZONE,
+    F_ZONE_FROM,
+    F_ZONE_UNTIL,
+    HIGHEST_TARGET,
+    OF_ELIGIBLE,
+    OF_HOUR,
+    OF_WEEKDAY,
+    Program,
+    Programs,
+)
 from simkit.cron import is_autostart, weekly
 from simkit.demand import Claims, Draws
 from simkit.demand.streams import key
@@ -37,7 +53,7 @@ from simkit.model import (
     Workload,
 )
 from simkit.store.columns import ids, whole
-from simkit.timeline import desired
+from simkit.timeline import Steps, desired
 from simkit.version import __version__
 from simkit.workspace.rules import template
 
@@ -56,11 +72,14 @@ class Givens:
     """In the kernel's order."""
     inputs: pools.Inputs
     people: lives.People | None
+    programs: Programs | None = None
+    """Expressions that say what is desired in place of the schedules; those of the presets that have one."""
 
     @cached_property
     def digest(self) -> str:
         """Of everything that decides the run; equal digests mean equal rows."""
-        return _digest(self.scenario, (self.seed, self.replication), self.presets, self.inputs, self.people).hexdigest()
+        chance = self.seed, self.replication
+        return _digest(self.scenario, chance, self.presets, self.inputs, self.people, self.programs).hexdigest()
 
     @property
     def run_id(self) -> str:
@@ -99,6 +118,62 @@ def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
     )
     inputs = own.inputs._replace(presets=presets, claims=claims)
     return Givens(scenario, seed, replication, own.presets, inputs, own.people)
+
+
+def with_programs(given: Givens, programs: Mapping[str, Program]) -> Givens:
+    """The same run, in which an expression says at each tick what the presets of these names desire.
+
+    The kernel alone plays it.
+    """
+    scenario, inputs = given.scenario, given.inputs
+    presets, rows = inputs.presets.copy(), np.zeros((len(given.presets), F_COLUMNS), dtype=np.int64)
+    code: list[int] = []
+    operand: list[float] = []
+    zone_from, zone_offset = [whole(())], [whole(())]
+    clocks = 0
+    for i, (_, preset) in enumerate(given.presets):
+        zone = scenario.zone_of(preset).offsets(scenario.start_at, scenario.end_at + 1)
+        zone_from.append(zone[0])
+        zone_offset.append(zone[1])
+        rows[i, [F_ZONE, F_ZONE_FROM, F_ZONE_UNTIL]] = clocks, clocks, clocks + zone[0].size
+        clocks += zone[0].size
+        rows[i, F_FROM] = len(code)
+        program = programs.get(preset.name)
+        if program is not None:
+            code += program.code
+            operand += program.operand
+            rows[i, F_USES_ELIGIBLE] = OF_ELIGIBLE in program.code
+            rows[i, F_USES_CLOCK] = OF_HOUR in program.code or OF_WEEKDAY in program.code
+            presets[i, pools.P_MOST_DESIRED] = max(presets[i, pools.P_MOST_DESIRED], HIGHEST_TARGET)
+        rows[i, F_UNTIL] = len(code)
+    made = Programs(
+        code=whole(code),
+        operand=np.array(operand, dtype=np.float64),
+        presets=rows,
+        zone_from=np.concatenate(zone_from),
+        zone_offset=np.concatenate(zone_offset),
+        depth=max((p.depth for p in programs.values()), default=1),
+    )
+    return replace(given, inputs=inputs._replace(presets=presets), programs=made)
+
+
+def with_desired(given: Givens, steps: Mapping[str, Steps]) -> Givens:
+    """The same run, in which the presets of these names desire what the steps say, and not what their schedules do."""
+    inputs = given.inputs
+    presets = inputs.presets.copy()
+    columns = (pools.P_CHANGES_FROM, pools.P_CHANGES_UNTIL)
+    at, value = [], []
+    begin = 0
+    for i, (_, preset) in enumerate(given.presets):
+        old = slice(*inputs.presets[i, list(columns)])
+        mine = steps.get(preset.name)
+        at.append(inputs.change_at[old] if mine is None else mine.at)
+        value.append(inputs.change_desired[old] if mine is None else mine.value)
+        presets[i, list(columns)] = begin, begin + at[-1].size
+        presets[i, pools.P_MOST_DESIRED] = max(0, *value[-1])
+        begin += at[-1].size
+    changed = inputs._replace(presets=presets, change_at=np.concatenate(at), change_desired=np.concatenate(value))
+    return replace(given, inputs=changed)
 
 
 _T = TypeVar("_T")
@@ -381,6 +456,7 @@ def _digest(
     presets: tuple[tuple[TemplateVersion, Preset], ...],
     inputs: pools.Inputs,
     people: lives.People | None,
+    programs: Programs | None = None,
 ) -> hashlib._Hash:
     """`chance`: seed and replication."""
     digest = hashlib.sha256()
@@ -393,6 +469,7 @@ def _digest(
     digest.update(repr((*first, scenario.currency, scenario.zone.name, groups, queue)).encode())
     named_arrays = [*zip(inputs._fields, inputs, strict=True)]
     named_arrays += [] if people is None else zip(people._fields, people, strict=True)
+    named_arrays += [] if programs is None else zip(programs._fields, programs, strict=True)
     for name, value in named_arrays:
         digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
     return digest

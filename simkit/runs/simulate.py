@@ -10,26 +10,30 @@ from simkit.core import kernel
 from simkit.core.compile import compiled
 from simkit.core.compile import will_compile as not_compiled
 from simkit.model import History, Scenario
-from simkit.runs.givens import givens
+from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult
 
 
 def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult:
     """Simulate a scenario once. Raises RunError."""
-    given = givens(scenario, seed, replication)
-    result = KernelResult(given, kernel.simulate(given.inputs, given.people))
-    compiled(kind_of(scenario))
+    return play(givens(scenario, seed, replication))
+
+
+def play(given: Givens) -> KernelResult:
+    """Simulate what is given."""
+    result = KernelResult(given, kernel.simulate(given.inputs, given.people, programs=given.programs))
+    compiled(kind_of(given.scenario, given.programs is not None))
     return result
 
 
-def will_compile(scenario: Scenario) -> bool:
+def will_compile(scenario: Scenario, with_targets: bool = False) -> bool:
     """Will the next run of the scenario compile the event loop first? That takes some 20 seconds, once."""
-    return not_compiled(kind_of(scenario))
+    return not_compiled(kind_of(scenario, with_targets))
 
 
-def kind_of(scenario: Scenario) -> str:
-    """Which event loop it takes: the one without people is smaller."""
-    return "people" if scenario.people else "pools"
+def kind_of(scenario: Scenario, with_targets: bool = False) -> str:
+    """Which event loop it takes: the one without people, and without expressions as targets, is smaller."""
+    return ("people" if scenario.people else "pools") + "-targets" * with_targets
 
 
 def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[KernelResult]:
