@@ -28,6 +28,7 @@ _HOME = {
     "questions": "simkit.store",
     "explain": "simkit.templates.explainer",
     "when": "simkit.workspace.when",
+    "worth": "simkit.decide.worth",
     "why": "simkit.workspace.why",
     "why_preset": "simkit.pool.why",
     "InputError": "simkit.errors",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from simkit.decide.league import league as league
     from simkit.decide.recommend import recommend as recommend
     from simkit.decide.sweep import sweep as sweep
+    from simkit.decide.worth import worth as worth
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError

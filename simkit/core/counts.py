@@ -134,7 +134,7 @@ N_SPENT = slice(N_BUILDING, N_COLUMNS)
 # A prebuild that stands has a workspace's columns and these: what it is at; since when it is built, idle or deleted;
 # when its job was queued, and the next in the queue; will its build fail.
 K_WORK, K_SINCE, K_QUEUED, K_AFTER, K_FAILS, K_TO, K_COLUMNS = (*range(W_COLUMNS, W_COLUMNS + 6), W_COLUMNS + 6)
-GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, CANCELED = range(8)
+GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, WITHDRAWN = range(8)
 # Of each preset, beside what the reconciler knows: the first of its failing builds that is not behind its ordinal.
 K_FAILING, K_STATE_COLUMNS = S_COLUMNS, S_COLUMNS + 1
 # Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken; how
@@ -188,7 +188,7 @@ class _World(NamedTuple):
 
 
 @jit
-def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
+def _count_on(inputs: Inputs, world: _World, periods: Periods) -> int:
     """Go on from event to event, as the kernel does, until it stops for one of the reasons above."""
     start_at, end_at, interval_us = inputs.settings.start_at, inputs.settings.end_at, inputs.settings.interval_us
     presets = inputs.presets.shape[0]
@@ -217,10 +217,10 @@ def _advance(inputs: Inputs, world: _World, periods: Periods) -> int:
             return OVER
         # What happens at one instant happens in the order of these branches, which is that of `numbers.Order`.
         if event_at == now_at:
-            _happen(inputs, world, counters[NEXT_EVENT])
+            _come_about(inputs, world, counters[NEXT_EVENT])
             counters[NEXT_EVENT] += 1
         elif job_at == now_at:
-            _finish(inputs, world, periods, next_to_finish(world), now_at)
+            _end_job(inputs, world, periods, next_to_finish(world), now_at)
         elif counters[NEXT_QUIET] == now_at:
             pass  # its daemon takes the next job
         elif claim_at == now_at:
@@ -269,7 +269,7 @@ def _spend(world: _World, periods: Periods, w: int, what: int, until_at: int) ->
 
 
 @part
-def _happen(inputs: Inputs, world: _World, i: int) -> None:
+def _come_about(inputs: Inputs, world: _World, i: int) -> None:
     """One of the scenario's events."""
     at, kind, preset = inputs.events[i, E_AT], inputs.events[i, E_KIND], inputs.events[i, E_PRESET]
     if kind == PAUSE:
@@ -310,7 +310,7 @@ def _enqueue(world: _World, w: int, work: int, now_at: int) -> None:
 
 
 @part
-def _finish(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: int) -> None:
+def _end_job(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: int) -> None:
     """A job is done: a prebuild runs or has failed, or a claim is built."""
     i = job >> 1
     if job & 1:  # of a claim whose build counts as starting
@@ -356,7 +356,7 @@ def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at
         return
     actions, canceled = of.actions, 0
     if inputs.settings.cancels_pending and not of.pool.active:
-        canceled = _cancel_pending(world, lists + STARTING_LIST)
+        canceled = _withdraw(world, lists + STARTING_LIST)
     if of.newly_limited and world.limited_at[preset] == NEVER:
         world.limited_at[preset] = now_at
     deletes = actions.delete_expired + actions.delete_oldest
@@ -397,14 +397,14 @@ def _fails(inputs: Inputs, world: _World, preset: int, luck: int) -> bool:
 
 
 @part
-def _cancel_pending(world: _World, which: int) -> int:
+def _withdraw(world: _World, which: int) -> int:
     """Cancel the builds of a list that no daemon has taken. They leave the queue when their turn comes."""
     canceled = 0
     w = world.lists[which, FIRST]
     while w != NONE:
         following = world.workspaces[w, W_NEXT]
         if world.workspaces[w, K_WORK] == PENDING_BUILD:
-            world.workspaces[w, K_WORK] = CANCELED
+            world.workspaces[w, K_WORK] = WITHDRAWN
             unlink(world, which, w)
             canceled += 1
         w = following
@@ -422,7 +422,7 @@ def _take_jobs(inputs: Inputs, world: _World, periods: Periods, now_at: int) -> 
             own += 1
         counters[NEXT_OWN] = own
         w = counters[PREBUILDS_FIRST]
-        while w != NONE and world.workspaces[w, K_WORK] == CANCELED:
+        while w != NONE and world.workspaces[w, K_WORK] == WITHDRAWN:
             world.workspaces[w, K_WORK] = GONE
             w = world.workspaces[w, K_AFTER]
         counters[PREBUILDS_FIRST] = w
@@ -562,7 +562,7 @@ def count(inputs: Inputs, edges: Int64Array) -> Counted | None:
     """Run a scenario that `can_count`; None if the reaper would act in the run. `edges`: int64[k + 1], ascending."""
     periods = periods_of(edges)
     world = _empty_world(inputs, periods)
-    while (reason := _advance(inputs, world, periods)) == FULL:
+    while (reason := _count_on(inputs, world, periods)) == FULL:
         rows = world.workspaces
         more = np.empty((2 * len(rows) + 2 * int(world.counters[MORE]), K_COLUMNS), dtype=np.int64)
         more[: len(rows)] = rows

@@ -183,11 +183,11 @@ def recommend(
     the preset's own. Raises InputError with every problem: a target that nobody can mean, limits that contradict
     each other, no demand or less than four weeks of it, a preset that is not there.
     """
-    asked = _Asked(
+    asked = Asked(
         scenario, target_hit_rate, max_wait_p95_s, max_cost_per_week, max_schedules, preset, holdout_weeks, seed
     )
     asked.check()
-    chosen = [_Choice(asked, ttl_us).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
+    chosen = [Choice(asked, ttl_us).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
     if len(chosen) == 1:
         return chosen[0]
     met = [one for one in chosen if one.is_met] or chosen
@@ -205,7 +205,7 @@ def _ttls_said(chosen: Sequence[Recommendation]) -> str:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     scenario: Scenario
     target: float
     max_wait_p95_s: float | None
@@ -276,10 +276,10 @@ def _claims_of(scenario: Scenario) -> dict[str, int]:
     return found | {p.preset: 1 for p in scenario.people if p.preset not in found}
 
 
-class _Choice:
+class Choice:
     """The way from a question to plans, for one choice of TTL."""
 
-    def __init__(self, asked: _Asked, ttl_us: int | None) -> None:
+    def __init__(self, asked: Asked, ttl_us: int | None) -> None:
         self.asked, self.runs = asked, 0
         self.more_least = 0
         self.lost: dict[str, float] = {}

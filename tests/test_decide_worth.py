@@ -1,0 +1,70 @@
+"""What an instance-hour is worth agrees with exact runs that have one more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scenarios import MONDAY_AT, scenario
+
+from simkit import InputError, worth
+from simkit.cli import main
+from simkit.clock import MINUTE_US, UTC_ZONE, WEEK_US
+from simkit.decide.worth import extremes
+from simkit.model import Preset, Profile, Scenario, Schedule, Workload, constant
+from simkit.runs.measures import measures
+from simkit.runs.simulate import run
+
+RATES = tuple(3.0 if hour // 24 < 5 and 8 <= hour % 24 < 18 else 0.0 for hour in range(168))
+DAY = (Schedule("* 8-17 * * 1-5", 2),)
+
+
+def working(*schedules: Schedule, base: int = 0) -> Scenario:
+    preset = Preset("p", base, timezone="UTC", schedules=schedules)
+    given = scenario(preset, workload=Workload(constant(5 * MINUTE_US)), provisioner_daemons=20)
+    return replace(given, start_at=MONDAY_AT, end_at=MONDAY_AT + 26 * WEEK_US, demand=(Profile("p", UTC_ZONE, RATES),))
+
+
+def test_one_more_in_a_block_is_the_sum_of_its_hours():
+    (one,) = worth(working(*DAY))
+    block = one.wanted == 2
+    assert block.sum() == 50
+    before, after = (measures(run(working(Schedule("* 8-17 * * 1-5", n)), 0)) for n in (2, 3))
+    served = float(after.hits[0] - before.hits[0]) / 26
+    idle = float(after.idle_instance_hours[0] - before.idle_instance_hours[0]) / 26
+    assert one.served_by_more[block].sum() == pytest.approx(served, rel=0.05)
+    assert one.hours_of_more[block].sum() == pytest.approx(idle, rel=0.05)
+
+
+def test_where_nobody_comes_the_last_instance_prevents_nothing():
+    (one,) = worth(working(base=1))
+    night = one.wanted.reshape(7, 24)[6] == 1
+    assert night.all()
+    assert np.isinf(one.hours_per_miss.reshape(7, 24)[6]).all()
+    more, fewer = extremes(one)
+    assert RATES[more] > 0
+    assert RATES[fewer] == 0.0
+
+
+def test_where_nothing_is_wanted_there_is_no_last_instance():
+    (one,) = worth(working(*DAY))
+    assert np.isnan(one.hours_per_miss[one.wanted == 0]).all()
+    assert (one.lost_by_fewer[one.wanted > 0] >= 0).all()
+
+
+def test_a_preset_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match='there is no preset "q"'):
+        worth(working(*DAY), "q")
+
+
+def test_the_table_and_its_sentences_are_printed():
+    done = CliRunner().invoke(main, ["worth", "data/scenarios/three-regions.yaml", "--preset", "backend-eu"])
+    assert done.exit_code == 0, done.output
+    assert "One more " in done.stdout
+    assert "One fewer pays most on " in done.stdout
+    assert "Mon" in done.stdout
+    rows = CliRunner().invoke(main, ["worth", "data/scenarios/three-regions.yaml", "--csv"]).stdout.splitlines()
+    assert len(rows) == 1 + 3 * 168
+    assert rows[0].startswith("preset,timezone,weekday,hour,wanted")
