@@ -38,6 +38,7 @@ from simkit.model import (
     Profile,
     Reconciler,
     Scenario,
+    SessionHistory,
     SessionProfile,
     TemplateSchedule,
     TemplateVersion,
@@ -535,6 +536,25 @@ def test_littles_law_holds_where_much_happens(given: Scenario):
     kept(result, given.start_at + 9 * HOUR_US, given.start_at + 33 * HOUR_US)
     assert idle_prebuilds(result, given.start_at, given.end_at).arrivals > 10
     assert waiting_jobs(result, given.start_at, given.end_at).stay_us > 0
+
+
+def test_who_comes_while_their_workspace_is_deleted_claims_when_it_is_gone():
+    """A workspace that is dormant after a minute and deleted after another; its deletion takes an hour."""
+    came_at = np.array([MONDAY_AT + 10 * MINUTE_US, MONDAY_AT + 40 * MINUTE_US])
+    sessions = SessionHistory(came_at, came_at, np.zeros(2, dtype=np.int64))
+    given = replace(
+        pool(2, 0, replace(taking(constant(MINUTE_US)), delete=constant(HOUR_US))),
+        demand=(),
+        people=(People("one", 1, "p", sessions),),
+        schedule=TemplateSchedule(time_til_dormant_us=MINUTE_US, time_til_dormant_autodelete_us=MINUTE_US),
+    )
+    result = run(given, 0)
+    assert result.rows.claims[:, pools.C_HIT].tolist() == [pools.HIT, pools.HIT]
+    claimed_at = np.sort(result.rows.workspaces[:, pools.W_CLAIMED])[:2]
+    assert claimed_at[0] == came_at[0]
+    assert claimed_at[1] > came_at[1] + 20 * MINUTE_US
+    kept(result, MONDAY_AT, given.end_at)
+    kept(result, MONDAY_AT, int(came_at[1]) + MINUTE_US)
 
 
 def test_littles_law_sees_a_prebuild_that_is_lost():

@@ -297,7 +297,8 @@ def idle_prebuilds(result: KernelResult, from_at: int, until_at: int) -> Flow:
     began_at = builds[is_built, pools.B_COMPLETED]
     claimed_at, deleted_at = workspaces[mine, pools.W_CLAIMED], workspaces[mine, pools.W_DELETED]
 
-    hits_at = result.inputs.claims[claims[:, pools.C_HIT] == pools.HIT, pools.A_AT]
+    # Who comes while their workspace is being deleted claims when it is gone: a claim is when its build is created.
+    hits_at = builds[claims[claims[:, pools.C_HIT] == pools.HIT, pools.C_BUILD], pools.B_CREATED]
     # Deleted while nobody owned it: the build after the one that built it.
     deletes = (builds[:, pools.B_TRANSITION] == DELETE) & (builds[:, pools.B_STATUS] == SUCCEEDED)
     deletes &= np.isin(builds[:, pools.B_WORKSPACE], mine) & (builds[:, pools.B_NUMBER] == 2)
