@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scenarios import MONDAY_AT, scenario
 
-from simkit import InputError, league
+from simkit import InputError, league, recommend
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEK_US, Zone
-from simkit.decide.league import CONSTANT, IN_USE, PERCENTILE, PERCENTILES, RATE, TODAY, League, Row
+from simkit.decide.league import CONSTANT, IN_USE, PERCENTILE, PERCENTILES, RATE, RECOMMENDED, TODAY, League, Row
 from simkit.model import Activate, History, Preset, Profile, Scenario, Schedule, TemplateVersion, Workload, constant
 from simkit.runs.measures import measures
 from simkit.runs.simulate import run
@@ -55,7 +55,10 @@ def test_todays_row_is_what_a_run_measures():
 
 def test_who_reaches_the_target_stands_first_the_cheapest_on_top():
     found = league(weeks(2), target_hit_rate=0.9, expressions=("20", "scheduled_target"))
-    assert {row.policy for row in found.rows} == {TODAY, CONSTANT, PERCENTILE, RATE, IN_USE, "20", "scheduled_target"}
+    assert {row.policy for row in found.rows} == {
+        *(TODAY, RECOMMENDED, CONSTANT, PERCENTILE, RATE, IN_USE),
+        *("20", "scheduled_target"),
+    }
     reached = [found.reaches(row) for row in found.rows]
     assert reached == sorted(reached, reverse=True)
     costs = [row.total.pool_cost for row in found.rows if found.reaches(row)]
@@ -182,3 +185,14 @@ def test_every_problem_is_told_at_once(tmp_path: Path):
 def test_nobody_who_asks_is_told():
     with pytest.raises(InputError, match="nobody asks for any preset"):
         league(weeks(1, demand=()))
+
+
+def test_what_is_recommended_plays_too_and_a_history_that_is_too_short_for_it_is_told():
+    of = weeks(2)
+    advised = recommend(of, 0.9).advised
+    row = row_of(league(of, target_hit_rate=0.9, expressions=()), RECOMMENDED)
+    assert row.total.hit_rate == measures(run(advised, 0)).hit_rate[0]
+    at = MONDAY_AT + np.arange(40, dtype=np.int64) * 3_600_000_000
+    short = league(replace(of, demand=History(at, ("p",) * 40)), target_hit_rate=0.9, expressions=())
+    assert [text for text in short.left_out if "needs at least 4" in text] != []
+    assert RECOMMENDED not in {row.policy for row in short.rows}

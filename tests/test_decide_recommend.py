@@ -214,6 +214,9 @@ def test_no_demand_and_too_little_of_it_are_refused():
         recommend(office(demand=(Profile("dev", UTC_ZONE, (0.0,) * 168),)), 0.9)
     with pytest.raises(InputError, match="needs at least 4"):
         recommend(office(3), 0.9)
+    drawn = office(demand=(Profile("dev", UTC_ZONE, (1.0,) * 168),))
+    with pytest.raises(InputError, match="shorter than a week"):
+        recommend(replace(drawn, end_at=drawn.start_at + 6 * 24 * HOUR_US), 0.9)
     with pytest.raises(InputError, match="needs a price"):
         recommend(office(workload=Workload(BUILD)), 0.9, max_cost_per_week=4)
 

@@ -58,10 +58,10 @@ def league(
 ) -> None:
     """Play the policies that people use elsewhere over the weeks of SCENARIO.
 
-    Today's schedule, constant numbers, the percentile of the last weeks by hour, a rate with a safety, an autoscaler
-    on what is in use, and target expressions as drafted for Coder: names scheduled_target, running, eligible, starting,
-    expired, claims_Nm, misses_Nm, claim_rate_Nm (N: 5, 10, 30, 60, 120), hour, weekday; functions min, max, ceil,
-    floor, abs, clamp. Each sees at every tick what its own pool has come to.
+    Today's schedule, what recommend says, constant numbers, the percentile of the last weeks by hour, a rate with a
+    safety, an autoscaler on what is in use, and target expressions as drafted for Coder: names scheduled_target,
+    running, eligible, starting, expired, claims_Nm, misses_Nm, claim_rate_Nm (N: 5, 10, 30, 60, 120), hour, weekday;
+    functions min, max, ceil, floor, abs, clamp. Each sees at every tick what its own pool has come to.
     """
     from simkit.decide.league import DRAFTED
     from simkit.decide.standings import as_json, markdown

@@ -20,6 +20,7 @@ from simkit.core import pools
 from simkit.core.targets import SPANS
 from simkit.decide.expressions import Expression, parse, stays_at_zero
 from simkit.decide.levels import lead_us
+from simkit.decide.recommend import recommend
 from simkit.decide.work import in_order, workers
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs import load
@@ -31,6 +32,7 @@ from simkit.runs.measures import wait_quantiles
 from simkit.timeline import Steps, local_hours, steps_of
 
 TODAY, CONSTANT, PERCENTILE, RATE, IN_USE = "today's schedule", "constant", "percentile", "rate", "in use"
+RECOMMENDED = "recommended"
 DRAFTED = ("max(scheduled_target, claims_30m + misses_30m)", "min(claims_10m*10, 20)")
 """Target expressions that are played if none are given; the second is one that can never leave zero."""
 WEEKS_SEEN = 3
@@ -179,6 +181,7 @@ class _Players:
     def league(self, expressions: Sequence[Expression], told: Callable[[int, int], None]) -> League:
         players: list[Callable[[], Row | str]] = [
             lambda: self._row(TODAY, self.today),
+            self._recommended,
             lambda: self._tuned(CONSTANT, tuple(map(float, range(1, MOST + 1))), self._constant),
             lambda: self._tuned(PERCENTILE, tuple(map(float, PERCENTILES)), self._percentile),
             lambda: self._tuned(RATE, tuple(map(float, SAFETIES)), self._rate),
@@ -248,6 +251,14 @@ class _Players:
         )
 
     # Policies
+
+    def _recommended(self) -> Row | str:
+        """What `recommend` says for the same target, which is chosen for the weeks to come and not for these."""
+        try:
+            advised = recommend(self.scenario, self.target, seed=self.seed).advised
+        except InputError as error:
+            return f"What `simkit recommend` says is not among them: {error.problems[0].text}."
+        return self._row(RECOMMENDED, self._played(givens(advised, one.seed, one.replication) for one in self.given))
 
     def _tuned(
         self, policy: str, knobs: Sequence[float], made: Callable[[Mapping[str, float]], Iterable[Givens]]

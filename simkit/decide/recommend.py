@@ -244,9 +244,13 @@ class Asked:
             whose = f'the preset "{self.preset}"' if self.preset in names else "any preset"
             text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
             problems.append((self.scenario.where.path, text))
-        elif isinstance(self.scenario.demand, History):
+        else:
             weeks = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at).weeks
-            if weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
+            is_drawn = not isinstance(self.scenario.demand, History)
+            if is_drawn and not weeks:
+                text = "its window is shorter than a week, of which each hour has to be known; widen `window`"
+                problems.append((self.scenario.where.path, text))
+            elif not is_drawn and weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
                 less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
                 text = (
                     f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
