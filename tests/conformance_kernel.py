@@ -156,7 +156,7 @@ def actions(given: Given) -> Any:
     for _ in range(failures["num_failed"]):
         put(world, pools.FAILED_LIST, failures["last_build_at"] * SECOND_US, FAILED)
     known = int(world.counters[pools.BUILDS])
-    pools.decide(inputs, world, 0, now_at)
+    pools.decide(inputs, world, None, 0, now_at)
     made = world.builds[known : world.counters[pools.BUILDS]]
     deleted = [running[i]["id"] for i in made[made[:, B_TRANSITION] == DELETE, B_WORKSPACE].tolist()]
     if not world.counters[pools.DECISIONS]:

@@ -101,8 +101,14 @@ def of_query(query: Query, choose: Callable[[tuple[str, ...]], Sequence[int] | N
     None if it takes none. Instants with a zone are in UTC. Raises StoreError.
     """
     with _opened(query) as connection:
-        sql = _sql(connection, query)
-        names = tuple(str(column[0]) for column in connection.execute(sql).description or ())
+        try:
+            sql = _sql(connection, query)
+            names = tuple(str(column[0]) for column in connection.execute(sql).description or ())
+        except duckdb.ProgrammingError as error:
+            if query.kind != "query":
+                raise
+            # Who wrote the query knows best what DuckDB has against it.
+            raise StoreError(f"{query.file}: {str(error).splitlines()[0]}") from error
         wanted = choose(names)
         if wanted is None:
             return None
