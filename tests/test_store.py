@@ -302,7 +302,9 @@ def test_what_duckdb_says_is_told_in_words_for_people(error: duckdb.Error, said:
 
 def test_a_damaged_file_is_told_as_one(path: Path, tmp_path: Path):
     whole = path.read_bytes()
-    for name, data in {"short": whole[:9000], "scratched": whole[:20000] + b"x" * 400 + whole[20400:]}.items():
+    # All but the headers: what lies where is another for each version of DuckDB.
+    scratched = whole[:12288] + b"x" * (len(whole) - 12288)
+    for name, data in {"short": whole[:9000], "scratched": scratched}.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(simkit.StoreError, match=f"{name}: this DuckDB file is damaged"):
             ask(tmp_path / name, "summary")
