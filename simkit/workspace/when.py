@@ -162,7 +162,7 @@ def _max_deadline_says(
         finds = f" from 15 minutes before {_dated(day)} on, which is when Coder begins to look for the one of that day"
     elif not _is_required(schedule, found) and _is_required(schedule, eve) and _skips(cron, zone, eve, max_deadline):
         day = eve
-        finds = f" after {_dated(day)}, on which the clocks skip it"
+        finds = f" after {_dated(day)}, on which a change of the clocks skips it"
     if not _is_required(schedule, day):
         return f"{its} that Coder's search finds, though the template does not require {_dated(day)}."
     if _is_in_week(schedule, day):
@@ -174,7 +174,11 @@ def _max_deadline_says(
 
 
 def _skips(cron: Cron, zone: Zone, day: date, before_at: int) -> bool:
-    """Is there no start on a day that ends less than two days before an instant?"""
+    """Is there no start on a day that ends less than two days before an instant?
+
+    The wall clock may well show the time on that day: where clocks change by half an hour, as on Lord Howe, Coder's
+    cron adds whole hours and passes over 03:00 after a jump from 02:00 to 02:30.
+    """
     at = cron.next_after(before_at - 3 * DAY_US)
     while at < before_at:
         if zone.local(at).date() == day:
@@ -252,8 +256,8 @@ def _autostart_says(
         weekly(autostart).weekdays >> (day + 1) % 7 & schedule.autostart_days >> day & 1 for day in range(7)
     ):
         return (
-            "Next autostart: none, for Coder looks a week ahead, and in it the clocks skip those on a day that the "
-            "template allows."
+            "Next autostart: none, for Coder looks a week ahead, and in it a change of the clocks skips those on a day "
+            "that the template allows."
         )
     if allowed_at == NEVER:
         return "Next autostart: never, for the template allows none of its autostart's days."

@@ -149,7 +149,7 @@ def quiet_hours(answer: pd.DataFrame) -> Sentence:
     span = (max(days) - min(days)).days
     skipped = [day for day in (min(days) + timedelta(days=i) for i in range(span)) if day not in days]
     if skipped:
-        text += ". The clocks skip that time on {quiet_skipped}, so that night has none"
+        text += ". A change of the clocks skips that time on {quiet_skipped}, so that night has none"
         numbers["quiet_skipped"] = ", ".join(map(str, skipped))
     return Sentence(text + ".", numbers)
 
