@@ -26,7 +26,7 @@ from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from benchmarks.targets import targets
 from simkit.clock import NEVER
-from simkit.core import kernel, pools
+from simkit.core import facts, kernel
 from simkit.runs.reference import run_reference
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
@@ -54,7 +54,7 @@ def given(result: KernelResult) -> Given:
     scenario, inputs = result.scenario, result.inputs
     preset = scenario.versions[0].presets[0]
     return Given(
-        claims_at=inputs.claims[:, pools.A_AT].tolist(),
+        claims_at=inputs.claims[:, facts.A_AT].tolist(),
         changes=list(zip(inputs.change_at.tolist(), inputs.change_desired.tolist(), strict=True)),
         end_at=scenario.end_at,
         interval_us=scenario.reconciler.interval_us,

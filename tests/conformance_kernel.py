@@ -30,16 +30,16 @@ from conformance_sessions import lifecycle_run
 from simkit import cron
 from simkit.clock import DAY_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS
-from simkit.core import kernel
+from simkit.core import facts, kernel
+from simkit.core.facts import B_COMPLETED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.core.numbers import DELETE, FAILED, NONE, PENDING, RUNNING, START, STOP, SUCCEEDED
-from simkit.core.pools import B_COMPLETED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.model import TemplateSchedule
 from simkit.runs.simulate import run
 from simkit.store.words import REASONS
 from simkit.timeline import desired
 from simkit.workspace import rules
 
-pools, lives, executor = uncompiled.pools, uncompiled.lives, uncompiled.executor
+jobs, pools, lives, executor = uncompiled.jobs, uncompiled.pools, uncompiled.lives, uncompiled.executor
 
 
 def pool(given: Given, version: str) -> Any:
@@ -62,26 +62,26 @@ def world_of(
     instances: int = 0, desired_now: int = 0, backoff_us: int = 0, lookback_us: int = 0, hard_limit: int = 0
 ) -> tuple[Any, Any]:
     """(inputs, world) of one preset, without anything in it."""
-    of = (backoff_us, lookback_us, hard_limit, pools.OLDEST)
-    settings = pools.Settings(0, NEVER, SECOND_US, *of, True, False, False, True, True, False, True)
-    given = np.zeros((1, pools.P_COLUMNS), dtype=np.int64)
-    given[0, [pools.P_INSTANCES, pools.P_ACTIVE, pools.P_CHANGES_UNTIL]] = instances, 1, 1
+    of = (backoff_us, lookback_us, hard_limit, facts.OLDEST)
+    settings = facts.Settings(0, NEVER, SECOND_US, *of, True, False, False, True, True, False, True)
+    given = np.zeros((1, facts.P_COLUMNS), dtype=np.int64)
+    given[0, [facts.P_INSTANCES, facts.P_ACTIVE, facts.P_CHANGES_UNTIL]] = instances, 1, 1
     nothing = np.empty(0, dtype=np.int64)
-    inputs = pools.Inputs(
+    inputs = facts.Inputs(
         settings,
         given,
         np.zeros(1, dtype=np.int64),
         np.array([desired_now], dtype=np.int64),
         nothing,
         nothing,
-        np.empty((0, pools.E_COLUMNS), dtype=np.int64),
-        np.zeros((1, pools.A_COLUMNS), dtype=np.int64),
-        np.ones((1, pools.G_COLUMNS), dtype=np.int64),
+        np.empty((0, facts.E_COLUMNS), dtype=np.int64),
+        np.zeros((1, facts.A_COLUMNS), dtype=np.int64),
+        np.ones((1, facts.G_COLUMNS), dtype=np.int64),
     )
-    world = pools.empty_world(inputs)._replace(
-        workspaces=np.zeros((64, pools.W_COLUMNS), dtype=np.int64),
-        builds=np.zeros((64, pools.B_COLUMNS), dtype=np.int64),
-        decisions=np.zeros((4, pools.D_COLUMNS), dtype=np.int64),
+    world = facts.empty_world(inputs)._replace(
+        workspaces=np.zeros((64, facts.W_COLUMNS), dtype=np.int64),
+        builds=np.zeros((64, facts.B_COLUMNS), dtype=np.int64),
+        decisions=np.zeros((4, facts.D_COLUMNS), dtype=np.int64),
     )
     return inputs, world
 
@@ -105,11 +105,11 @@ def acquire_order(given: Given) -> Any:
         by_build[int(build)] = job["id"]
         if job["started"]:
             world.builds[build, B_STATUS] = RUNNING
-    taken = iter(lambda: int(pools._next_job(world, True, True)), NONE)
+    taken = iter(lambda: int(jobs._next_job(world, True, True)), NONE)
     return {"order": [by_build[build] for build in taken]}
 
 
-IN_LIST = {"failed": pools.FAILED_LIST, "succeeded": pools.RUNNING_LIST}
+IN_LIST = {"failed": facts.FAILED_LIST, "succeeded": facts.RUNNING_LIST}
 """The list of a prebuild whose start has a status; what is cancelled stands, as what waits does, for no failure."""
 
 
@@ -121,7 +121,7 @@ def backoff(given: Given) -> Any:
     )
     mine = [build for build in given["builds"] if build["owned_by_prebuilds"] and build["transition"] == "start"]
     for build in sorted(mine, key=lambda build: -build["age"]):
-        which = IN_LIST.get(build["status"], pools.STARTING_LIST)
+        which = IN_LIST.get(build["status"], facts.STARTING_LIST)
         put(world, which, CASE_AT - build["age"] * SECOND_US, STATUSES[build["status"]])
     until_at, _ = pools._backoff_until(inputs, world, 0, CASE_AT)
     failed = last_age = None
@@ -147,30 +147,30 @@ def actions(given: Given) -> Any:
         raise CannotBe  # only a preset in force is held back
     wanted = int(desired(preset_of(given), BEHAVIOURS["v2.26"], now_at, now_at + 1).value_at(now_at))
     inputs, world = world_of(NEVER, wanted, given["backoff_interval"] * SECOND_US, now_at)
-    world.state[0, pools.S_ACTIVE], world.state[0, pools.S_INVALIDATED] = active, len(given["expired"])
+    world.state[0, facts.S_ACTIVE], world.state[0, facts.S_INVALIDATED] = active, len(given["expired"])
     running = [*given["expired"], *sorted(given["running"], key=lambda w: w["created_at"])]
     for i in range(len(running)):
-        put(world, pools.RUNNING_LIST, i, SUCCEEDED)
+        put(world, facts.RUNNING_LIST, i, SUCCEEDED)
     for _ in range(given["starting"]):
-        put(world, pools.STARTING_LIST, 0, PENDING)
+        put(world, facts.STARTING_LIST, 0, PENDING)
     for _ in range(failures["num_failed"]):
-        put(world, pools.FAILED_LIST, failures["last_build_at"] * SECOND_US, FAILED)
-    known = int(world.counters[pools.BUILDS])
+        put(world, facts.FAILED_LIST, failures["last_build_at"] * SECOND_US, FAILED)
+    known = int(world.counters[facts.BUILDS])
     pools.decide(inputs, world, None, 0, now_at)
-    made = world.builds[known : world.counters[pools.BUILDS]]
+    made = world.builds[known : world.counters[facts.BUILDS]]
     deleted = [running[i]["id"] for i in made[made[:, B_TRANSITION] == DELETE, B_WORKSPACE].tolist()]
-    if not world.counters[pools.DECISIONS]:
+    if not world.counters[facts.DECISIONS]:
         assert not len(made), "what is done is written down"
         return {"actions": [], "state": {}}
     row = world.decisions[0].tolist()
-    expired, create = row[pools.D_DELETED_EXPIRED], int((made[:, B_TRANSITION] == START).sum())
-    names = {"actual": pools.D_ACTUAL, "desired": pools.D_DESIRED, "expired": pools.D_EXPIRED}
-    until_at = row[pools.D_BACKOFF_UNTIL]
+    expired, create = row[facts.D_DELETED_EXPIRED], int((made[:, B_TRANSITION] == START).sum())
+    names = {"actual": facts.D_ACTUAL, "desired": facts.D_DESIRED, "expired": facts.D_EXPIRED}
+    until_at = row[facts.D_BACKOFF_UNTIL]
     done = [{"type": "delete", "delete_ids": ids} for ids in (deleted[:expired], deleted[expired:]) if ids]
     done += [{"type": "create", "create": create}] if create else []
     return {
         "actions": done if until_at == NEVER else [{"type": "backoff", "backoff_until": until_at // SECOND_US}],
-        "state": {name: row[column] for name, column in names.items()} | {"starting": row[pools.D_STARTING]},
+        "state": {name: row[column] for name, column in names.items()} | {"starting": row[facts.D_STARTING]},
     }
 
 
@@ -185,7 +185,7 @@ def lives_of(
     Crons that Coder cannot read are none. Zones are those around an instant.
     """
     inputs, world = world_of()
-    inputs.claims[0, pools.A_PERSON] = 0
+    inputs.claims[0, facts.A_PERSON] = 0
     workspace = pools.new_workspace(world, 0, 0, 0, at)
     build = pools.new_build(world, workspace, START, True, at)
     world.builds[build, B_STATUS] = SUCCEEDED
@@ -267,7 +267,7 @@ def transition(given: Given) -> Any:
         return {"reason": None, "transition": None}
     rule = int(theirs.stories[0, lives.X_RULE])
     built = {START: "start", STOP: "stop", DELETE: "delete"}
-    made = [built[b] for b in world.builds[1 : world.counters[pools.BUILDS], B_TRANSITION].tolist()]
+    made = [built[b] for b in world.builds[1 : world.counters[facts.BUILDS], B_TRANSITION].tolist()]
     return {"reason": REASONS[rule], "transition": made[0] if made else ""}
 
 

@@ -20,7 +20,7 @@ from conformance_cases import ZONEINFO, Answer, cases, differing
 
 from simkit.clock import MINUTE_US, NEVER
 from simkit.controlplane import engine, jobs, prebuilds, presets, uploads
-from simkit.core import lifecycle, policy, pools
+from simkit.core import facts, lifecycle, policy, pools
 from simkit.core.numbers import NONE
 from simkit.errors import RefusedError
 
@@ -123,17 +123,17 @@ def _never(rule: int) -> Mutant:
     )
 
 
-def _newest_first(world: pools.World, which: int, workspace: int) -> None:
+def _newest_first(world: facts.World, which: int, workspace: int) -> None:
     """`pools.link` the wrong way round."""
     rows, lists = world.workspaces, world.lists
-    after = lists[which, pools.FIRST]
-    rows[workspace, [pools.W_PREV, pools.W_NEXT]] = NONE, after
+    after = lists[which, facts.FIRST]
+    rows[workspace, [facts.W_PREV, facts.W_NEXT]] = NONE, after
     if after == NONE:
-        lists[which, pools.LAST] = workspace
+        lists[which, facts.LAST] = workspace
     else:
-        rows[after, pools.W_PREV] = workspace
-    lists[which, pools.FIRST] = workspace
-    lists[which, pools.SIZE] += 1
+        rows[after, facts.W_PREV] = workspace
+    lists[which, facts.FIRST] = workspace
+    lists[which, facts.SIZE] += 1
 
 
 class ClaimsFirst(IntEnum):

@@ -12,7 +12,7 @@ from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scena
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, Int64Array
 from simkit.coder_versions import BEHAVIOURS
-from simkit.core import counts, kernel, pools
+from simkit.core import counts, facts, kernel, tally
 from simkit.model import Daemons, Preset, Scenario, Workload, constant
 from simkit.runs.givens import givens
 
@@ -41,12 +41,12 @@ def assert_as_counted_from_rows(given: Scenario, seed: int = 3) -> bool:
     rows = kernel.simulate(of.inputs)
     edges = edges_of(given)
     found = counts.count(of.inputs, edges)
-    assert (found is None) == (rows.builds[:, pools.B_REAPED] == 1).any()
+    assert (found is None) == (rows.builds[:, facts.B_REAPED] == 1).any()
     if found is None:
         return False
-    expected = counts.tally(of.inputs, rows, edges)
+    expected = tally.tally(of.inputs, rows, edges)
     # Who has a claimed workspace or a failed one, and for how long, is counted from rows alone.
-    both = slice(counts.N_LEFT)
+    both = slice(tally.N_LEFT)
     np.testing.assert_array_equal(found.cells[:, :, both], expected.cells[:, :, both], err_msg=f"seed {seed}")
     for name in ("asked", "hit", "ready_at", "queued_us", "limited_at", "limited_us"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
@@ -124,24 +124,24 @@ def test_a_span_counts_in_each_period_its_part_and_the_last_period_has_its_end()
     )
     edges = MONDAY_AT + np.array([0, 4, 60, 120], dtype=np.int64) * MINUTE_US
     of = givens(given, 0, 0)
-    for found in (counts.count(of.inputs, edges), counts.tally(of.inputs, kernel.simulate(of.inputs), edges)):
+    for found in (counts.count(of.inputs, edges), tally.tally(of.inputs, kernel.simulate(of.inputs), edges)):
         assert found is not None
         (cells,) = found.cells.tolist()
-        assert [row[counts.N_BUILDING] for row in cells] == [4 * MINUTE_US, 6 * MINUTE_US, 0]
-        assert [row[counts.N_IDLE] for row in cells] == [0, 50 * MINUTE_US, 60 * MINUTE_US]
-        assert [row[counts.N_HITS] for row in cells] == [0, 0, 1]
-        assert [row[counts.N_BUILDS] for row in cells] == [1, 0, 1], "the next is built at once"
+        assert [row[tally.N_BUILDING] for row in cells] == [4 * MINUTE_US, 6 * MINUTE_US, 0]
+        assert [row[tally.N_IDLE] for row in cells] == [0, 50 * MINUTE_US, 60 * MINUTE_US]
+        assert [row[tally.N_HITS] for row in cells] == [0, 0, 1]
+        assert [row[tally.N_BUILDS] for row in cells] == [1, 0, 1], "the next is built at once"
 
 
 def test_what_lies_outside_of_the_periods_counts_nowhere():
     given = scenario(Preset("p", 1), hours=2, claims=((MONDAY_AT + HOUR_US, "p"),))
     edges = MONDAY_AT + np.array([30, 45], dtype=np.int64) * MINUTE_US
     of = givens(given, 0, 0)
-    for found in (counts.count(of.inputs, edges), counts.tally(of.inputs, kernel.simulate(of.inputs), edges)):
+    for found in (counts.count(of.inputs, edges), tally.tally(of.inputs, kernel.simulate(of.inputs), edges)):
         assert found is not None
         (row,) = found.cells[0].tolist()
-        assert row[counts.N_IDLE] == 15 * MINUTE_US
-        assert row[counts.N_CLAIMS] == row[counts.N_BUILDS] == row[counts.N_BUILDING] == 0
+        assert row[tally.N_IDLE] == 15 * MINUTE_US
+        assert row[tally.N_CLAIMS] == row[tally.N_BUILDS] == row[tally.N_BUILDING] == 0
         assert found.hit.tolist() == [True], "a claim is known all the same"
 
 

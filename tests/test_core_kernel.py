@@ -10,14 +10,7 @@ from scenarios import busy_week, history, scenario, scenarios
 from simkit.clock import HOUR_US, NEVER
 from simkit.coder_versions import BEHAVIOURS
 from simkit.core import kernel
-from simkit.core.pools import (
-    B_COMPLETED,
-    B_CREATED,
-    B_STARTED,
-    W_CLAIMED,
-    W_CREATED,
-    W_DELETED,
-)
+from simkit.core.facts import B_COMPLETED, B_CREATED, B_STARTED, W_CLAIMED, W_CREATED, W_DELETED
 from simkit.model import Preset, TemplateVersion
 from simkit.runs.simulate import run
 

@@ -12,10 +12,10 @@ from one_person import QUICK, life, one_person, stories
 from scenarios import MONDAY_AT, inhabited, inhabited_fortnight
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, parse_instant
-from simkit.core import kernel, lifecycle, lives, pools
+from simkit.core import facts, kernel, lifecycle, lives
+from simkit.core.facts import B_COMPLETED, B_CREATED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.core.lives import L_BUMPED_FROM, L_DEADLINE, L_MAX_DEADLINE, L_REASON
 from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, RUNNING, START, STOP, SUCCEEDED
-from simkit.core.pools import B_COMPLETED, B_CREATED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.model import (
     People,
     Preset,
@@ -93,8 +93,8 @@ def test_nothing_of_the_prebuilds_user_has_a_lifecycle(given):
 def test_every_stop_has_a_rule(given):
     result = run(given, 7)
     rows = result.rows
-    owned = rows.workspaces[rows.builds[:, B_WORKSPACE], pools.W_OWNER] != NONE
-    told = {(s[lives.X_AT], rows.claims[s[lives.X_CLAIM], pools.C_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
+    owned = rows.workspaces[rows.builds[:, B_WORKSPACE], facts.W_OWNER] != NONE
+    told = {(s[lives.X_AT], rows.claims[s[lives.X_CLAIM], facts.C_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
     for i in np.flatnonzero(owned & (rows.builds[:, B_TRANSITION] != START)):
         rule = told[rows.builds[i, B_CREATED], rows.builds[i, B_WORKSPACE]]
         assert rule == rows.lives[i, L_REASON]
@@ -106,11 +106,11 @@ def test_every_stop_has_a_rule(given):
 def test_every_workspace_is_running_stopped_dormant_or_deleted_and_the_builds_agree(given):
     result = run(given, 7)
     rows = result.rows
-    last = rows.builds[rows.workspaces[:, pools.W_BUILD]]
-    owned = rows.workspaces[:, pools.W_OWNER] != NONE
-    deleted = rows.workspaces[:, pools.W_DELETED] != NEVER
+    last = rows.builds[rows.workspaces[:, facts.W_BUILD]]
+    owned = rows.workspaces[:, facts.W_OWNER] != NONE
+    deleted = rows.workspaces[:, facts.W_DELETED] != NEVER
     dormant = np.zeros(len(owned), dtype=bool)
-    dormant[owned] = rows.owned[rows.workspaces[owned, pools.W_OWNER], lives.O_DORMANT] != NEVER
+    dormant[owned] = rows.owned[rows.workspaces[owned, facts.W_OWNER], lives.O_DORMANT] != NEVER
     busy = last[:, B_STATUS] <= RUNNING
     ends = {
         "deleted": deleted,
@@ -124,21 +124,21 @@ def test_every_workspace_is_running_stopped_dormant_or_deleted_and_the_builds_ag
     canceled = rows.builds[:, B_STATUS] == CANCELED
     assert deleted.sum() == len(gone) + canceled.sum()
     # Nobody owns two workspaces at once.
-    person = result.inputs.claims[rows.workspaces[owned & ~deleted, pools.W_OWNER], pools.A_PERSON]
+    person = result.inputs.claims[rows.workspaces[owned & ~deleted, facts.W_OWNER], facts.A_PERSON]
     assert len(np.unique(person)) == len(person)
 
 
 @given(given=inhabited())
 def test_no_build_of_a_workspace_begins_before_the_one_before_it_is_done(given):
     builds = run(given, 7).rows.builds
-    order = np.lexsort((builds[:, pools.B_NUMBER], builds[:, B_WORKSPACE]))
+    order = np.lexsort((builds[:, facts.B_NUMBER], builds[:, B_WORKSPACE]))
     before, after = builds[order][:-1], builds[order][1:]
     same = before[:, B_WORKSPACE] == after[:, B_WORKSPACE]
     assert (before[same, B_COMPLETED] <= after[same, B_CREATED]).all()
     # A stop follows a start or a stop that failed; a person's start follows a stop or a failure, or is the claim of a
     # prebuild.
     starts_twice = same & (before[:, B_TRANSITION] == START) & (after[:, B_TRANSITION] == START)
-    claimed = (after[:, pools.B_NUMBER] == 2) | (before[:, B_STATUS] == FAILED)
+    claimed = (after[:, facts.B_NUMBER] == 2) | (before[:, B_STATUS] == FAILED)
     assert claimed[starts_twice].all()
     # One that the reaper ended, as no daemon took it, is tried again.
     started = (before[:, B_TRANSITION] == START) | (before[:, B_STATUS] == FAILED)

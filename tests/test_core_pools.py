@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,16 +9,12 @@ from scenarios import MONDAY_AT, scenario, scenarios
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS
-from simkit.core import pools
-from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
-from simkit.core.pools import (
-    B_COMPLETED,
+from simkit.core import facts
+from simkit.core.facts import (
     B_CREATED,
     B_HUMAN,
     B_NUMBER,
     B_READY,
-    B_REAPED,
-    B_STARTED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
@@ -41,6 +35,7 @@ from simkit.core.pools import (
     W_ORDINAL,
     W_OWNER,
 )
+from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
 from simkit.model import Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
 from simkit.runs.result import Result
 from simkit.runs.simulate import run
@@ -91,25 +86,6 @@ def test_every_workspace_ends_as_exactly_one_thing_and_the_builds_agree(given):
 
 
 @given(given=scenarios())
-def test_a_build_waits_for_a_daemon_and_no_daemon_does_two_at_once(given):
-    result = run(given)
-    builds, daemons = result.rows.builds, sum(group.count for group in given.daemons)
-    created, started, completed, status = (builds[:, c] for c in (B_CREATED, B_STARTED, B_COMPLETED, B_STATUS))
-    assert (started >= created).all()
-    taken = started != NEVER
-    assert (completed[taken] >= started[taken]).all()
-    assert (np.isin(status[~taken], (PENDING, CANCELED))).all()
-    assert ((completed == NEVER) == np.isin(status, (PENDING, RUNNING))).all()
-    assert ((status == RUNNING) == (taken & (completed == NEVER))).all()
-    # A job that ends makes room at that instant, so ends are counted first; jobs that take no time occupy nothing.
-    lasting = taken & (completed > started)
-    change = sorted([(at, 1) for at in started[lasting]] + [(at, -1) for at in completed[lasting] if at != NEVER])
-    assert max(np.cumsum([step for _, step in change]), default=0) <= daemons
-    # No one waits while a daemon is free at the end that could take the job.
-    assert given.is_tagged or (status == PENDING).sum() == 0 or (status == RUNNING).sum() == daemons
-
-
-@given(given=scenarios())
 def test_every_claim_has_a_workspace_of_its_own(given):
     result = run(given)
     workspaces, builds, claims, *_ = result.rows
@@ -119,26 +95,14 @@ def test_every_claim_has_a_workspace_of_its_own(given):
     build = builds[claims[:, C_BUILD]]
     hit = claims[:, C_HIT] == 1
     assert (taken[:, W_OWNER] == np.arange(len(claims))).all()
-    assert (build[:, B_CREATED] == asked[:, pools.A_AT]).all()
+    assert (build[:, B_CREATED] == asked[:, facts.A_AT]).all()
     assert (build[:, B_NUMBER] == 1 + hit).all()
-    assert (taken[hit, W_CLAIMED] == asked[hit, pools.A_AT]).all()
-    assert (taken[~hit, W_CREATED] == asked[~hit, pools.A_AT]).all()
+    assert (taken[hit, W_CLAIMED] == asked[hit, facts.A_AT]).all()
+    assert (taken[~hit, W_CREATED] == asked[~hit, facts.A_AT]).all()
     first = {int(w): i for i, w in reversed(list(enumerate(builds[:, B_WORKSPACE])))}
     ready_at = np.array([builds[first[int(w)], B_READY] for w in claims[hit, C_WORKSPACE]])
-    assert (ready_at <= asked[hit, pools.A_AT]).all(), "a claimed prebuild was ready"
-    assert (taken[:, pools.W_PRESET] == asked[:, pools.A_PRESET]).all()
-
-
-@given(given=scenarios())
-def test_prebuilds_jobs_wait_while_a_persons_job_does(given):
-    builds = run(replace(given, provisioners=(), version_tags=(), prebuild_tags=())).rows.builds
-    builds = builds[builds[:, B_REAPED] == 0]
-    taken = np.flatnonzero(builds[:, B_STARTED] != NEVER)
-    for i in taken[builds[taken, B_HUMAN] == 0]:
-        at = builds[i, B_STARTED]
-        # Rows are in order of creation; a person's job that came after at this instant is no reason to wait.
-        people = builds[:i][builds[:i, B_HUMAN] == 1]
-        assert not (people[:, B_STARTED] > at).any()
+    assert (ready_at <= asked[hit, facts.A_AT]).all(), "a claimed prebuild was ready"
+    assert (taken[:, facts.W_PRESET] == asked[:, facts.A_PRESET]).all()
 
 
 def test_a_pool_is_filled_at_the_first_tick_and_again_at_the_tick_after_a_claim():
@@ -228,7 +192,7 @@ def test_a_new_version_empties_the_old_pool_and_fills_its_own():
     after = TemplateVersion("t", "v2", (Preset("p", 1),))
     result = run(scenario(Preset("p", 2), workload=QUICK, events=(Activate(MONDAY_AT + HOUR_US, after),)))
     assert deletions(result) == [(0, 60), (1, 60)]
-    assert columns(result.rows.workspaces, pools.W_PRESET, W_CREATED)[2:] == [(1, MONDAY_AT + HOUR_US)]
+    assert columns(result.rows.workspaces, facts.W_PRESET, W_CREATED)[2:] == [(1, MONDAY_AT + HOUR_US)]
 
 
 @pytest.mark.parametrize(("version", "canceled", "deleted"), [("v2.26", 0, 2), ("v2.35", 1, 1)])
@@ -261,14 +225,3 @@ def test_a_claims_build_counts_as_starting_where_the_prebuilds_user_initiates_it
     claims = ((MONDAY_AT + 10 * MINUTE_US, "p"),)
     given = scenario(Preset("p", 1), claims=claims, workload=workload, behaviour=BEHAVIOURS[version])
     assert minutes(run(given).rows.workspaces[:, W_CREATED]) == created
-
-
-def test_a_person_waits_for_no_prebuild_that_is_only_queued():
-    claims = ((MONDAY_AT + SECOND_US, "p"),)
-    result = run(scenario(Preset("p", 3), claims=claims, provisioner_daemons=1, workload=QUICK))
-    assert columns(result.rows.builds, B_HUMAN, B_STARTED)[:4] == [
-        (0, MONDAY_AT),
-        (0, MONDAY_AT + 4 * MINUTE_US),
-        (0, MONDAY_AT + 6 * MINUTE_US),
-        (1, MONDAY_AT + 2 * MINUTE_US),
-    ]

@@ -11,7 +11,7 @@ import pytest
 SIMKIT = Path(__file__).parent.parent / "simkit"
 RULES = ("policy", "lifecycle")
 ENGINES = sorted(
-    [SIMKIT / "core" / f"{name}.py" for name in ("kernel", "pools", "lives")]
+    [SIMKIT / "core" / f"{name}.py" for name in ("kernel", "pools", "jobs", "lives")]
     + [path for folder in ("controlplane", "runs") for path in (SIMKIT / folder).rglob("*.py")]
 )
 

@@ -13,8 +13,8 @@ from scenarios import MONDAY_AT, busy_week, inhabited, scenario, scenarios
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from simkit.core import kernel
+from simkit.core.facts import A_AT, C_HIT, D_AT, D_BACKOFF_UNTIL, D_CREATED, D_DESIRED, D_HARD_LIMITED
 from simkit.core.numbers import NONE
-from simkit.core.pools import A_AT, C_HIT, D_AT, D_BACKOFF_UNTIL, D_CREATED, D_DESIRED, D_HARD_LIMITED
 from simkit.decide.expressions import FUNCTIONS, NAMES, parse
 from simkit.errors import Where
 from simkit.model import Preset, Scenario, Schedule, Workload, constant

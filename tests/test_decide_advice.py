@@ -14,7 +14,7 @@ from scenarios import MONDAY_AT, scenario
 from simkit import recommend
 from simkit.clock import HOUR_US, MINUTE_US, WEEK_US
 from simkit.decide.advice import document, markdown, queue_said, sentences, verdict
-from simkit.decide.recommend import Queue, Recommendation
+from simkit.decide.recommendation import Queue, Recommendation
 from simkit.model import History, Preset, Workload, constant
 
 NAME = "GPU | <b>[beta]</b> `x`"

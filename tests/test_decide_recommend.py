@@ -12,7 +12,7 @@ from scenarios import MONDAY_AT, scenario
 from simkit import InputError, recommend
 from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
 from simkit.decide.margins import Weeks, lower_limit
-from simkit.decide.recommend import CONFIDENCE, Recommendation
+from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
 from simkit.runs.measures import measures
 from simkit.runs.simulate import run

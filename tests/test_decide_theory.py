@@ -17,7 +17,7 @@ from hypothesis import given as given_by
 from hypothesis import strategies as st
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, WEEK_US, Zone
-from simkit.core import pools
+from simkit.core import facts
 from simkit.core.numbers import DELETE, START, STOP
 from simkit.decide.theory import (
     Jobs,
@@ -145,14 +145,14 @@ def seen_of_pool(result: KernelResult) -> Mapping[str, float]:
 def seen_of_queue(result: KernelResult) -> Mapping[str, float]:
     """Waits in minutes: jobs of people who found no prebuild, and of prebuilds, until a day before the end."""
     builds, workspaces = result.rows.builds, result.rows.workspaces
-    created_at = builds[:, pools.B_CREATED]
+    created_at = builds[:, facts.B_CREATED]
     inside = (created_at >= MONDAY_AT + WARM_US) & (created_at < result.scenario.end_at - DAY_US)
-    inside &= builds[:, pools.B_NUMBER] == 1
-    waited_us = builds[:, pools.B_STARTED] - created_at
-    of_pool = workspaces[builds[:, pools.B_WORKSPACE], pools.W_PRESET] == [
+    inside &= builds[:, facts.B_NUMBER] == 1
+    waited_us = builds[:, facts.B_STARTED] - created_at
+    of_pool = workspaces[builds[:, facts.B_WORKSPACE], facts.W_PRESET] == [
         preset.name for _, preset in result.given.presets
     ].index("pool")
-    human = builds[:, pools.B_HUMAN] == 1
+    human = builds[:, facts.B_HUMAN] == 1
     assert not (inside & of_pool & human).any(), "the pool is large enough for everybody"
     peoples, prebuilds = waited_us[inside & human & ~of_pool], waited_us[inside & of_pool]
     found = {}
@@ -176,8 +176,8 @@ def at_once(begin_at: np.ndarray, end_at: np.ndarray, from_at: int, until_at: in
 
 def seen_of_daemons(result: KernelResult) -> Mapping[str, float]:
     builds, until_at = result.rows.builds, result.scenario.end_at
-    begun = builds[:, pools.B_STARTED] <= until_at
-    spans = builds[begun][:, [pools.B_STARTED, pools.B_COMPLETED]]
+    begun = builds[:, facts.B_STARTED] <= until_at
+    spans = builds[begun][:, [facts.B_STARTED, facts.B_COMPLETED]]
     mean, variance = at_once(spans[:, 0], np.minimum(spans[:, 1], until_at), MONDAY_AT + WARM_US, until_at)
     return {"at work": mean, "variance": variance}
 
@@ -185,8 +185,8 @@ def seen_of_daemons(result: KernelResult) -> Mapping[str, float]:
 def seen_of_people(result: KernelResult) -> Mapping[str, float]:
     """Workspaces that run: from when they are built until their stop begins."""
     builds, until_at = result.rows.builds, result.scenario.end_at
-    starts, stops = (builds[:, pools.B_TRANSITION] == which for which in (START, STOP))
-    began_at, ended_at = builds[starts, pools.B_COMPLETED], builds[stops, pools.B_CREATED]
+    starts, stops = (builds[:, facts.B_TRANSITION] == which for which in (START, STOP))
+    began_at, ended_at = builds[starts, facts.B_COMPLETED], builds[stops, facts.B_CREATED]
     still = np.full(began_at.size - ended_at.size, until_at)
     mean, _ = at_once(began_at, np.concatenate([ended_at, still]), MONDAY_AT + WARM_US, until_at)
     return {"running": mean}
@@ -549,8 +549,8 @@ def test_who_comes_while_their_workspace_is_deleted_claims_when_it_is_gone():
         schedule=TemplateSchedule(time_til_dormant_us=MINUTE_US, time_til_dormant_autodelete_us=MINUTE_US),
     )
     result = run(given, 0)
-    assert result.rows.claims[:, pools.C_HIT].tolist() == [pools.HIT, pools.HIT]
-    claimed_at = np.sort(result.rows.workspaces[:, pools.W_CLAIMED])[:2]
+    assert result.rows.claims[:, facts.C_HIT].tolist() == [facts.HIT, facts.HIT]
+    claimed_at = np.sort(result.rows.workspaces[:, facts.W_CLAIMED])[:2]
     assert claimed_at[0] == came_at[0]
     assert claimed_at[1] > came_at[1] + 20 * MINUTE_US
     kept(result, MONDAY_AT, given.end_at)
@@ -559,11 +559,11 @@ def test_who_comes_while_their_workspace_is_deleted_claims_when_it_is_gone():
 
 def test_littles_law_sees_a_prebuild_that_is_lost():
     result = run(busy_week(), 7)
-    lost = int(np.flatnonzero(result.inputs.claims[:, pools.A_AT] > MONDAY_AT + 9 * HOUR_US)[0])
-    assert (result.rows.claims[lost:, pools.C_HIT] == pools.HIT).any()
+    lost = int(np.flatnonzero(result.inputs.claims[:, facts.A_AT] > MONDAY_AT + 9 * HOUR_US)[0])
+    assert (result.rows.claims[lost:, facts.C_HIT] == facts.HIT).any()
     claims = result.rows.claims.copy()
-    hit = lost + int(np.flatnonzero(claims[lost:, pools.C_HIT] == pools.HIT)[0])
-    claims[hit, pools.C_HIT] = pools.COLD
+    hit = lost + int(np.flatnonzero(claims[lost:, facts.C_HIT] == facts.HIT)[0])
+    claims[hit, facts.C_HIT] = facts.COLD
     broken = replace(result, rows=result.rows._replace(claims=claims))
     assert not idle_prebuilds(broken, MONDAY_AT, result.scenario.end_at).is_kept
 
@@ -572,7 +572,7 @@ def test_a_deleted_prebuild_is_idle_until_its_deletion_is_done():
     """One instance that expires each hour: built for all of the time but its builds."""
     given = pool(1, 0.0, replace(taking(constant(MINUTE_US)), delete=constant(2 * MINUTE_US)), ttl_us=HOUR_US)
     result = run(replace(given, demand=(), end_at=MONDAY_AT + 61 * MINUTE_US + 30 * SECOND_US), 0)
-    deletes = result.rows.builds[:, pools.B_TRANSITION] == DELETE
+    deletes = result.rows.builds[:, facts.B_TRANSITION] == DELETE
     assert deletes.sum() == 1
     flow = idle_prebuilds(result, MONDAY_AT, MONDAY_AT + 61 * MINUTE_US)
     assert (flow.arrivals, flow.area_us) == (1, HOUR_US)

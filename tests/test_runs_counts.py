@@ -161,8 +161,8 @@ def test_the_kernel_takes_over_where_jobs_find_no_daemon_for_long():
 
 
 def test_a_run_does_not_compile_what_only_counts():
-    code = "import simkit, scenarios; from simkit.core import counts; simkit.run(scenarios.scenario())\n"
-    code += "print([len(of.signatures) for of in (counts._count_on, counts._tally)])"
+    code = "import simkit, scenarios; from simkit.core import counts, tally; simkit.run(scenarios.scenario())\n"
+    code += "print([len(of.signatures) for of in (counts._count_on, tally._tally)])"
     if not hasattr(core._count_on, "signatures"):
         pytest.skip("nothing is compiled")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -12,7 +12,7 @@ from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortni
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, WEEK_US, Zone
 from simkit.coder_versions import BEHAVIOURS
-from simkit.core import pools
+from simkit.core import facts
 from simkit.model import Preset, Scenario, TemplateVersion, Workload, constant
 from simkit.runs.measures import SPENT, measures, measures_between, measures_by_hour, measures_by_week
 from simkit.runs.simulate import run
@@ -185,7 +185,7 @@ def test_ranks_of_waits_are_exact():
     claims = tuple((MONDAY_AT + i * MINUTE_US, "p") for i in range(20))
     sample = Workload(build=constant(MINUTE_US), agent=constant(0), claim=constant(0))
     result = run(scenario(Preset("p", 0), claims=claims, workload=sample, provisioner_daemons=1))
-    waits = np.sort(result.rows.builds[:, pools.B_READY] - result.rows.builds[:, pools.B_CREATED])
+    waits = np.sort(result.rows.builds[:, facts.B_READY] - result.rows.builds[:, facts.B_CREATED])
     assert measures(result).wait_us.tolist() == [[waits[9], waits[18], waits[19]]]
 
 

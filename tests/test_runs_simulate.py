@@ -11,7 +11,7 @@ from scenarios import MONDAY_AT, busy_week, history, scenario, scenarios, tables
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, Zone
 from simkit.coder_versions import BEHAVIOURS
-from simkit.core import pools
+from simkit.core import facts
 from simkit.errors import RunError
 from simkit.limits import MAX_SEED
 from simkit.model import (
@@ -36,9 +36,9 @@ def luck_of_prebuilds(result: Result) -> dict[tuple[int, int], int]:
     """{(tick, slot): luck}: the slot counts what the tick creates."""
     found: dict[tuple[int, int], int] = {}
     for row in result.rows.workspaces.tolist():
-        if row[pools.W_ORDINAL] > 0:
-            at = row[pools.W_CREATED]
-            found[at, sum(tick == at for tick, _ in found)] = row[pools.W_LUCK]
+        if row[facts.W_ORDINAL] > 0:
+            at = row[facts.W_CREATED]
+            found[at, sum(tick == at for tick, _ in found)] = row[facts.W_LUCK]
     return found
 
 
@@ -115,30 +115,30 @@ def test_a_claim_asks_the_newest_version_that_has_its_preset():
     claims = [(MONDAY_AT + hour * HOUR_US, "p") for hour in (1, 3, 5)]
     events = (Activate(MONDAY_AT + 2 * HOUR_US, with_p), Activate(MONDAY_AT + 4 * HOUR_US, without))
     result = run(scenario(demand=history(*claims), events=events))
-    assert result.inputs.claims[:, pools.A_PRESET].tolist() == [0, 1, 1]
-    assert result.rows.claims[:, pools.C_HIT].tolist() == [1, 1, 0], "an inactive version's pool serves nobody"
+    assert result.inputs.claims[:, facts.A_PRESET].tolist() == [0, 1, 1]
+    assert result.rows.claims[:, facts.C_HIT].tolist() == [1, 1, 0], "an inactive version's pool serves nobody"
 
 
 @pytest.mark.parametrize(("version", "left"), [("v2.26", 0), ("v2.35", 2)])
 def test_an_invalidation_replaces_what_was_built_before_it_from_v2_35_on(version, left):
     events = (Invalidate(MONDAY_AT + HOUR_US),)
     result = run(scenario(events=events, behaviour=BEHAVIOURS[version]))
-    assert result.rows.decisions[:, pools.D_DELETED_EXPIRED].sum() == left
+    assert result.rows.decisions[:, facts.D_DELETED_EXPIRED].sum() == left
 
 
 def test_an_invalidation_may_name_one_preset():
     two = Preset("p", 1), Preset("q", 1)
     result = run(scenario(*two, events=(Invalidate(MONDAY_AT + HOUR_US, "q"),)))
-    deleted = result.rows.decisions[result.rows.decisions[:, pools.D_DELETED_EXPIRED] > 0]
-    assert deleted[:, pools.D_PRESET].tolist() == [1]
+    deleted = result.rows.decisions[result.rows.decisions[:, facts.D_DELETED_EXPIRED] > 0]
+    assert deleted[:, facts.D_PRESET].tolist() == [1]
 
 
 def test_a_preset_keeps_the_luck_of_its_name_whatever_else_is_in_the_scenario():
     given = scenario(Preset("p", 2), workload=UNEVEN)
     with_another = scenario(Preset("a", 1), Preset("p", 2), workload=UNEVEN)
-    alone = run(given, 7).inputs.presets[0, pools.P_KEY]
-    assert run(with_another, 7).inputs.presets[1, pools.P_KEY] == alone
-    assert run(given, 8).inputs.presets[0, pools.P_KEY] != alone
+    alone = run(given, 7).inputs.presets[0, facts.P_KEY]
+    assert run(with_another, 7).inputs.presets[1, facts.P_KEY] == alone
+    assert run(given, 8).inputs.presets[0, facts.P_KEY] != alone
 
 
 def test_durations_that_presets_share_are_held_once():

@@ -107,8 +107,8 @@ def test_quiet_hours_that_stay_on_the_wall_clock_move_in_utc():
     given = inhabited_fortnight()
     assert text(sentences.quiet_hours(tables.quiet_hours_around(given, CHANGE))) == (
         "The quiet hours of *staff* begin 14 times in these days, always at 02:00 on the wall clock of "
-        "America/New_York; in UTC that is 07:00 and then 06:00. A change of the clocks skips that time on 2026-03-08, so "
-        "that night has none."
+        "America/New_York; in UTC that is 07:00 and then 06:00. A change of the clocks skips that time on 2026-03-08, "
+        "so that night has none."
     )
     assert text(sentences.quiet_hours(tables.quiet_hours_around(given, CHANGE, "rare"))) == (
         "The quiet hours of *rare* begin 15 times in these days, at 19:00 and then 20:00 on the wall clock of "

@@ -9,9 +9,8 @@ from datetime import time as time_of_day
 
 import numpy as np
 import pytest
-from hypothesis import example
+from hypothesis import example, settings
 from hypothesis import given as hypothesis_given
-from hypothesis import settings
 from hypothesis import strategies as st
 from scenarios import JUMPY_ZONES, scenario
 

@@ -64,6 +64,12 @@ def test_every_rule_has_a_sentence():
     assert set(RULES.values()) <= set(_TOLD)
 
 
+def test_every_end_of_a_build_has_a_sentence():
+    """The reaper ends jobs of each transition; only a start is cancelled."""
+    ends = {f"{transition} {end}" for transition in ("start", "stop", "delete") for end in ("succeeded", "failed")}
+    assert ends | {"start canceled"} <= set(_TOLD)
+
+
 def test_every_workspace_has_a_story_that_ends_as_its_row_does(fortnight):
     stories, workspaces = why(fortnight), fortnight.tables["workspaces"]
     for story, deleted in zip(stories, workspaces["deleted"].tolist(), strict=True):

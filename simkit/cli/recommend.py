@@ -27,7 +27,7 @@ from simkit.shown import printed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from simkit.decide.recommend import Recommendation
+    from simkit.decide.recommendation import Recommendation
 
 
 def _weeks(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from simkit.core.compile import called, part
+from simkit.core.facts import (
+    B_COMPLETED,
+    B_STATUS,
+    B_TRANSITION,
+    C_WORKSPACE,
+    NEXT_CLAIM,
+    W_BUILD,
+    W_DELETED,
+    W_OWNER,
+    Inputs,
+    World,
+)
 from simkit.core.lifecycle import (
     AUTODELETE,
     AUTOSTART,
@@ -61,18 +73,6 @@ from simkit.core.lives import (
     tick_after,
 )
 from simkit.core.numbers import DELETE, MINUTE_US, NEVER, NONE, RUNNING, START, STOP, SUCCEEDED
-from simkit.core.pools import (
-    B_COMPLETED,
-    B_STATUS,
-    B_TRANSITION,
-    C_WORKSPACE,
-    NEXT_CLAIM,
-    W_BUILD,
-    W_DELETED,
-    W_OWNER,
-    Inputs,
-    World,
-)
 
 
 @called

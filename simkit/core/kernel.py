@@ -15,24 +15,7 @@ import numpy as np
 
 from simkit.core.compile import jit, part
 from simkit.core.executor import change, look
-from simkit.core.lives import (
-    L_COLUMNS,
-    NEXT_CHANGE,
-    NEXT_LOOK,
-    O_COLUMNS,
-    STORIES,
-    TICKED_AT,
-    V_AT,
-    X_COLUMNS,
-    Lives,
-    People,
-    empty_lives,
-    end_build,
-    end_lives,
-    work,
-)
-from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
-from simkit.core.pools import (
+from simkit.core.facts import (
     A_AT,
     A_LUCK,
     A_PERSON,
@@ -85,20 +68,28 @@ from simkit.core.pools import (
     WORKSPACES,
     Inputs,
     World,
-    clear_failed,
-    decide,
-    duration,
     empty_world,
-    fails,
-    finish_prebuild,
-    next_to_finish,
-    next_to_reap,
     no_claims,
-    serve_claim,
-    take_jobs,
-    tick_from,
-    wake,
 )
+from simkit.core.jobs import next_to_finish, next_to_reap, take_jobs
+from simkit.core.lives import (
+    L_COLUMNS,
+    NEXT_CHANGE,
+    NEXT_LOOK,
+    O_COLUMNS,
+    STORIES,
+    TICKED_AT,
+    V_AT,
+    X_COLUMNS,
+    Lives,
+    People,
+    empty_lives,
+    end_build,
+    end_lives,
+    work,
+)
+from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
+from simkit.core.pools import clear_failed, decide, duration, fails, finish_prebuild, serve_claim, tick_from, wake
 from simkit.core.targets import Programs, Targets, empty_targets
 
 

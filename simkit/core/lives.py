@@ -14,6 +14,33 @@ import numpy as np
 from simkit.core.calendar import CronBits
 from simkit.core.chance import happens, mix
 from simkit.core.compile import called, part
+from simkit.core.facts import (
+    A_CONNECTED,
+    A_LUCK,
+    A_PERSON,
+    A_UNTIL,
+    B_COMPLETED,
+    B_CREATED,
+    B_NUMBER,
+    B_READY,
+    B_STATUS,
+    B_TRANSITION,
+    C_BUILD,
+    C_HIT,
+    C_WORKSPACE,
+    FAILURE_STREAM,
+    FOUND_RUNNING,
+    FOUND_STARTING,
+    P_START_FAILURE_THRESHOLD,
+    STARTED,
+    W_BUILD,
+    W_DELETED,
+    W_OWNER,
+    W_PRESET,
+    W_READY,
+    Inputs,
+    World,
+)
 from simkit.core.lifecycle import (
     ACTIVE,
     RETRY_DELETE_US,
@@ -42,35 +69,7 @@ from simkit.core.numbers import (
     Int64Array,
     Table,
 )
-from simkit.core.pools import (
-    A_CONNECTED,
-    A_LUCK,
-    A_PERSON,
-    A_UNTIL,
-    B_COMPLETED,
-    B_CREATED,
-    B_NUMBER,
-    B_READY,
-    B_STATUS,
-    B_TRANSITION,
-    C_BUILD,
-    C_HIT,
-    C_WORKSPACE,
-    FAILURE_STREAM,
-    FOUND_RUNNING,
-    FOUND_STARTING,
-    P_START_FAILURE_THRESHOLD,
-    STARTED,
-    W_BUILD,
-    W_DELETED,
-    W_OWNER,
-    W_PRESET,
-    W_READY,
-    Inputs,
-    World,
-    new_build,
-    serve_claim,
-)
+from simkit.core.pools import new_build, serve_claim
 from simkit.core.targets import Targets
 
 REPORT_US = MINUTE_US

@@ -1,42 +1,109 @@
-"""The pools of prebuilds: the tables of a run, the queue of jobs, claims, and the reconciler.
-
-Tables are arrays with a row per thing and a named column per fact; they double when they are full. A prebuild stands
-in exactly one list of its preset (starting, running or failed), in order of creation, linked through its row.
-"""
+"""The pools of prebuilds: what stands in them, claims, and the reconciler."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-import numpy as np
+from typing import NamedTuple
 
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.compile import part
+from simkit.core.facts import (
+    A_LUCK,
+    A_PRESET,
+    AGENT,
+    B_COMPLETED,
+    B_CREATED,
+    B_HUMAN,
+    B_NEXT,
+    B_NUMBER,
+    B_READY,
+    B_REAPED,
+    B_STARTED,
+    B_STATUS,
+    B_TRANSITION,
+    B_WORKSPACE,
+    BUILDS,
+    C_BUILD,
+    C_HIT,
+    C_WORKSPACE,
+    CHOICE_STREAM,
+    CLAIMS_FIRST,
+    D_ACTUAL,
+    D_AT,
+    D_BACKOFF_UNTIL,
+    D_CANCELED,
+    D_CREATED,
+    D_DELETED_EXPIRED,
+    D_DELETED_OLDEST,
+    D_DESIRED,
+    D_EXPIRED,
+    D_HARD_LIMITED,
+    D_PRESET,
+    D_STARTING,
+    DECISIONS,
+    FAILED_LIST,
+    FAILURE_STREAM,
+    FIRST,
+    LAST,
+    LISTS,
+    NEWEST,
+    NEXT_WAKE,
+    OLDEST,
+    OPERATORS_FIRST,
+    P_CHANGES_UNTIL,
+    P_CLEARED_AFTER,
+    P_FAILING_FROM,
+    P_FAILING_UNTIL,
+    P_FAILURE_THRESHOLD,
+    P_INSTANCES,
+    P_KEY,
+    P_SAMPLES_COUNT,
+    P_SAMPLES_FROM,
+    P_TTL,
+    PEOPLE_FIRST,
+    PREBUILDS_FIRST,
+    RUNNING_LIST,
+    S_ACTIVE,
+    S_CHANGE,
+    S_CLAIMING,
+    S_HELD_LIMIT,
+    S_HELD_UNTIL,
+    S_INVALIDATED,
+    S_ORDINAL,
+    S_WAKE,
+    SIZE,
+    STARTING_LIST,
+    STREAMS,
+    W_BUILD,
+    W_CLAIMED,
+    W_CREATED,
+    W_DELETED,
+    W_LUCK,
+    W_NEXT,
+    W_ORDINAL,
+    W_OWNER,
+    W_PRESET,
+    W_PREV,
+    W_READY,
+    WORKSPACES,
+    Inputs,
+    Pools,
+    World,
+)
 from simkit.core.numbers import (
     CANCELED,
     DELETE,
-    MINUTE_US,
     NEVER,
     NONE,
     PENDING,
-    RUNNING,
     SECOND_US,
     START,
-    STOP,
-    Int64Array,
-    Table,
 )
 from simkit.core.policy import (
-    MOST_REAPED,
-    PENDING_TOO_LONG_US,
     Actions,
     Pool,
     backoff_until_at,
-    goes_first,
     is_expired,
     is_hard_limited,
-    is_reapable,
-    reaping_lot,
     reconcile,
     starts_backoff,
 )
@@ -49,146 +116,6 @@ from simkit.core.targets import (
     target,
     target_changes_at,
 )
-
-# Claim orders.
-OLDEST, NEWEST, RANDOM = 0, 1, 2
-# Scenario events.
-ACTIVATE, DEACTIVATE, INVALIDATE, PAUSE, RESUME = 0, 1, 2, 3, 4
-# What takes time, by column of Inputs.samples_from.
-BUILD, AGENT, CLAIM, REINITIALIZE, REMOVE, HALT, RESTART, DURATIONS = 0, 1, 2, 3, 4, 5, 6, 7
-# Streams of chance, so that a slow build does not come with a slow agent.
-STREAMS = np.array([0x3C6EF372, 0x1F83D9AB, 0x5BE0CD19, 0x0F4A7C15, 0x27D4EB2F, 0x510E527F, 0x1B873593], dtype=np.int64)
-FAILURE_STREAM, CHOICE_STREAM = 0x2545F491, 0x6A09E667
-
-# Workspaces. OWNER is the claim that owns it, NONE for the prebuilds user.
-W_PRESET, W_CREATED, W_OWNER, W_CLAIMED, W_DELETED, W_READY, W_LUCK, W_ORDINAL, W_BUILD, W_PREV, W_NEXT = range(11)
-W_COLUMNS = 11
-# Builds; each is one job. HUMAN: initiated by a person and not by the prebuilds user.
-# REAPED: the reaper ended it.
-B_WORKSPACE, B_NUMBER, B_TRANSITION, B_CREATED, B_STARTED, B_COMPLETED, B_STATUS, B_HUMAN, B_READY, B_NEXT = range(10)
-B_REAPED, B_COLUMNS = 10, 11
-# Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING or STARTING,
-# or has it STARTED; a suspended person's is LOST.
-C_WORKSPACE, C_BUILD, C_HIT = range(3)
-LOST, COLD, HIT, FOUND_RUNNING, FOUND_STARTING, STARTED = -1, 0, 1, 2, 3, 4
-C_COLUMNS = 3
-# The reconciler's decisions: a row for each tick at which it acted or what it saw made it hold still.
-(
-    D_AT,
-    D_PRESET,
-    D_DESIRED,
-    D_ACTUAL,
-    D_EXPIRED,
-    D_STARTING,
-    D_DELETED_EXPIRED,
-    D_DELETED_OLDEST,
-    D_CREATED,
-    D_CANCELED,
-    D_HARD_LIMITED,
-    D_BACKOFF_UNTIL,
-) = range(12)
-D_COLUMNS = 12
-
-# What a preset is given. Ranges into other arrays are [FROM, UNTIL).
-P_INSTANCES, P_TTL, P_ACTIVE, P_KEY, P_FAILURE_THRESHOLD, P_FAILING_FROM, P_FAILING_UNTIL = range(7)
-P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_START_FAILURE_THRESHOLD = 7, 8, 9, 10
-# How old a failed prebuild gets until an operator deletes it, 0 for ever.
-P_CLEARED_AFTER = 11
-P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 12, 12 + DURATIONS, 12 + 2 * DURATIONS
-# Scenario events, and claims as they arrive.
-E_AT, E_KIND, E_PRESET, E_COLUMNS = 0, 1, 2, 3
-# A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session; A_CONNECTED: 1 if a
-# connection reports activity until then.
-A_AT, A_PRESET, A_LUCK, A_PERSON, A_UNTIL, A_CONNECTED, A_COLUMNS = 0, 1, 2, 3, 4, 5, 6
-
-STARTING_LIST, RUNNING_LIST, FAILED_LIST, LISTS = 0, 1, 2, 3
-FIRST, LAST, SIZE = 0, 1, 2
-
-# What the reconciler knows of a preset. CLAIMING: claims' builds in progress that count as starting. CHANGE: the
-# timeline's entry in force at its last tick. WAKE: no tick before this instant can decide anything.
-# HELD_LIMIT, HELD_UNTIL: what it last held still for.
-S_ACTIVE, S_INVALIDATED, S_CLAIMING, S_ORDINAL, S_CHANGE, S_WAKE, S_HELD_LIMIT, S_HELD_UNTIL = range(8)
-S_COLUMNS = 8
-
-# Counters.
-WORKSPACES, BUILDS, DECISIONS, NEXT_WAKE = range(4)
-# Queues of jobs, each its first and, in the next counter, its last, by who initiates them and whose tags they have:
-# people's own and an operator's on prebuilds; of the prebuilds user's the claims' and the pools'.
-PEOPLE_FIRST, OPERATORS_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10, 12
-NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(12, 18)
-# NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; LIMITED_AT: the tick for
-# which the limit of the lots (and rows) of those that it ends was drawn.
-NEXT_REAP, REAPED_AT, LIMITED_AT, LIMIT, LIMIT_ROW, COUNTERS = range(18, 24)
-
-# Running jobs: (finishes at, build, group of daemons), the next to finish last.
-J_AT, J_BUILD, J_GROUP, J_COLUMNS = 0, 1, 2, 3
-# Groups of daemons, in the order in which they take jobs: how many, and which jobs their tags let them take.
-G_COUNT, G_PEOPLE, G_PREBUILDS, G_COLUMNS = 0, 1, 2, 3
-
-
-class Settings(NamedTuple):
-    """A run's numbers that hold for all presets."""
-
-    start_at: int
-    end_at: int
-    interval_us: int
-    backoff_interval_us: int
-    lookback_us: int
-    hard_limit: int
-    claim_order: int
-    claims_by_prebuilds: bool  # a claim's build is initiated by the prebuilds user
-    cancels_pending: bool  # pending start jobs of an inactive version are cancelled
-    retries_failed_stops: bool  # a stop that failed is tried again after failure_ttl
-    ttl_removal_keeps_max_deadline: bool
-    schedule_change_removes_deadline: bool
-    has_reaper: bool  # jobs that wait for too long are ended
-    executor_acts: bool  # False: no daemon could take what it builds, and the version looks
-    clears_failed: bool = False  # an operator deletes failed prebuilds of some preset
-
-
-class Inputs(NamedTuple):
-    """A run's givens. Presets stand in the order in which the reconciler visits them; instants lie in the window."""
-
-    settings: Settings
-    presets: Table  # [p, P_COLUMNS]
-    change_at: Int64Array  # instants at which a preset's desired number changes; the first of each is start_at
-    change_desired: Int64Array
-    samples: Int64Array  # durations in microseconds, equally likely within each range of samples
-    failing: Int64Array  # ordinals, from 1, of prebuilds whose build fails; each preset's ascend
-    events: Table  # [e, E_COLUMNS] in order of time
-    claims: Table  # [n, A_COLUMNS] in order of time
-    daemons: Table  # [g, G_COLUMNS]
-
-
-class World(NamedTuple):
-    """Everything that changes."""
-
-    workspaces: Table
-    builds: Table
-    claims: Table
-    decisions: Table
-    counters: Int64Array
-    lists: Table  # [p * LISTS + list, (first, last, size)]
-    state: Table  # [p, S_COLUMNS]
-    jobs: Table  # [daemons, J_COLUMNS]
-    free: Int64Array  # [g] daemons of each group without a job
-
-
-class Pools(Protocol):
-    """What the rules of the pools look at. Whoever has it can use them; rows stand in the order of creation."""
-
-    @property
-    def workspaces(self) -> Table: ...
-    @property
-    def counters(self) -> Int64Array: ...
-    @property
-    def lists(self) -> Table: ...
-    @property
-    def state(self) -> Table: ...
-    @property
-    def jobs(self) -> Table: ...
-    @property
-    def free(self) -> Int64Array: ...
 
 
 class Verdict(NamedTuple):
@@ -320,63 +247,9 @@ def new_build(world: World, workspace: int, transition: int, human: bool, now_at
 
 
 @part
-def _first(world: World, queue: int) -> int:
-    """The first pending job of a queue, which is its oldest; NONE if there is none. Cancelled ones leave the queue."""
-    i = world.counters[queue]
-    while i != NONE and world.builds[i, B_STATUS] != PENDING:
-        i = world.builds[i, B_NEXT]
-    world.counters[queue] = i
-    return i
-
-
-@part
-def _first_of(world: World, peoples: bool, of_people: int, prebuilds: bool, of_prebuilds: int) -> tuple[int, int]:
-    """(queue, its first job) of two queues with people's and prebuilds' tags, of which one may be no choice."""
-    queue, i = of_people, NONE
-    if peoples:
-        i = _first(world, of_people)
-    if prebuilds:
-        other = _first(world, of_prebuilds)
-        if i == NONE or (other != NONE and other < i):  # rows are in the order of creation
-            queue, i = of_prebuilds, other
-    return queue, i
-
-
-@part
-def _next_job(world: World, peoples: bool, prebuilds: bool) -> int:
-    """Take the pending job that goes first off its queue, with people's or prebuilds' tags or either; NONE if there is
-    none."""
-    queue, i = _first_of(world, peoples, PEOPLE_FIRST, prebuilds, OPERATORS_FIRST)
-    other_queue, other = _first_of(world, peoples, CLAIMS_FIRST, prebuilds, PREBUILDS_FIRST)
-    if i == NONE or (
-        other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])
-    ):
-        queue, i = other_queue, other
-    if i != NONE:
-        world.counters[queue] = world.builds[i, B_NEXT]
-    return i
-
-
-@part
 def duration(inputs: Inputs, preset: int, what: int, luck: int) -> int:
     given = inputs.presets[preset]
     return pick(inputs.samples, given[P_SAMPLES_FROM + what], given[P_SAMPLES_COUNT + what], luck, STREAMS[what])
-
-
-@part
-def _job_us(inputs: Inputs, world: World, build: int) -> int:
-    workspace = world.workspaces[world.builds[build, B_WORKSPACE]]
-    what, luck = BUILD, workspace[W_LUCK]
-    number = world.builds[build, B_NUMBER]
-    if world.builds[build, B_TRANSITION] == DELETE:
-        what = REMOVE
-    elif number > 1:
-        what, luck = CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK]
-        if world.claims[workspace[W_OWNER], C_BUILD] != build:
-            what, luck = RESTART, mix(luck ^ number)
-            if world.builds[build, B_TRANSITION] == STOP:
-                what = HALT
-    return duration(inputs, workspace[W_PRESET], what, luck)
 
 
 @part
@@ -710,154 +583,3 @@ def decide(inputs: Inputs, world: World, targets: Targets | None, preset: int, n
     if targets is not None and acted:
         wake_at = now_at + 1  # an expression may ask for what was created or deleted
     sleep(inputs, world, preset, acted, wake_at, now_at)
-
-
-@part
-def take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
-    """Free daemons take pending jobs that their tags let them take, group by group."""
-    for group in range(inputs.daemons.shape[0]):
-        peoples, prebuilds = inputs.daemons[group, G_PEOPLE] == 1, inputs.daemons[group, G_PREBUILDS] == 1
-        while world.free[group] > 0:
-            build = _next_job(world, peoples, prebuilds)
-            if build == NONE:
-                break
-            _start_job(inputs, world, build, group, now_at)
-    if inputs.settings.has_reaper:
-        _expect_reaper(world)
-
-
-@part
-def _start_job(inputs: Inputs, world: World, build: int, group: int, now_at: int) -> None:
-    world.builds[build, B_STATUS] = RUNNING
-    world.builds[build, B_STARTED] = now_at
-    begin_job(world, build, group, now_at + _job_us(inputs, world, build))
-
-
-@part
-def begin_job(world: Pools, build: int, group: int, finishes_at: int) -> None:
-    """A daemon of the group is busy with a build until then."""
-    counters, jobs = world.counters, world.jobs
-    world.free[group] -= 1
-    # The one taken first finishes first, where two finish at one instant.
-    i = counters[RUNNING_JOBS]
-    while i > 0 and jobs[i - 1, J_AT] <= finishes_at:
-        jobs[i, J_AT] = jobs[i - 1, J_AT]
-        jobs[i, J_BUILD] = jobs[i - 1, J_BUILD]
-        jobs[i, J_GROUP] = jobs[i - 1, J_GROUP]
-        i -= 1
-    jobs[i, J_AT] = finishes_at
-    jobs[i, J_BUILD] = build
-    jobs[i, J_GROUP] = group
-    counters[RUNNING_JOBS] += 1
-
-
-@part
-def next_to_finish(world: Pools) -> int:
-    """The build whose job finishes next; its daemon is free again."""
-    world.counters[RUNNING_JOBS] -= 1
-    i = world.counters[RUNNING_JOBS]
-    world.free[world.jobs[i, J_GROUP]] += 1
-    return world.jobs[i, J_BUILD]
-
-
-@part
-def _expect_reaper(world: World) -> None:
-    """The reaper's next tick that can find a job which nobody has taken for too long."""
-    counters = world.counters
-    oldest_at = NEVER
-    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
-        first = _first(world, queue)
-        if first != NONE:
-            oldest_at = min(oldest_at, world.builds[first, B_CREATED])
-    counters[NEXT_REAP] = NEVER
-    if oldest_at != NEVER:
-        counters[NEXT_REAP] = reap_after(oldest_at, counters[REAPED_AT])
-
-
-@part
-def reap_after(oldest_at: int, reaped_at: int) -> int:
-    """The reaper's first tick after its last that may end a job which has been pending since then."""
-    return (max(oldest_at + PENDING_TOO_LONG_US, reaped_at) // MINUTE_US + 1) * MINUTE_US
-
-
-@part
-def _draw_limit(world: World, now_at: int) -> None:
-    """Of the jobs that the reaper may end it ends those whose (lot, row) is at most the limit: as many as it takes."""
-    limit, limit_row = NONE, NONE
-    for _ in range(MOST_REAPED):
-        lot, row = NEVER, NONE
-        for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
-            i = world.counters[queue]
-            while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
-                if world.builds[i, B_STATUS] == PENDING:
-                    of = reaping_lot(i + 1, now_at)
-                    comes = of > limit or (of == limit and i > limit_row)
-                    if comes and (of < lot or (of == lot and i < row)):
-                        lot, row = of, i
-                i = world.builds[i, B_NEXT]
-        if row == NONE:
-            limit = NEVER
-            break
-        limit, limit_row = lot, row
-    world.counters[LIMIT] = limit
-    world.counters[LIMIT_ROW] = limit_row
-    world.counters[LIMITED_AT] = now_at
-
-
-@part
-def next_to_reap(world: World, now_at: int) -> int:
-    """The next job that the reaper's tick ends, in the order in which they were queued, as started in its last instant;
-    NONE when the tick is over."""
-    counters = world.counters
-    if counters[LIMITED_AT] != now_at:
-        _draw_limit(world, now_at)
-    found = NONE
-    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
-        i = counters[queue]
-        while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
-            if world.builds[i, B_STATUS] == PENDING:
-                lot = reaping_lot(i + 1, now_at)
-                if lot < counters[LIMIT] or (lot == counters[LIMIT] and i <= counters[LIMIT_ROW]):
-                    if found == NONE or i < found:
-                        found = i
-                    break
-            i = world.builds[i, B_NEXT]
-    if found == NONE:
-        counters[REAPED_AT] = now_at
-    else:
-        world.builds[found, B_STARTED] = now_at
-        world.builds[found, B_REAPED] = 1
-    return found
-
-
-def no_claims(inputs: Inputs) -> Table:
-    return np.full((inputs.claims.shape[0], C_COLUMNS), NONE, dtype=np.int64)
-
-
-def empty_world(inputs: Inputs) -> World:
-    presets, claims = inputs.presets.shape[0], inputs.claims.shape[0]
-    start_at = inputs.settings.start_at
-    counters = np.zeros(COUNTERS, dtype=np.int64)
-    counters[PEOPLE_FIRST:QUEUES_END] = NONE
-    counters[[NEXT_WAKE, NEXT_TICK]] = start_at
-    counters[[NEXT_REAP, LIMITED_AT]] = NEVER
-    counters[REAPED_AT] = -(-start_at // MINUTE_US) * MINUTE_US - MINUTE_US
-    lists = np.full((presets * LISTS, 3), NONE, dtype=np.int64)
-    lists[:, SIZE] = 0
-    state = np.zeros((presets, S_COLUMNS), dtype=np.int64)
-    state[:, S_ACTIVE] = inputs.presets[:, P_ACTIVE]
-    state[:, S_INVALIDATED] = -NEVER
-    state[:, S_CHANGE] = inputs.presets[:, P_CHANGES_FROM]
-    state[:, S_WAKE] = start_at
-    return World(
-        # Pages of an array cost nothing until they are written to, so there is room to begin with.
-        workspaces=np.empty((2 * claims + 4096, W_COLUMNS), dtype=np.int64),
-        builds=np.empty((4 * claims + 8192, B_COLUMNS), dtype=np.int64),
-        claims=no_claims(inputs),
-        decisions=np.empty((claims + 4096, D_COLUMNS), dtype=np.int64),
-        counters=counters,
-        lists=lists,
-        state=state,
-        jobs=np.empty((inputs.daemons[:, G_COUNT].sum(), J_COLUMNS), dtype=np.int64),
-        free=inputs.daemons[:, G_COUNT].copy(),
-    )

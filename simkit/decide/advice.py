@@ -9,7 +9,7 @@ from typing import Any
 from simkit.clock import NEVER, format_duration, format_instant
 from simkit.decide.margins import GROWTH, QUARTER
 from simkit.decide.plan import terraform
-from simkit.decide.recommend import CONFIDENCE, NOTICED_US, Advice, Outcome, Queue, Recommendation
+from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, Outcome, Queue, Recommendation
 from simkit.model import Preset
 from simkit.runs.simulate import is_only_of_builds
 from simkit.shown import visible

@@ -15,7 +15,7 @@ from simkit.model import Preset
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-    from simkit.decide.recommend import Recommendation
+    from simkit.decide.recommendation import Recommendation
 
 
 def write(path: Path, found: Recommendation) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US, WEEK_US, Int64Array
-from simkit.core import pools
+from simkit.core import facts
 from simkit.core.targets import SPANS
 from simkit.decide.expressions import Expression, parse, stays_at_zero
 from simkit.decide.levels import lead_us
@@ -170,7 +170,7 @@ class _Players:
     def _named(self) -> tuple[str, ...]:
         first = self.today[0]
         asked = sum(one.claims.sum(axis=1) for one in self.today) > 0
-        rows = self.given[0].inputs.presets[:, pools.P_MOST_DESIRED] > 0
+        rows = self.given[0].inputs.presets[:, facts.P_MOST_DESIRED] > 0
         pooled = {p.name for (_, p), wants in zip(self.given[0].presets, rows, strict=True) if wants}
         names = [name for name, is_asked in zip(first.presets, asked, strict=True) if is_asked]
         if not names:
@@ -330,7 +330,7 @@ class _Players:
         within = np.arange(at.size) - np.searchsorted(at, at - lead_us, side="right") + 1
         needed = np.zeros(hours.at.size, dtype=np.int64)
         np.maximum.at(needed, np.maximum(np.searchsorted(hours.at, at, side="right") - 1, 0), within)
-        changes = slice(*given.inputs.presets[i, [pools.P_CHANGES_FROM, pools.P_CHANGES_UNTIL]])
+        changes = slice(*given.inputs.presets[i, [facts.P_CHANGES_FROM, facts.P_CHANGES_UNTIL]])
         now = Steps(given.inputs.change_at[changes], given.inputs.change_desired[changes], scenario.end_at)
         desired = now.value_at(hours.at)
         of_week = hours.weekday * 24 + hours.hour
@@ -363,7 +363,7 @@ class _Players:
         """Every number that today's schedules ask for in the window."""
         given = self.given[0]
         rows = [i for i, (_, p) in enumerate(given.presets) if p.name == name]
-        spans = given.inputs.presets[rows][:, [pools.P_CHANGES_FROM, pools.P_CHANGES_UNTIL]].tolist()
+        spans = given.inputs.presets[rows][:, [facts.P_CHANGES_FROM, facts.P_CHANGES_UNTIL]].tolist()
         return [x for begin, end in spans for x in given.inputs.change_desired[begin:end].tolist()]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, LONG_WEEKDAYS, NEVER, SECOND_US, WEEK_US, Int64Array, Zone, format_duration
-from simkit.decide.bounds import Rung, ladder
+from simkit.decide.asked import Asked, claims_of, presets_of
+from simkit.decide.bounds import ladder
 from simkit.decide.levels import (
     Calendar,
     Float64Array,
@@ -27,19 +28,16 @@ from simkit.decide.levels import (
     level_tables,
     played,
 )
-from simkit.decide.margins import QUARTER, Outlook, Weeks, lower_limit, outlook, rate
+from simkit.decide.margins import QUARTER, Weeks, lower_limit, outlook, rate
 from simkit.decide.plan import Plan
+from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, HeldOut, Outcome, Point, Queue, Recommendation
 from simkit.decide.search import Aim, Fit, Search
 from simkit.demand import hour_of_week, scaled
-from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.model import History, Preset, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
 
-CONFIDENCE = 0.8
-"""That the next quarter is not below the target."""
 FOLDS = 4
-FEWEST_WEEKS = 4
 ENOUGH_WEEKS = 26
 """So many weeks of a profile are drawn."""
 WORTH_A_BLOCK = 0.02
@@ -59,109 +57,6 @@ FRONT_POINTS = 5
 MANY_DAEMONS = 1000
 NOTICED_RATE = 0.002
 THINNED, THICKENED = 0.8, 1.25
-NOTICED_US = 30_000_000
-"""A wait that people notice."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one preset has in a run, a week: `wait_p50_s`, `wait_p95_s` NaN if nobody was served in time; hours are
-    instance-hours, those of the pool building, idle and deleting; `limited_at`: since when the hard limit holds, or
-    NEVER."""
-
-    hit_rate: float
-    wait_p50_s: float
-    wait_p95_s: float
-    claims_per_week: float
-    builds_per_week: float
-    idle_hours_per_week: float
-    pool_hours_per_week: float
-    cost_per_week: float
-    limited_at: int
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What weeks say that a plan was not chosen by: today's setting and the plan's. `plan` is the recommended one, or,
-    where that was chosen by all weeks, what the same way chooses without these."""
-
-    weeks: int
-    plan: Plan
-    is_recommended: bool
-    now_rate: float
-    now_idle_hours: float
-    rate: float
-    idle_hours: float
-
-
-@dataclass(frozen=True)
-class Point:
-    """A plan on the front: nothing found is better in both."""
-
-    plan: Plan
-    hit_rate: float
-    idle_hours_per_week: float
-    cost_per_week: float
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What to set for one preset, and what is known of it."""
-
-    now: Preset
-    preset: Preset
-    plan: Plan
-    timezone: str
-    target: float
-    aim: float
-    """The hit rate on the weeks seen that makes the target likely in the next quarter."""
-    limit: float
-    """What the next quarter is not below, with CONFIDENCE."""
-    before: Outcome
-    after: Outcome
-    held_out: HeldOut | None
-    outlook: Outlook
-    front: tuple[Point, ...]
-    ladder: tuple[Rung, ...]
-    why: tuple[str, ...]
-    bound: tuple[str, ...]
-    """What bound the answer, a sentence each."""
-
-    @property
-    def is_met(self) -> bool:
-        return self.limit >= self.target - 1e-9
-
-
-@dataclass(frozen=True)
-class Queue:
-    """How long people's builds wait for a daemon in the hour of the day in which that is worst, and behind what."""
-
-    hour: int
-    before_s: float
-    after_s: float
-    building: float
-    """Prebuilds being built then, on average."""
-    daemons: int
-    mending_daemons: int | None
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """What to set in a scenario. `runs`: how many full runs of the kernel it took."""
-
-    scenario: Scenario
-    advised: Scenario
-    seed: int
-    weeks: int
-    fitted_weeks: int
-    presets: tuple[Advice, ...]
-    queue: Queue | None
-    runs: int
-    notes: tuple[str, ...]
-
-    @property
-    def is_met(self) -> bool:
-        return all(one.is_met for one in self.presets)
 
 
 def recommend(
@@ -204,82 +99,6 @@ def _ttls_said(chosen: Sequence[Recommendation]) -> str:
     return f"TTLs tried, with the pools' instance-hours a week: {', '.join(rows)}."
 
 
-@dataclass(frozen=True)
-class Asked:
-    scenario: Scenario
-    target: float
-    max_wait_p95_s: float | None
-    max_cost_per_week: float | None
-    max_schedules: int
-    preset: str | None
-    holdout_weeks: int | None
-    seed: int
-
-    def check(self) -> None:
-        """Raises InputError with every problem."""
-        problems: list[tuple[str, str]] = []
-        if not 0 < self.target < 1:  # NaN is neither
-            text = f"a target of {self.target:g} "
-            if self.target >= 1:
-                text += "can be promised by no pool, as two people may come within one build; write 0.99 at most"
-            else:
-                text += "needs no pool at all; write a share of the claims such as 0.95"
-            problems.append(("--target-hit-rate", text))
-        if self.max_schedules < 0 or self.max_schedules > 5:
-            problems.append(("--max-schedules", f"is {self.max_schedules}; write 0 to 5"))
-        if self.max_cost_per_week is not None and not any(
-            self.scenario.workload_of(p.name).cost_per_instance_hour for p in _presets(self.scenario)
-        ):
-            text = "needs a price; give the scenario `cost: {per_instance_hour: 0.40}`"
-            problems.append(("--max-cost-per-week", text))
-        if self.max_cost_per_week is not None and not self.max_cost_per_week > 0:
-            problems.append(("--max-cost-per-week", "a pool that may cost nothing is no pool; write an amount above 0"))
-        if self.max_wait_p95_s is not None and self.max_wait_p95_s < 0:
-            problems.append(("--max-wait-p95", "a wait is not negative"))
-        names = {p.name for p in _presets(self.scenario)}
-        if self.preset is not None and self.preset not in names:
-            problems.append(("--preset", f'there is no preset "{self.preset}"; {did_you_mean(self.preset, names)}'))
-        wanted = _claims_of(self.scenario)
-        if not wanted or (self.preset in names and self.preset not in wanted):
-            whose = f'the preset "{self.preset}"' if self.preset in names else "any preset"
-            text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
-            problems.append((self.scenario.where.path, text))
-        else:
-            weeks = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at).weeks
-            is_drawn = not isinstance(self.scenario.demand, History)
-            if is_drawn and not weeks:
-                text = "its window is shorter than a week, of which each hour has to be known; widen `window`"
-                problems.append((self.scenario.where.path, text))
-            elif not is_drawn and weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
-                less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
-                text = (
-                    f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
-                    f"{FEWEST_WEEKS}, as weeks differ more than anything else: widen `window` if the history has more"
-                )
-                problems.append((self.scenario.where.path, text))
-        if problems:
-            raise InputError(Finding("error", Where(at), text) for at, text in problems)
-
-
-def _presets(scenario: Scenario) -> list[Preset]:
-    """Those of the versions that are active at the end, by name once."""
-    return list({p.name: p for version in scenario.all_versions for p in version.presets}.values())
-
-
-def _claims_of(scenario: Scenario) -> dict[str, int]:
-    """How many claims there are in the window for each preset of a history, 1 for those with a profile or people."""
-    found: dict[str, int] = {}
-    if isinstance(scenario.demand, History):
-        at = scenario.demand.claim_at
-        inside = (at >= scenario.start_at) & (at <= scenario.end_at)
-        for name, is_in in zip(scenario.demand.preset, inside.tolist(), strict=True):
-            if is_in:
-                found[name] = found.get(name, 0) + 1
-    else:
-        found = {p.preset: 1 for p in scenario.demand if sum(p.claims_per_hour) > 0}
-    return found | {p.preset: 1 for p in scenario.people if p.preset not in found}
-
-
 class Choice:
     """The way from a question to plans, for one choice of TTL."""
 
@@ -289,13 +108,13 @@ class Choice:
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
         self.lucks: list[Counts] = []
-        wanted = _claims_of(asked.scenario)
-        self.names = [p.name for p in _presets(asked.scenario) if p.name in wanted and asked.preset in (None, p.name)]
+        wanted = claims_of(asked.scenario)
+        self.names = [p.name for p in presets_of(asked.scenario) if p.name in wanted and asked.preset in (None, p.name)]
         scenario = asked.scenario
         if ttl_us is not None:
             scenario = scenario.with_presets(lambda p: replace(p, ttl_us=ttl_us) if p.name in self.names else p)
         self.scenario = scenario
-        self.now = {p.name: p for p in _presets(asked.scenario)}
+        self.now = {p.name: p for p in presets_of(asked.scenario)}
         self.zone: dict[str, Zone] = {name: scenario.zone_of(self.now[name]) for name in self.names}
         self.calendar = {
             name: Calendar.of(zone, scenario.start_at, scenario.end_at) for name, zone in self.zone.items()
@@ -376,7 +195,7 @@ class Choice:
             presets.append(
                 Advice(
                     now=self.now[name],
-                    preset=next(p for p in _presets(advised) if p.name == name),
+                    preset=next(p for p in presets_of(advised) if p.name == name),
                     plan=chosen.plans[name],
                     timezone=self.zone[name].name,
                     target=self.asked.target,
@@ -672,7 +491,7 @@ class Choice:
         return tuple(found)
 
     def scenario_preset(self, name: str) -> Preset:
-        return next(p for p in _presets(self.scenario) if p.name == name)
+        return next(p for p in presets_of(self.scenario) if p.name == name)
 
     def _why(self, name: str, chosen: _Chosen, seen: float, limit: float) -> tuple[str, ...]:
         """Three sentences, each with a number."""

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import spsolve
 from scipy.special import pdtrc
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import pools
+from simkit.core import facts
 from simkit.core.numbers import DELETE, START, SUCCEEDED
 from simkit.runs.result import KernelResult
 
@@ -291,18 +291,18 @@ def idle_prebuilds(result: KernelResult, from_at: int, until_at: int) -> Flow:
     followed is a workspace's row. Little's law holds for every run.
     """
     workspaces, builds, claims = result.rows.workspaces, result.rows.builds, result.rows.claims
-    prebuilt = (builds[:, pools.B_NUMBER] == 1) & (builds[:, pools.B_HUMAN] == 0)
-    is_built = prebuilt & (builds[:, pools.B_TRANSITION] == START) & (builds[:, pools.B_STATUS] == SUCCEEDED)
-    mine = builds[is_built, pools.B_WORKSPACE]
-    began_at = builds[is_built, pools.B_COMPLETED]
-    claimed_at, deleted_at = workspaces[mine, pools.W_CLAIMED], workspaces[mine, pools.W_DELETED]
+    prebuilt = (builds[:, facts.B_NUMBER] == 1) & (builds[:, facts.B_HUMAN] == 0)
+    is_built = prebuilt & (builds[:, facts.B_TRANSITION] == START) & (builds[:, facts.B_STATUS] == SUCCEEDED)
+    mine = builds[is_built, facts.B_WORKSPACE]
+    began_at = builds[is_built, facts.B_COMPLETED]
+    claimed_at, deleted_at = workspaces[mine, facts.W_CLAIMED], workspaces[mine, facts.W_DELETED]
 
     # Who comes while their workspace is being deleted claims when it is gone: a claim is when its build is created.
-    hits_at = builds[claims[claims[:, pools.C_HIT] == pools.HIT, pools.C_BUILD], pools.B_CREATED]
+    hits_at = builds[claims[claims[:, facts.C_HIT] == facts.HIT, facts.C_BUILD], facts.B_CREATED]
     # Deleted while nobody owned it: the build after the one that built it.
-    deletes = (builds[:, pools.B_TRANSITION] == DELETE) & (builds[:, pools.B_STATUS] == SUCCEEDED)
-    deletes &= np.isin(builds[:, pools.B_WORKSPACE], mine) & (builds[:, pools.B_NUMBER] == 2)
-    went_at = np.concatenate([hits_at, builds[deletes, pools.B_COMPLETED]])
+    deletes = (builds[:, facts.B_TRANSITION] == DELETE) & (builds[:, facts.B_STATUS] == SUCCEEDED)
+    deletes &= np.isin(builds[:, facts.B_WORKSPACE], mine) & (builds[:, facts.B_NUMBER] == 2)
+    went_at = np.concatenate([hits_at, builds[deletes, facts.B_COMPLETED]])
     return _flow(result, began_at, went_at, np.minimum(claimed_at, deleted_at), from_at, until_at)
 
 
@@ -310,8 +310,8 @@ def waiting_jobs(result: KernelResult, from_at: int, until_at: int) -> Flow:
     """Jobs that no daemon has taken yet, from `from_at` to `until_at`, both in the run's window. One that is cancelled
     or reaped waits no longer. Little's law holds for every run."""
     builds = result.rows.builds
-    created_at, started_at = builds[:, pools.B_CREATED], builds[:, pools.B_STARTED]
-    left_at = np.minimum(started_at, builds[:, pools.B_COMPLETED])
+    created_at, started_at = builds[:, facts.B_CREATED], builds[:, facts.B_STARTED]
+    left_at = np.minimum(started_at, builds[:, facts.B_COMPLETED])
     return _flow(result, created_at, left_at, left_at, from_at, until_at)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simkit.clock import Int64Array
+from simkit.decide.asked import Asked
 from simkit.decide.levels import Calendar, Float64Array, LevelTables, level_tables
-from simkit.decide.recommend import Asked, Choice
+from simkit.decide.recommend import Choice
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario
 from simkit.timeline import desired
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import counts, kernel, pools
+from simkit.core import counts, facts, kernel, tally
 from simkit.core.compile import compiled
 from simkit.runs.givens import Givens
 from simkit.runs.measures import (
@@ -99,18 +99,18 @@ def count(given: Givens, edges: Int64Array | None = None) -> Counts:
     return Counts(
         presets=names,
         edges=edges,
-        claims=cells[:, :, counts.N_CLAIMS],
-        hits=cells[:, :, counts.N_HITS],
-        builds=cells[:, :, counts.N_BUILDS],
-        failed_builds=cells[:, :, counts.N_FAILED],
-        idle_us=cells[:, :, counts.N_UNUSED],
-        building_us=cells[:, :, counts.N_BUILDING],
-        ready_us=cells[:, :, counts.N_IDLE],
-        deleting_us=cells[:, :, counts.N_DELETING],
+        claims=cells[:, :, tally.N_CLAIMS],
+        hits=cells[:, :, tally.N_HITS],
+        builds=cells[:, :, tally.N_BUILDS],
+        failed_builds=cells[:, :, tally.N_FAILED],
+        idle_us=cells[:, :, tally.N_UNUSED],
+        building_us=cells[:, :, tally.N_BUILDING],
+        ready_us=cells[:, :, tally.N_IDLE],
+        deleting_us=cells[:, :, tally.N_DELETING],
         limited_at=limited_at,
         limited_us=of_groups(of.limited_us, group, len(names)),
-        claimed_at=given.inputs.claims[asked, pools.A_AT],
-        claim_preset=group[given.inputs.claims[asked, pools.A_PRESET]],
+        claimed_at=given.inputs.claims[asked, facts.A_AT],
+        claim_preset=group[given.inputs.claims[asked, facts.A_PRESET]],
         hit=of.hit[asked],
         ready_at=of.ready_at[asked],
         queued_us=of.queued_us[asked],
@@ -125,11 +125,11 @@ def count_by_week(given: Givens) -> ByWeek:
     return counted_between(given, edges, of)
 
 
-def _counted(given: Givens, edges: Int64Array) -> counts.Counted:
+def _counted(given: Givens, edges: Int64Array) -> tally.Counted:
     can_count = given.programs is None and counts.can_count(given.inputs, given.people)
     of = counts.count(given.inputs, edges) if can_count else None
     if of is None:
         rows = kernel.simulate(given.inputs, given.people, programs=given.programs)
-        return counts.tally(given.inputs, rows, edges)
+        return tally.tally(given.inputs, rows, edges)
     compiled("counts")
     return of

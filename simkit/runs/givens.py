@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
-from simkit.core import lives, pools
+from simkit.core import facts, lives
 from simkit.core.chance import ONE
 from simkit.core.numbers import NONE, Table
 from simkit.core.targets import (
@@ -58,7 +58,7 @@ from simkit.version import __version__
 from simkit.workspace.rules import template
 
 _YEARS_AHEAD_US = 6 * 366 * DAY_US
-_ORDERS = {"oldest": pools.OLDEST, "newest": pools.NEWEST, "random": pools.RANDOM}
+_ORDERS = {"oldest": facts.OLDEST, "newest": facts.NEWEST, "random": facts.RANDOM}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Givens:
     replication: int
     presets: tuple[tuple[TemplateVersion, Preset], ...]
     """In the kernel's order."""
-    inputs: pools.Inputs
+    inputs: facts.Inputs
     people: lives.People | None
     programs: Programs | None = None
     """Expressions that say what is desired in place of the schedules; those of the presets that have one."""
@@ -88,7 +88,7 @@ class Givens:
     @cached_property
     def user_of_claim(self) -> Int64Array:
         """Who asks: a person, or somebody new for each claim: int64[n], ids."""
-        person = self.inputs.claims[:, pools.A_PERSON]
+        person = self.inputs.claims[:, facts.A_PERSON]
         strangers_from = sum(p.count for p in self.scenario.people)
         return np.where(person == NONE, strangers_from + ids(len(person)), person + 1)
 
@@ -108,7 +108,7 @@ def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
         raise RunError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED}", InputError.status)
     own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
     presets = own.inputs.presets.copy()
-    presets[:, pools.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
+    presets[:, facts.P_KEY] = [key(seed, replication, f"prebuilds/{v.template}/{p.name}") for v, p in own.presets]
     demand, window = (scenario.demand, scenario.people), (scenario.start_at, scenario.end_at)
     draws = _DRAWS.get(demand, window, lambda: Draws(scenario))
     claims = _CLAIMS.get(
@@ -144,7 +144,7 @@ def with_programs(given: Givens, programs: Mapping[str, Program]) -> Givens:
             operand += program.operand
             rows[i, F_USES_ELIGIBLE] = OF_ELIGIBLE in program.code
             rows[i, F_USES_CLOCK] = OF_HOUR in program.code or OF_WEEKDAY in program.code
-            presets[i, pools.P_MOST_DESIRED] = max(presets[i, pools.P_MOST_DESIRED], HIGHEST_TARGET)
+            presets[i, facts.P_MOST_DESIRED] = max(presets[i, facts.P_MOST_DESIRED], HIGHEST_TARGET)
         rows[i, F_UNTIL] = len(code)
     made = Programs(
         code=whole(code),
@@ -161,7 +161,7 @@ def with_desired(given: Givens, steps: Mapping[str, Steps]) -> Givens:
     """The same run, in which the presets of these names desire what the steps say, and not what their schedules do."""
     inputs = given.inputs
     presets = inputs.presets.copy()
-    columns = (pools.P_CHANGES_FROM, pools.P_CHANGES_UNTIL)
+    columns = (facts.P_CHANGES_FROM, facts.P_CHANGES_UNTIL)
     at, value = [], []
     begin = 0
     for i, (_, preset) in enumerate(given.presets):
@@ -170,7 +170,7 @@ def with_desired(given: Givens, steps: Mapping[str, Steps]) -> Givens:
         at.append(inputs.change_at[old] if mine is None else mine.at)
         value.append(inputs.change_desired[old] if mine is None else mine.value)
         presets[i, list(columns)] = begin, begin + at[-1].size
-        presets[i, pools.P_MOST_DESIRED] = max(0, *value[-1])
+        presets[i, facts.P_MOST_DESIRED] = max(0, *value[-1])
         begin += at[-1].size
     changed = inputs._replace(presets=presets, change_at=np.concatenate(at), change_desired=np.concatenate(value))
     return replace(given, inputs=changed)
@@ -217,7 +217,7 @@ class _OwnPart:
     """
 
     presets: tuple[tuple[TemplateVersion, Preset], ...]
-    inputs: pools.Inputs
+    inputs: facts.Inputs
     people: lives.People | None
     asked_for: _AskedFor
 
@@ -239,21 +239,21 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     failing_from = _offsets(len(f) for f in failing)
     change_from = _offsets(s.at.size for s in steps)
 
-    given = np.zeros((len(presets), pools.P_COLUMNS), dtype=np.int64)
-    given[:, pools.P_INSTANCES] = [p.instances for _, p in presets]
-    given[:, pools.P_TTL] = [p.ttl_us for _, p in presets]
-    given[:, pools.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
-    given[:, pools.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
-    given[:, pools.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
-    given[:, pools.P_CLEARED_AFTER] = [w.failed_cleared_after_us for w in workloads]
-    given[:, pools.P_FAILING_FROM], given[:, pools.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
-    given[:, pools.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
-    given[:, pools.P_CHANGES_FROM], given[:, pools.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
-    given[:, pools.P_SAMPLES_FROM :] = sample_ranges
+    given = np.zeros((len(presets), facts.P_COLUMNS), dtype=np.int64)
+    given[:, facts.P_INSTANCES] = [p.instances for _, p in presets]
+    given[:, facts.P_TTL] = [p.ttl_us for _, p in presets]
+    given[:, facts.P_ACTIVE] = [v in scenario.versions for v, _ in presets]
+    given[:, facts.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
+    given[:, facts.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
+    given[:, facts.P_CLEARED_AFTER] = [w.failed_cleared_after_us for w in workloads]
+    given[:, facts.P_FAILING_FROM], given[:, facts.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
+    given[:, facts.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
+    given[:, facts.P_CHANGES_FROM], given[:, facts.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
+    given[:, facts.P_SAMPLES_FROM :] = sample_ranges
     peoples, prebuilds = scenario.job_tags(False), scenario.job_tags(True)
     daemons = np.array([(d.count, d.takes(peoples), d.takes(prebuilds)) for d in scenario.daemons], dtype=np.int64)
-    inputs = pools.Inputs(
-        settings=pools.Settings(
+    inputs = facts.Inputs(
+        settings=facts.Settings(
             start_at=scenario.start_at,
             end_at=scenario.end_at,
             interval_us=scenario.reconciler.interval_us,
@@ -267,7 +267,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
             ttl_removal_keeps_max_deadline=scenario.behaviour.ttl_removal_keeps_max_deadline,
             schedule_change_removes_deadline=scenario.behaviour.schedule_change_removes_deadline,
             has_reaper=scenario.has_reaper,
-            executor_acts=not scenario.behaviour.executor_needs_daemons or bool(daemons[:, pools.G_PEOPLE].any()),
+            executor_acts=not scenario.behaviour.executor_needs_daemons or bool(daemons[:, facts.G_PEOPLE].any()),
             clears_failed=any(w.failed_cleared_after_us for w in workloads),
         ),
         daemons=daemons,
@@ -277,7 +277,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
         samples=samples,
         failing=whole(ordinal for f in failing for ordinal in f),
         events=_events(scenario, versions, of_version),
-        claims=np.empty((0, pools.A_COLUMNS), dtype=np.int64),
+        claims=np.empty((0, facts.A_COLUMNS), dtype=np.int64),
     )
     active_from = [scenario.start_at] * len(scenario.versions)
     active_from += [e.at for e in scenario.events if isinstance(e, Activate)]
@@ -294,12 +294,12 @@ def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVe
 
     Raises RunError for a name that no version has.
     """
-    table = np.empty((drawn.at.size, pools.A_COLUMNS), dtype=np.int64)
-    table[:, pools.A_AT] = drawn.at
-    table[:, pools.A_LUCK] = drawn.luck
-    table[:, pools.A_PERSON] = drawn.person
-    table[:, pools.A_UNTIL] = drawn.until
-    table[:, pools.A_CONNECTED] = drawn.connected
+    table = np.empty((drawn.at.size, facts.A_COLUMNS), dtype=np.int64)
+    table[:, facts.A_AT] = drawn.at
+    table[:, facts.A_LUCK] = drawn.luck
+    table[:, facts.A_PERSON] = drawn.person
+    table[:, facts.A_UNTIL] = drawn.until
+    table[:, facts.A_CONNECTED] = drawn.connected
     known = dict(asked_for)
     first = np.zeros(len(drawn.names), dtype=np.int64)
     for name_i, name in enumerate(drawn.names):
@@ -308,13 +308,13 @@ def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVe
             text = f'the demand asks for the preset "{name}", which no template version has; it has {has}'
             raise RunError(text, InputError.status)
         first[name_i] = known[name][0][1]
-    table[:, pools.A_PRESET] = first[drawn.preset]
+    table[:, facts.A_PRESET] = first[drawn.preset]
     for name_i, name in enumerate(drawn.names):
         if len(known[name]) > 1:
             since, chosen = (whole(column) for column in zip(*known[name], strict=True))
             mine = drawn.preset == name_i
             position = np.maximum(np.searchsorted(since, drawn.at[mine], side="right") - 1, 0)
-            table[mine, pools.A_PRESET] = chosen[position]
+            table[mine, facts.A_PRESET] = chosen[position]
     return table
 
 
@@ -390,23 +390,23 @@ def _events(scenario: Scenario, versions: tuple[TemplateVersion, ...], of_versio
             case Activate():
                 before = active.get(event.version.template)
                 if before is not None:
-                    rows += [(event.at, pools.DEACTIVATE, p) for p in of_version[before]]
-                rows += [(event.at, pools.ACTIVATE, p) for p in of_version[later]]
+                    rows += [(event.at, facts.DEACTIVATE, p) for p in of_version[before]]
+                rows += [(event.at, facts.ACTIVATE, p) for p in of_version[later]]
                 active[event.version.template] = later
                 later += 1
             case Invalidate():
                 for i in active.values():
                     chosen = zip(of_version[i], versions[i].presets, strict=True)
-                    rows += [(event.at, pools.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
+                    rows += [(event.at, facts.INVALIDATE, p) for p, x in chosen if event.preset in (None, x.name)]
             case Pause():
-                rows.append((event.at, pools.PAUSE, 0))
+                rows.append((event.at, facts.PAUSE, 0))
             case Resume():
-                rows.append((event.at, pools.RESUME, 0))
+                rows.append((event.at, facts.RESUME, 0))
             case SetTTL() | SetSchedule():
                 pass  # of people's workspaces, see kernel_people
     if not scenario.behaviour.invalidates:
-        rows = [row for row in rows if row[1] != pools.INVALIDATE]
-    return np.array(rows, dtype=np.int64).reshape(-1, pools.E_COLUMNS)
+        rows = [row for row in rows if row[1] != facts.INVALIDATE]
+    return np.array(rows, dtype=np.int64).reshape(-1, facts.E_COLUMNS)
 
 
 @lru_cache(maxsize=256)
@@ -421,7 +421,7 @@ def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
     begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
     ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]
     return (
-        np.array(ranges, dtype=np.int64).reshape(-1, 2 * pools.DURATIONS),
+        np.array(ranges, dtype=np.int64).reshape(-1, 2 * facts.DURATIONS),
         np.concatenate([whole(()), *(_sample_array(d) for d in distinct)]),
     )
 
@@ -454,7 +454,7 @@ def _digest(
     scenario: Scenario,
     chance: tuple[int, int] | None,
     presets: tuple[tuple[TemplateVersion, Preset], ...],
-    inputs: pools.Inputs,
+    inputs: facts.Inputs,
     people: lives.People | None,
     programs: Programs | None = None,
 ) -> hashlib._Hash:

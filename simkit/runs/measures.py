@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array, Zone
-from simkit.core import counts, pools
+from simkit.core import facts, tally
 from simkit.core.numbers import SUCCEEDED
 from simkit.model import HOURS_PER_WEEK
 from simkit.runs.givens import Givens
@@ -159,21 +159,21 @@ def measures(result: KernelResult) -> Measures:
     given, names = result.given, names_of(result.given)
     group, count = groups_of(given, names), len(names)
     start_at, end_at = result.scenario.start_at, result.scenario.end_at
-    of = counts.tally(given.inputs, result.rows, np.array([start_at, end_at], dtype=np.int64))
+    of = tally.tally(given.inputs, result.rows, np.array([start_at, end_at], dtype=np.int64))
     cells = of_groups(of.cells[:, 0], group, count)
-    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, pools.A_AT])
-    waiting = group[given.inputs.claims[of.asked & (wait_us == NEVER), pools.A_PRESET]]
+    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, facts.A_AT])
+    waiting = group[given.inputs.claims[of.asked & (wait_us == NEVER), facts.A_PRESET]]
     costs = [result.scenario.workload_of(name).cost_per_instance_hour for name in names]
     return Measures(
         presets=names,
-        claims=cells[:, counts.N_CLAIMS],
-        hits=cells[:, counts.N_HITS],
+        claims=cells[:, tally.N_CLAIMS],
+        hits=cells[:, tally.N_HITS],
         still_waiting=np.bincount(waiting, minlength=count),
-        wait_us=wait_quantiles(group[given.inputs.claims[:, pools.A_PRESET]], wait_us, count),
-        idle_us=cells[:, counts.N_UNUSED],
-        builds=cells[:, counts.N_BUILDS],
-        failed_builds=cells[:, counts.N_FAILED],
-        spent_us=cells[:, counts.N_SPENT],
+        wait_us=wait_quantiles(group[given.inputs.claims[:, facts.A_PRESET]], wait_us, count),
+        idle_us=cells[:, tally.N_UNUSED],
+        builds=cells[:, tally.N_BUILDS],
+        failed_builds=cells[:, tally.N_FAILED],
+        spent_us=cells[:, tally.N_SPENT],
         has_pool=_has_pool(given, group, count),
         cost_per_instance_hour=np.array(costs, dtype=np.float64),
         window_us=end_at - start_at,
@@ -199,8 +199,8 @@ def of_groups(values: Int64Array, group: Int64Array, count: int) -> Int64Array:
 
 def _asked(result: KernelResult) -> Int64Array:
     """The claims among what people came for; the rest are sessions of those who have a workspace."""
-    found = result.rows.claims[:, pools.C_HIT]
-    return np.flatnonzero((found == pools.HIT) | (found == pools.COLD))
+    found = result.rows.claims[:, facts.C_HIT]
+    return np.flatnonzero((found == facts.HIT) | (found == facts.COLD))
 
 
 class _Prebuilds(NamedTuple):
@@ -214,15 +214,15 @@ class _Prebuilds(NamedTuple):
 
 def _prebuilds(result: KernelResult) -> _Prebuilds:
     workspaces, builds = result.rows.workspaces, result.rows.builds
-    first = np.flatnonzero((builds[:, pools.B_NUMBER] == 1) & (builds[:, pools.B_HUMAN] == 0))
-    mine = workspaces[builds[first, pools.B_WORKSPACE]]
-    claimed_at, deleted_at = mine[:, pools.W_CLAIMED], mine[:, pools.W_DELETED]
+    first = np.flatnonzero((builds[:, facts.B_NUMBER] == 1) & (builds[:, facts.B_HUMAN] == 0))
+    mine = workspaces[builds[first, facts.B_WORKSPACE]]
+    claimed_at, deleted_at = mine[:, facts.W_CLAIMED], mine[:, facts.W_DELETED]
     until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(deleted_at, result.scenario.end_at))
     return _Prebuilds(
-        preset=mine[:, pools.W_PRESET],
-        from_at=builds[first, pools.B_COMPLETED],
+        preset=mine[:, facts.W_PRESET],
+        from_at=builds[first, facts.B_COMPLETED],
         until_at=until_at,
-        is_built=builds[first, pools.B_STATUS] == SUCCEEDED,
+        is_built=builds[first, facts.B_STATUS] == SUCCEEDED,
     )
 
 
@@ -230,7 +230,7 @@ def _has_pool(given: Givens, group: Int64Array, count: int) -> npt.NDArray[np.bo
     """Does a group of presets ever want a prebuild, while its version is active?"""
     if not len(given.inputs.events):  # no version comes or goes
         presets = given.inputs.presets
-        return np.bincount(group, presets[:, pools.P_MOST_DESIRED] * presets[:, pools.P_ACTIVE], count) > 0
+        return np.bincount(group, presets[:, facts.P_MOST_DESIRED] * presets[:, facts.P_ACTIVE], count) > 0
     wanted = static_tables(given)["desired_instances"]
     return np.bincount(group[wanted["preset_id"][wanted["desired"] > 0] - 1], minlength=count) > 0
 
@@ -271,7 +271,7 @@ def measures_by_hour(result: KernelResult) -> ByHour:
     scenario, group = result.scenario, groups_of(result.given, names)
     asked = _asked(result)
     claims = result.inputs.claims[asked]
-    hit = result.rows.claims[asked, pools.C_HIT] == pools.HIT
+    hit = result.rows.claims[asked, facts.C_HIT] == facts.HIT
     of = _prebuilds(result)
     tables = np.zeros((4, len(names), HOURS_PER_WEEK), dtype=np.int64)
     zones: set[tuple[int, str]] = set()
@@ -279,10 +279,10 @@ def measures_by_hour(result: KernelResult) -> ByHour:
         zone = scenario.zone_of(one)
         edges, hour = _hours(zone, scenario.start_at, scenario.end_at)
         start_at = scenario.start_at
-        mine, waits = claims[:, pools.A_PRESET] == i, of.is_built & (of.preset == i)
+        mine, waits = claims[:, facts.A_PRESET] == i, of.is_built & (of.preset == i)
         spans = (
-            _counts(claims[mine, pools.A_AT], edges),
-            _counts(claims[mine & hit, pools.A_AT], edges),
+            _counts(claims[mine, facts.A_AT], edges),
+            _counts(claims[mine & hit, facts.A_AT], edges),
             _overlaps(of.from_at[waits] - start_at, of.until_at[waits] - start_at, edges - start_at),
             # A preset of several versions has its hours once.
             np.diff(edges) if (group[i], zone.name) not in zones else np.zeros(hour.size, dtype=np.int64),
@@ -331,7 +331,7 @@ def measures_by_week(result: KernelResult) -> ByWeek:
 
 def measures_between(result: KernelResult, edges: Int64Array) -> ByWeek:
     """The same for the spans from each edge to the next: int64[w + 1] instants, increasing."""
-    return counted_between(result.given, edges, counts.tally(result.given.inputs, result.rows, periods_of(edges)))
+    return counted_between(result.given, edges, tally.tally(result.given.inputs, result.rows, periods_of(edges)))
 
 
 def periods_of(edges: Int64Array) -> Int64Array:
@@ -339,27 +339,27 @@ def periods_of(edges: Int64Array) -> Int64Array:
     return np.append(edges, edges[-1:] + 1)
 
 
-def counted_between(given: Givens, edges: Int64Array, of: counts.Counted) -> ByWeek:
+def counted_between(given: Givens, edges: Int64Array, of: tally.Counted) -> ByWeek:
     """The same from what was counted in `periods_of(edges)`, with or without rows."""
     names = names_of(given)
     group, count, width = groups_of(given, names), len(names), max(edges.size - 1, 0)
     cells = _with_all(of_groups(of.cells[:, :width], group, count))
     claims = given.inputs.claims[of.asked]
-    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, pools.A_AT])[of.asked]
-    span = np.searchsorted(edges, claims[:, pools.A_AT], side="right") - 1
+    wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, facts.A_AT])[of.asked]
+    span = np.searchsorted(edges, claims[:, facts.A_AT], side="right") - 1
     inside = (span >= 0) & (span < width)
-    preset, span, wait_us = group[claims[inside, pools.A_PRESET]], span[inside], wait_us[inside]
+    preset, span, wait_us = group[claims[inside, facts.A_PRESET]], span[inside], wait_us[inside]
     waits = [wait_quantiles(preset * width + span, wait_us, count * width), wait_quantiles(span, wait_us, width)]
-    pool_us = cells[:, :, counts.N_SPENT][:, :, :_OF_POOL].sum(axis=2)
+    pool_us = cells[:, :, tally.N_SPENT][:, :, :_OF_POOL].sum(axis=2)
     costs = np.array([given.scenario.workload_of(name).cost_per_instance_hour for name in names], dtype=np.float64)
     return ByWeek(
         presets=names,
         edges=edges,
-        claims=cells[:, :, counts.N_CLAIMS],
-        hits=cells[:, :, counts.N_HITS],
+        claims=cells[:, :, tally.N_CLAIMS],
+        hits=cells[:, :, tally.N_HITS],
         wait_p95_us=np.concatenate([w[:, _P95] for w in waits]).reshape(count + 1, width),
-        idle_us=cells[:, :, counts.N_UNUSED],
+        idle_us=cells[:, :, tally.N_UNUSED],
         pool_us=pool_us,
-        builds=cells[:, :, counts.N_BUILDS],
+        builds=cells[:, :, tally.N_BUILDS],
         pool_cost=_with_all(pool_us[:-1] / HOUR_US * costs[:, np.newaxis]),
     )

@@ -15,7 +15,7 @@ import numpy as np
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
 from simkit.controlplane.completion import Assignment, Build
-from simkit.core import kernel, pools
+from simkit.core import facts, kernel
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.numbers import NONE, Order
 from simkit.errors import RefusedError
@@ -95,10 +95,10 @@ class _World:
     made: dict[int, int] = field(default_factory=dict)
     known: dict[int, tuple[templates.Template, int]] = field(default_factory=dict)
     found: list[tuple[int, int | None, int | None]] = field(default_factory=list)
-    """Of each claim or session: what it found (pools.C_HIT), the workspace and the build."""
+    """Of each claim or session: what it found (facts.C_HIT), the workspace and the build."""
 
     @property
-    def inputs(self) -> pools.Inputs:
+    def inputs(self) -> facts.Inputs:
         return self.given.inputs
 
     def begin(self) -> None:
@@ -114,17 +114,17 @@ class _World:
                 templates.set_workspace_tags(tx, i + 1, scenario.prebuild_tags, of_prebuilds=True)
             tx.execute("UPDATE template_version_presets SET last_invalidated_at = NULL")
         self.people = [_Person(group, group.ttl_us) for group in scenario.people for _ in range(group.count)]
-        self.found = [(pools.LOST, None, None)] * len(self.inputs.claims)
+        self.found = [(facts.LOST, None, None)] * len(self.inputs.claims)
         version_id = len(scenario.versions)
         for event in scenario.events:
             if isinstance(event, Activate):
                 version_id += 1
             self.plane.at(event.at, Order.EVENT, self._event(event, version_id))
-        for i, at in enumerate(self.inputs.claims[:, pools.A_AT].tolist()):
+        for i, at in enumerate(self.inputs.claims[:, facts.A_AT].tolist()):
             self.plane.at(at, Order.CLAIM, self._arrival(i))
         self.plane.on_created = self.created
         if self.inputs.settings.clears_failed:
-            cleared_after = {i + 1: int(row[pools.P_CLEARED_AFTER]) for i, row in enumerate(self.inputs.presets)}
+            cleared_after = {i + 1: int(row[facts.P_CLEARED_AFTER]) for i, row in enumerate(self.inputs.presets)}
             self.plane.before_reconcile = lambda tx, now_at: prebuilds.clear_failed(
                 tx, now_at, cleared_after, self.given.operator_id
             )
@@ -202,23 +202,23 @@ class _World:
 
     def arrive(self, now_at: int, i: int) -> None:
         """Somebody starts to work: with the workspace they have, else they claim one."""
-        person_i = int(self.inputs.claims[i, pools.A_PERSON])
+        person_i = int(self.inputs.claims[i, facts.A_PERSON])
         with self.plane.database.transaction() as tx:
             if person_i == NONE:
                 self.claim(tx, now_at, i)
             elif self.people[person_i].group.suspended_at <= now_at:
-                self.found[i] = (pools.LOST, None, None)
+                self.found[i] = (facts.LOST, None, None)
             elif self.people[person_i].workspace_id is None:
                 self.settle_in(tx, now_at, person_i, i)
             else:
                 self.work_on(tx, now_at, self.people[person_i], i)
-        if self.found[i][0] == pools.HIT:
+        if self.found[i][0] == facts.HIT:
             self.plane.pools_changed()
         if person_i != NONE:
             self.plane.people_changed()
 
     def claim(self, tx: Transaction, now_at: int, i: int) -> int:
-        preset_id, luck = int(self.inputs.claims[i, pools.A_PRESET]) + 1, int(self.inputs.claims[i, pools.A_LUCK])
+        preset_id, luck = int(self.inputs.claims[i, facts.A_PRESET]) + 1, int(self.inputs.claims[i, facts.A_LUCK])
         template, version_id = self.of_preset(tx, preset_id)
         owner_id = int(self.given.user_of_claim[i])
         created = self.plane.claim_or_build(
@@ -231,7 +231,7 @@ class _World:
             lambda ready: self._chosen(ready, luck),
         )
         self.claim_of[created.workspace_id] = i
-        self.found[i] = (pools.HIT if created.hit else pools.COLD, created.workspace_id, created.build_id)
+        self.found[i] = (facts.HIT if created.hit else facts.COLD, created.workspace_id, created.build_id)
         return created.workspace_id
 
     def of_preset(self, tx: Transaction, preset_id: int) -> tuple[templates.Template, int]:
@@ -247,7 +247,7 @@ class _World:
                 return ready[0]
             case "newest":
                 return ready[-1]
-        return ready[(mix(luck ^ pools.CHOICE_STREAM) * len(ready)) >> 32]
+        return ready[(mix(luck ^ facts.CHOICE_STREAM) * len(ready)) >> 32]
 
     def settle_in(self, tx: Transaction, now_at: int, person_i: int, i: int) -> None:
         """Somebody who has no workspace claims one: it gets their TTL and their autostart."""
@@ -256,16 +256,16 @@ class _World:
         person.workspace_id, person.waiting = workspace_id, i
         template_id = workspaces.get(tx, workspace_id).template_id
         lifecycle.settle(tx, now_at, workspace_id, template_id, person.group.autostart, person.ttl_us)
-        connected, until_at = (int(self.inputs.claims[i, c]) for c in (pools.A_CONNECTED, pools.A_UNTIL))
+        connected, until_at = (int(self.inputs.claims[i, c]) for c in (facts.A_CONNECTED, facts.A_UNTIL))
         self.plane.activities[workspace_id] = lifecycle.Activity(until_at if connected else -NEVER)
 
     def work_on(self, tx: Transaction, now_at: int, person: _Person, i: int) -> None:
         assert person.workspace_id is not None, "somebody works on a workspace"
         life = lifecycle.get(tx, person.workspace_id)
         assert life is not None, "a workspace that somebody has is not deleted"
-        connected, until_at = (int(self.inputs.claims[i, c]) for c in (pools.A_CONNECTED, pools.A_UNTIL))
+        connected, until_at = (int(self.inputs.claims[i, c]) for c in (facts.A_CONNECTED, facts.A_UNTIL))
         activity = self.plane.activity(life.id)
-        build_id, found = life.build_id, pools.FOUND_RUNNING
+        build_id, found = life.build_id, facts.FOUND_RUNNING
         if life.runs:
             if connected:
                 lifecycle.join(tx, now_at, life, activity, until_at, self.ready_at(tx, life.build_id))
@@ -276,11 +276,11 @@ class _World:
                 activity.until_at = max(activity.until_at, until_at)
             person.waiting = i
             if life.is_done:
-                build_id, found = self.plane.start(tx, life.id, life.owner_id), pools.STARTED
+                build_id, found = self.plane.start(tx, life.id, life.owner_id), facts.STARTED
             elif life.transition == "start":
-                found = pools.FOUND_STARTING
+                found = facts.FOUND_STARTING
             else:
-                found = pools.STARTED
+                found = facts.STARTED
         self.found[i] = (found, life.id, build_id)
 
     def ready_at(self, tx: Transaction, build_id: int) -> int:
@@ -305,29 +305,29 @@ class _World:
         assert preset_id is not None, "a workspace of a simulation has a preset"
         preset, claim = preset_id - 1, self.claim_of.get(workspace_id)
         if claim is not None and (transition != "delete" or workspace_id not in self.luck_of):
-            luck = int(self.inputs.claims[claim, pools.A_LUCK])
+            luck = int(self.inputs.claims[claim, facts.A_LUCK])
         else:
             luck = self.luck_of[workspace_id]
         claimed = claim is not None and number > 1 and self.found[claim][2] == build_id
-        what = pools.BUILD
+        what = facts.BUILD
         if transition == "delete":
-            what = pools.REMOVE
+            what = facts.REMOVE
         elif claimed:
-            what = pools.CLAIM
+            what = facts.CLAIM
         elif number > 1:
-            what, luck = pools.HALT if transition == "stop" else pools.RESTART, mix(luck ^ number)
+            what, luck = facts.HALT if transition == "stop" else facts.RESTART, mix(luck ^ number)
         takes_us = self._duration(preset, what, luck)
         if transition != "start":
             return Outcome(takes_us)
-        agent_luck = int(self.inputs.claims[claim, pools.A_LUCK]) if claim is not None else luck
-        agent_us = self._duration(preset, pools.REINITIALIZE if claimed else pools.AGENT, agent_luck)
+        agent_luck = int(self.inputs.claims[claim, facts.A_LUCK]) if claim is not None else luck
+        agent_us = self._duration(preset, facts.REINITIALIZE if claimed else facts.AGENT, agent_luck)
         self.agent_us[build_id] = agent_us
         fails = self._fails(workspace_id, number, preset, luck, claimed)
         return Outcome(takes_us, agent_us, error=BUILD_ERROR if fails else "")
 
     def created(self, now_at: int, preset_id: int, workspace_ids: tuple[int, ...]) -> None:
         """A prebuild's luck is keyed by the preset, the tick that created it and its place among those of the tick."""
-        key = int(self.inputs.presets[preset_id - 1, pools.P_KEY])
+        key = int(self.inputs.presets[preset_id - 1, facts.P_KEY])
         for slot, workspace_id in enumerate(workspace_ids):
             self.luck_of[workspace_id] = int(luck_of(key, now_at // SECOND_US, slot))
             self.made[preset_id] = self.made.get(preset_id, 0) + 1
@@ -337,24 +337,24 @@ class _World:
         given, claim = self.inputs.presets[preset], self.claim_of.get(workspace_id)
         if claim is not None:
             # A claim's build does not fail, nor a cold one: its person retries, which its duration includes.
-            again = number > 1 and not claimed and self.inputs.claims[claim, pools.A_PERSON] != NONE
-            threshold = int(given[pools.P_START_FAILURE_THRESHOLD])
-            return bool(again) and bool(happens(threshold, luck, pools.FAILURE_STREAM))
-        if happens(int(given[pools.P_FAILURE_THRESHOLD]), luck, pools.FAILURE_STREAM):
+            again = number > 1 and not claimed and self.inputs.claims[claim, facts.A_PERSON] != NONE
+            threshold = int(given[facts.P_START_FAILURE_THRESHOLD])
+            return bool(again) and bool(happens(threshold, luck, facts.FAILURE_STREAM))
+        if happens(int(given[facts.P_FAILURE_THRESHOLD]), luck, facts.FAILURE_STREAM):
             return True
-        failing = self.inputs.failing[given[pools.P_FAILING_FROM] : given[pools.P_FAILING_UNTIL]]
+        failing = self.inputs.failing[given[facts.P_FAILING_FROM] : given[facts.P_FAILING_UNTIL]]
         return self.ordinal_of[workspace_id] in failing
 
     def _duration(self, preset: int, what: int, luck: int) -> int:
         given = self.inputs.presets[preset]
-        first, count = given[pools.P_SAMPLES_FROM + what], given[pools.P_SAMPLES_COUNT + what]
-        return int(pick(self.inputs.samples, int(first), int(count), luck, int(pools.STREAMS[what])))
+        first, count = given[facts.P_SAMPLES_FROM + what], given[facts.P_SAMPLES_COUNT + what]
+        return int(pick(self.inputs.samples, int(first), int(count), luck, int(facts.STREAMS[what])))
 
     def build_done(self, tx: Transaction, now_at: int, done: Build) -> None:
         """A job of somebody's workspace is done: who waited for it goes on."""
         workspace_id = done.workspace_id
         claim = self.claim_of.get(workspace_id)
-        person_i = NONE if claim is None else int(self.inputs.claims[claim, pools.A_PERSON])
+        person_i = NONE if claim is None else int(self.inputs.claims[claim, facts.A_PERSON])
         if person_i == NONE:
             return
         person = self.people[person_i]
@@ -369,7 +369,7 @@ class _World:
                 self.settle_in(tx, now_at, person_i, waiting)
         elif build.transition != "start" and waiting is not None:
             started = self.plane.start(tx, workspace_id, person_i + 1)
-            self.found[waiting] = (pools.STARTED, workspace_id, started)
+            self.found[waiting] = (facts.STARTED, workspace_id, started)
             person.waiting = waiting
 
     def sessions(self) -> Columns:
@@ -377,8 +377,8 @@ class _World:
         whole = np.array(
             [[hit, -1 if w is None else w - 1, -1 if b is None else b - 1] for hit, w, b in self.found], dtype=np.int64
         ).reshape(-1, 3)
-        claims = np.empty((len(whole), pools.C_COLUMNS), dtype=np.int64)
-        claims[:, pools.C_HIT], claims[:, pools.C_WORKSPACE], claims[:, pools.C_BUILD] = whole.T
+        claims = np.empty((len(whole), facts.C_COLUMNS), dtype=np.int64)
+        claims[:, facts.C_HIT], claims[:, facts.C_WORKSPACE], claims[:, facts.C_BUILD] = whole.T
         ready = self.plane.database.rows(
             "SELECT b.id, coalesce(epoch_us(j.completed_at), -1), j.job_status FROM workspace_builds AS b "
             "JOIN provisioner_jobs AS j ON j.id = b.job_id ORDER BY b.id"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import kernel, lives, pools
+from simkit.core import facts, kernel, lives
 from simkit.core.numbers import CANCELED, FAILED, NONE
 from simkit.model import Scenario
 from simkit.runs.givens import Givens
@@ -86,7 +86,7 @@ class KernelResult(Result):
     rows: kernel.Output
 
     @property
-    def inputs(self) -> pools.Inputs:
+    def inputs(self) -> facts.Inputs:
         return self.given.inputs
 
     @cached_property
@@ -98,7 +98,7 @@ class KernelResult(Result):
             "provisioner_jobs": lambda: _provisioner_jobs(self),
             "workspace_agents": lambda: _workspace_agents(self),
             "claims": lambda: _claims(self),
-            "sessions": lambda: sessions(self.given, self.rows.claims, self.rows.builds[:, pools.B_READY]),
+            "sessions": lambda: sessions(self.given, self.rows.claims, self.rows.builds[:, facts.B_READY]),
             "lifecycle_decisions": lambda: _lifecycle_decisions(self),
             "reconciler_decisions": lambda: _reconciler_decisions(self),
         }
@@ -108,20 +108,20 @@ class KernelResult(Result):
 
 def _workspaces(result: KernelResult) -> Columns:
     w, claims = result.rows.workspaces, result.inputs.claims
-    claim = w[:, pools.W_OWNER]
+    claim = w[:, facts.W_OWNER]
     owned = claim != NONE
 
     def last_used() -> Int64Array:
-        found = w[:, pools.W_CREATED].copy()
-        found[owned] = claims[claim[owned], pools.A_AT]
+        found = w[:, facts.W_CREATED].copy()
+        found[owned] = claims[claim[owned], facts.A_AT]
         return found
 
     columns = {
         "id": lambda: ids(len(w)),
-        "created_at": lambda: w[:, pools.W_CREATED],
+        "created_at": lambda: w[:, facts.W_CREATED],
         "owner_id": lambda: _owner(result),
-        "template_id": lambda: _template_of(result.given)[w[:, pools.W_PRESET]] + 1,
-        "deleted": lambda: w[:, pools.W_DELETED] != NEVER,
+        "template_id": lambda: _template_of(result.given)[w[:, facts.W_PRESET]] + 1,
+        "deleted": lambda: w[:, facts.W_DELETED] != NEVER,
         "name": lambda: text(
             [f"workspace-{o}" if o else f"prebuild-{i}" for i, o in enumerate(_owner(result).tolist(), 1)]
         ),
@@ -132,7 +132,7 @@ def _workspaces(result: KernelResult) -> Columns:
 
     mine = result.rows.owned
     of_person = np.flatnonzero(owned)
-    of_person = of_person[claims[claim[of_person], pools.A_PERSON] != NONE]
+    of_person = of_person[claims[claim[of_person], facts.A_PERSON] != NONE]
 
     def of_life(column: int) -> Int64Array:
         found = last_used() if column == lives.O_LAST_USED else np.full(len(w), NEVER, dtype=np.int64)
@@ -161,7 +161,7 @@ def _workspaces(result: KernelResult) -> Columns:
 
 def _owner(result: KernelResult) -> Int64Array:
     """The owner's id of each workspace: int64[w]."""
-    claim = result.rows.workspaces[:, pools.W_OWNER]
+    claim = result.rows.workspaces[:, facts.W_OWNER]
     if not len(result.inputs.claims):
         return np.full(len(claim), PREBUILDS_OWNER_ID, dtype=np.int64)
     return np.where(claim != NONE, result.given.user_of_claim[claim], PREBUILDS_OWNER_ID)
@@ -170,18 +170,18 @@ def _owner(result: KernelResult) -> Int64Array:
 def _initiator(result: KernelResult) -> Int64Array:
     """Who initiated each build: int64[b], ids."""
     b = result.rows.builds
-    owner = _owner(result)[b[:, pools.B_WORKSPACE]]
+    owner = _owner(result)[b[:, facts.B_WORKSPACE]]
     # Of a prebuild only the operator is a person who builds it: to delete it.
     human = np.where(owner == PREBUILDS_OWNER_ID, result.given.operator_id, owner)
-    return np.where(b[:, pools.B_HUMAN] == 1, human, PREBUILDS_OWNER_ID)
+    return np.where(b[:, facts.B_HUMAN] == 1, human, PREBUILDS_OWNER_ID)
 
 
 def _workspace_builds(result: KernelResult) -> Columns:
     b, w = result.rows.builds, result.rows.workspaces
-    workspace = b[:, pools.B_WORKSPACE]
+    workspace = b[:, facts.B_WORKSPACE]
 
     def preset() -> Int64Array:
-        return w[workspace, pools.W_PRESET]
+        return w[workspace, facts.W_PRESET]
 
     def reason() -> npt.NDArray[Any]:
         found = np.full(len(b), "initiator", dtype=object)
@@ -192,12 +192,12 @@ def _workspace_builds(result: KernelResult) -> Columns:
 
     columns = {
         "id": lambda: ids(len(b)),
-        "created_at": lambda: b[:, pools.B_CREATED],
+        "created_at": lambda: b[:, facts.B_CREATED],
         "workspace_id": lambda: workspace + 1,
         "template_version_id": lambda: version_of(result.given)[preset()] + 1,
         "template_version_preset_id": lambda: preset() + 1,
-        "build_number": lambda: b[:, pools.B_NUMBER],
-        "transition": lambda: text(["start", "stop", "delete"])[b[:, pools.B_TRANSITION]],
+        "build_number": lambda: b[:, facts.B_NUMBER],
+        "transition": lambda: text(["start", "stop", "delete"])[b[:, facts.B_TRANSITION]],
         "initiator_id": lambda: _initiator(result),
         "job_id": lambda: ids(len(b)),
         "reason": reason,
@@ -213,7 +213,7 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
 
     def error() -> npt.NDArray[Any]:
         found = text([None, BUILD_ERROR, PENDING_TOO_LONG_ERROR])[
-            (b[:, pools.B_STATUS] == FAILED).astype(np.int64) + b[:, pools.B_REAPED]
+            (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_REAPED]
         ]
         if result.scenario.people:
             refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
@@ -223,10 +223,10 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
     return Lazy(
         {
             "id": lambda: ids(len(b)),
-            "created_at": lambda: b[:, pools.B_CREATED],
-            "started_at": lambda: b[:, pools.B_STARTED],
-            "canceled_at": lambda: np.where(b[:, pools.B_STATUS] == CANCELED, b[:, pools.B_COMPLETED], NEVER),
-            "completed_at": lambda: b[:, pools.B_COMPLETED],
+            "created_at": lambda: b[:, facts.B_CREATED],
+            "started_at": lambda: b[:, facts.B_STARTED],
+            "canceled_at": lambda: np.where(b[:, facts.B_STATUS] == CANCELED, b[:, facts.B_COMPLETED], NEVER),
+            "completed_at": lambda: b[:, facts.B_COMPLETED],
             "error": error,
             "initiator_id": lambda: _initiator(result),
         }
@@ -234,7 +234,7 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
 
 
 def _workspace_agents(result: KernelResult) -> Columns:
-    ready_at = result.rows.builds[:, pools.B_READY]
+    ready_at = result.rows.builds[:, facts.B_READY]
     build = np.flatnonzero(ready_at != NEVER)
     return {
         "id": ids(len(build)),
@@ -244,37 +244,37 @@ def _workspace_agents(result: KernelResult) -> Columns:
 
 
 def _claims(result: KernelResult) -> Columns:
-    asked = result.rows.claims[:, pools.C_HIT]
-    is_claim = (asked == pools.HIT) | (asked == pools.COLD)
+    asked = result.rows.claims[:, facts.C_HIT]
+    is_claim = (asked == facts.HIT) | (asked == facts.COLD)
     given, claims = result.inputs.claims[is_claim], result.rows.claims[is_claim]
     return {
         "id": ids(len(claims)),
-        "created_at": given[:, pools.A_AT],
-        "preset_id": given[:, pools.A_PRESET] + 1,
+        "created_at": given[:, facts.A_AT],
+        "preset_id": given[:, facts.A_PRESET] + 1,
         "user_id": result.given.user_of_claim[is_claim],
-        "workspace_id": claims[:, pools.C_WORKSPACE] + 1,
-        "workspace_build_id": claims[:, pools.C_BUILD] + 1,
-        "hit": claims[:, pools.C_HIT] == pools.HIT,
-        "ready_at": _by_the_end(result.given, result.rows.builds[claims[:, pools.C_BUILD], pools.B_READY]),
+        "workspace_id": claims[:, facts.C_WORKSPACE] + 1,
+        "workspace_build_id": claims[:, facts.C_BUILD] + 1,
+        "hit": claims[:, facts.C_HIT] == facts.HIT,
+        "ready_at": _by_the_end(result.given, result.rows.builds[claims[:, facts.C_BUILD], facts.B_READY]),
     }
 
 
 def sessions(given: Givens, claims: Int64Array, ready_at: Int64Array) -> Columns:
     """The table of that name, by what each claim found (the kernel's columns) and when each build was ready."""
-    of_person = given.inputs.claims[:, pools.A_PERSON] != NONE
+    of_person = given.inputs.claims[:, facts.A_PERSON] != NONE
     asked, found = given.inputs.claims[of_person], claims[of_person]
-    build = found[:, pools.C_BUILD]
+    build = found[:, facts.C_BUILD]
     ready = np.full(len(asked), NEVER, dtype=np.int64)
     has_build = build != NONE
-    ready[has_build] = np.maximum(ready_at[build[has_build]], asked[has_build, pools.A_AT])
+    ready[has_build] = np.maximum(ready_at[build[has_build]], asked[has_build, facts.A_AT])
     what = ["claimed", "claimed", "running", "starting", "started", "nothing"]
     return {
         "id": ids(len(asked)),
-        "user_id": asked[:, pools.A_PERSON] + 1,
-        "started_at": asked[:, pools.A_AT],
-        "ended_at": asked[:, pools.A_UNTIL],
-        "found": text(what)[found[:, pools.C_HIT]],
-        "workspace_id": np.where(has_build, found[:, pools.C_WORKSPACE] + 1, NEVER),
+        "user_id": asked[:, facts.A_PERSON] + 1,
+        "started_at": asked[:, facts.A_AT],
+        "ended_at": asked[:, facts.A_UNTIL],
+        "found": text(what)[found[:, facts.C_HIT]],
+        "workspace_id": np.where(has_build, found[:, facts.C_WORKSPACE] + 1, NEVER),
         "workspace_build_id": np.where(has_build, build + 1, NEVER),
         "ready_at": _by_the_end(given, ready),
     }
@@ -284,7 +284,7 @@ def _lifecycle_decisions(result: KernelResult) -> Columns:
     x = result.rows.stories if result.scenario.people else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
     return {
         "decided_at": x[:, lives.X_AT],
-        "workspace_id": result.rows.claims[x[:, lives.X_CLAIM], pools.C_WORKSPACE] + 1,
+        "workspace_id": result.rows.claims[x[:, lives.X_CLAIM], facts.C_WORKSPACE] + 1,
         "rule": text(list(RULES.values()))[np.searchsorted(list(RULES), x[:, lives.X_RULE])],
         "workspace_build_id": x[:, lives.X_BUILD] + 1,
         "deadline": x[:, lives.X_DEADLINE],
@@ -301,19 +301,19 @@ def _lifecycle_decisions(result: KernelResult) -> Columns:
 
 def _reconciler_decisions(result: KernelResult) -> Columns:
     d = result.rows.decisions
-    held = d[:, pools.D_BACKOFF_UNTIL]
+    held = d[:, facts.D_BACKOFF_UNTIL]
     return {
-        "decided_at": d[:, pools.D_AT],
-        "preset_id": d[:, pools.D_PRESET] + 1,
-        "desired": d[:, pools.D_DESIRED],
-        "actual": d[:, pools.D_ACTUAL],
-        "expired": d[:, pools.D_EXPIRED],
-        "starting": d[:, pools.D_STARTING],
-        "deleted_expired": d[:, pools.D_DELETED_EXPIRED],
-        "deleted_oldest": d[:, pools.D_DELETED_OLDEST],
-        "created": d[:, pools.D_CREATED],
-        "canceled": d[:, pools.D_CANCELED],
-        "hard_limited": d[:, pools.D_HARD_LIMITED] == 1,
+        "decided_at": d[:, facts.D_AT],
+        "preset_id": d[:, facts.D_PRESET] + 1,
+        "desired": d[:, facts.D_DESIRED],
+        "actual": d[:, facts.D_ACTUAL],
+        "expired": d[:, facts.D_EXPIRED],
+        "starting": d[:, facts.D_STARTING],
+        "deleted_expired": d[:, facts.D_DELETED_EXPIRED],
+        "deleted_oldest": d[:, facts.D_DELETED_OLDEST],
+        "created": d[:, facts.D_CREATED],
+        "canceled": d[:, facts.D_CANCELED],
+        "hard_limited": d[:, facts.D_HARD_LIMITED] == 1,
         "backoff_until": held,
     }
 

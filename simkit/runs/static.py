@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from simkit.clock import NEVER, SECOND_US, Int64Array, zone_database_version
-from simkit.core import pools
+from simkit.core import facts
 from simkit.model import Activate, Event, Invalidate, Pause, Resume, SetSchedule, SetTTL, TemplateSchedule
 from simkit.runs.givens import Givens
 from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
@@ -127,7 +127,7 @@ def _presets(given: Givens) -> Columns:
     presets = [p for _, p in given.presets]
     invalidated = np.full(len(presets), NEVER, dtype=np.int64)
     for at, kind, preset in given.inputs.events.tolist():
-        if kind == pools.INVALIDATE:
+        if kind == facts.INVALIDATE:
             invalidated[preset] = at
     costs = [given.scenario.workload_of(p.name).cost_per_instance_hour for p in presets]
     return {
@@ -200,12 +200,12 @@ def _desired_instances(given: Givens) -> Columns:
     inputs, scenario = given.inputs, given.scenario
     presets, from_at, desired = [], [], []
     for i, row in enumerate(inputs.presets):
-        change = slice(row[pools.P_CHANGES_FROM], row[pools.P_CHANGES_UNTIL])
-        switch_at, on = [scenario.start_at], [int(row[pools.P_ACTIVE])]
+        change = slice(row[facts.P_CHANGES_FROM], row[facts.P_CHANGES_UNTIL])
+        switch_at, on = [scenario.start_at], [int(row[facts.P_ACTIVE])]
         for at, kind, preset in inputs.events.tolist():
-            if preset == i and kind in (pools.ACTIVATE, pools.DEACTIVATE):
+            if preset == i and kind in (facts.ACTIVATE, facts.DEACTIVATE):
                 switch_at.append(at)
-                on.append(int(kind == pools.ACTIVATE))
+                on.append(int(kind == facts.ACTIVATE))
         wanted = Steps(inputs.change_at[change], inputs.change_desired[change], scenario.end_at)
         active = Steps(whole(switch_at), whole(on), scenario.end_at)
         at = np.union1d(wanted.at, active.at)

@@ -177,6 +177,8 @@ def _schedule_changed(row: _Row) -> str:
 _TOLD: dict[str, tuple[str, Callable[[_Row], str]]] = {
     "prebuild": ("created", _prebuild),
     "start failed": ("start failed", lambda row: str(row.row["error"])),
+    "stop failed": ("stop failed", lambda row: str(row.row["error"])),
+    "delete failed": ("delete failed", lambda row: str(row.row["error"])),
     "start canceled": ("canceled", lambda _: "its template version was no longer the active one"),
     "start succeeded": ("built", lambda _: "its start build is done"),
     "stop succeeded": ("stopped", lambda _: "its stop build is done: it uses no capacity"),

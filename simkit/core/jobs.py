@@ -1,0 +1,234 @@
+"""Jobs: their queue, the daemons that take them, and the reaper that ends those which nobody takes."""
+
+from __future__ import annotations
+
+from simkit.core.chance import mix
+from simkit.core.compile import part
+from simkit.core.facts import (
+    A_LUCK,
+    B_CREATED,
+    B_NEXT,
+    B_NUMBER,
+    B_REAPED,
+    B_STARTED,
+    B_STATUS,
+    B_TRANSITION,
+    B_WORKSPACE,
+    BUILD,
+    C_BUILD,
+    CLAIM,
+    CLAIMS_FIRST,
+    G_PEOPLE,
+    G_PREBUILDS,
+    HALT,
+    J_AT,
+    J_BUILD,
+    J_GROUP,
+    LIMIT,
+    LIMIT_ROW,
+    LIMITED_AT,
+    NEXT_REAP,
+    OPERATORS_FIRST,
+    PEOPLE_FIRST,
+    PREBUILDS_FIRST,
+    QUEUES_END,
+    REAPED_AT,
+    REMOVE,
+    RESTART,
+    RUNNING_JOBS,
+    W_LUCK,
+    W_OWNER,
+    W_PRESET,
+    Inputs,
+    Pools,
+    World,
+)
+from simkit.core.numbers import (
+    DELETE,
+    MINUTE_US,
+    NEVER,
+    NONE,
+    PENDING,
+    RUNNING,
+    STOP,
+)
+from simkit.core.policy import (
+    MOST_REAPED,
+    PENDING_TOO_LONG_US,
+    goes_first,
+    is_reapable,
+    reaping_lot,
+)
+from simkit.core.pools import duration
+
+
+@part
+def _first(world: World, queue: int) -> int:
+    """The first pending job of a queue, which is its oldest; NONE if there is none. Cancelled ones leave the queue."""
+    i = world.counters[queue]
+    while i != NONE and world.builds[i, B_STATUS] != PENDING:
+        i = world.builds[i, B_NEXT]
+    world.counters[queue] = i
+    return i
+
+
+@part
+def _first_of(world: World, peoples: bool, of_people: int, prebuilds: bool, of_prebuilds: int) -> tuple[int, int]:
+    """(queue, its first job) of two queues with people's and prebuilds' tags, of which one may be no choice."""
+    queue, i = of_people, NONE
+    if peoples:
+        i = _first(world, of_people)
+    if prebuilds:
+        other = _first(world, of_prebuilds)
+        if i == NONE or (other != NONE and other < i):  # rows are in the order of creation
+            queue, i = of_prebuilds, other
+    return queue, i
+
+
+@part
+def _next_job(world: World, peoples: bool, prebuilds: bool) -> int:
+    """Take the pending job that goes first off its queue, with people's or prebuilds' tags or either; NONE if there is
+    none."""
+    queue, i = _first_of(world, peoples, PEOPLE_FIRST, prebuilds, OPERATORS_FIRST)
+    other_queue, other = _first_of(world, peoples, CLAIMS_FIRST, prebuilds, PREBUILDS_FIRST)
+    if i == NONE or (
+        other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])
+    ):
+        queue, i = other_queue, other
+    if i != NONE:
+        world.counters[queue] = world.builds[i, B_NEXT]
+    return i
+
+
+@part
+def _job_us(inputs: Inputs, world: World, build: int) -> int:
+    workspace = world.workspaces[world.builds[build, B_WORKSPACE]]
+    what, luck = BUILD, workspace[W_LUCK]
+    number = world.builds[build, B_NUMBER]
+    if world.builds[build, B_TRANSITION] == DELETE:
+        what = REMOVE
+    elif number > 1:
+        what, luck = CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK]
+        if world.claims[workspace[W_OWNER], C_BUILD] != build:
+            what, luck = RESTART, mix(luck ^ number)
+            if world.builds[build, B_TRANSITION] == STOP:
+                what = HALT
+    return duration(inputs, workspace[W_PRESET], what, luck)
+
+
+@part
+def take_jobs(inputs: Inputs, world: World, now_at: int) -> None:
+    """Free daemons take pending jobs that their tags let them take, group by group."""
+    for group in range(inputs.daemons.shape[0]):
+        peoples, prebuilds = inputs.daemons[group, G_PEOPLE] == 1, inputs.daemons[group, G_PREBUILDS] == 1
+        while world.free[group] > 0:
+            build = _next_job(world, peoples, prebuilds)
+            if build == NONE:
+                break
+            _start_job(inputs, world, build, group, now_at)
+    if inputs.settings.has_reaper:
+        _expect_reaper(world)
+
+
+@part
+def _start_job(inputs: Inputs, world: World, build: int, group: int, now_at: int) -> None:
+    world.builds[build, B_STATUS] = RUNNING
+    world.builds[build, B_STARTED] = now_at
+    begin_job(world, build, group, now_at + _job_us(inputs, world, build))
+
+
+@part
+def begin_job(world: Pools, build: int, group: int, finishes_at: int) -> None:
+    """A daemon of the group is busy with a build until then."""
+    counters, jobs = world.counters, world.jobs
+    world.free[group] -= 1
+    # The one taken first finishes first, where two finish at one instant.
+    i = counters[RUNNING_JOBS]
+    while i > 0 and jobs[i - 1, J_AT] <= finishes_at:
+        jobs[i, J_AT] = jobs[i - 1, J_AT]
+        jobs[i, J_BUILD] = jobs[i - 1, J_BUILD]
+        jobs[i, J_GROUP] = jobs[i - 1, J_GROUP]
+        i -= 1
+    jobs[i, J_AT] = finishes_at
+    jobs[i, J_BUILD] = build
+    jobs[i, J_GROUP] = group
+    counters[RUNNING_JOBS] += 1
+
+
+@part
+def next_to_finish(world: Pools) -> int:
+    """The build whose job finishes next; its daemon is free again."""
+    world.counters[RUNNING_JOBS] -= 1
+    i = world.counters[RUNNING_JOBS]
+    world.free[world.jobs[i, J_GROUP]] += 1
+    return world.jobs[i, J_BUILD]
+
+
+@part
+def _expect_reaper(world: World) -> None:
+    """The reaper's next tick that can find a job which nobody has taken for too long."""
+    counters = world.counters
+    oldest_at = NEVER
+    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+        first = _first(world, queue)
+        if first != NONE:
+            oldest_at = min(oldest_at, world.builds[first, B_CREATED])
+    counters[NEXT_REAP] = NEVER
+    if oldest_at != NEVER:
+        counters[NEXT_REAP] = reap_after(oldest_at, counters[REAPED_AT])
+
+
+@part
+def reap_after(oldest_at: int, reaped_at: int) -> int:
+    """The reaper's first tick after its last that may end a job which has been pending since then."""
+    return (max(oldest_at + PENDING_TOO_LONG_US, reaped_at) // MINUTE_US + 1) * MINUTE_US
+
+
+@part
+def _draw_limit(world: World, now_at: int) -> None:
+    """Of the jobs that the reaper may end it ends those whose (lot, row) is at most the limit: as many as it takes."""
+    limit, limit_row = NONE, NONE
+    for _ in range(MOST_REAPED):
+        lot, row = NEVER, NONE
+        for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+            i = world.counters[queue]
+            while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
+                if world.builds[i, B_STATUS] == PENDING:
+                    of = reaping_lot(i + 1, now_at)
+                    comes = of > limit or (of == limit and i > limit_row)
+                    if comes and (of < lot or (of == lot and i < row)):
+                        lot, row = of, i
+                i = world.builds[i, B_NEXT]
+        if row == NONE:
+            limit = NEVER
+            break
+        limit, limit_row = lot, row
+    world.counters[LIMIT] = limit
+    world.counters[LIMIT_ROW] = limit_row
+    world.counters[LIMITED_AT] = now_at
+
+
+@part
+def next_to_reap(world: World, now_at: int) -> int:
+    """The next job that the reaper's tick ends, in the order in which they were queued, as started in its last instant;
+    NONE when the tick is over."""
+    counters = world.counters
+    if counters[LIMITED_AT] != now_at:
+        _draw_limit(world, now_at)
+    found = NONE
+    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+        i = counters[queue]
+        while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
+            if world.builds[i, B_STATUS] == PENDING:
+                lot = reaping_lot(i + 1, now_at)
+                if lot < counters[LIMIT] or (lot == counters[LIMIT] and i <= counters[LIMIT_ROW]):
+                    if found == NONE or i < found:
+                        found = i
+                    break
+            i = world.builds[i, B_NEXT]
+    if found == NONE:
+        counters[REAPED_AT] = now_at
+    else:
+        world.builds[found, B_STARTED] = now_at
+        world.builds[found, B_REAPED] = 1
+    return found

@@ -1,0 +1,87 @@
+"""What is asked of a recommendation, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simkit.decide.levels import Calendar
+from simkit.errors import Finding, InputError, Where, did_you_mean
+from simkit.model import History, Preset, Scenario
+
+FEWEST_WEEKS = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    scenario: Scenario
+    target: float
+    max_wait_p95_s: float | None
+    max_cost_per_week: float | None
+    max_schedules: int
+    preset: str | None
+    holdout_weeks: int | None
+    seed: int
+
+    def check(self) -> None:
+        """Raises InputError with every problem."""
+        problems: list[tuple[str, str]] = []
+        if not 0 < self.target < 1:  # NaN is neither
+            text = f"a target of {self.target:g} "
+            if self.target >= 1:
+                text += "can be promised by no pool, as two people may come within one build; write 0.99 at most"
+            else:
+                text += "needs no pool at all; write a share of the claims such as 0.95"
+            problems.append(("--target-hit-rate", text))
+        if self.max_schedules < 0 or self.max_schedules > 5:
+            problems.append(("--max-schedules", f"is {self.max_schedules}; write 0 to 5"))
+        if self.max_cost_per_week is not None and not any(
+            self.scenario.workload_of(p.name).cost_per_instance_hour for p in presets_of(self.scenario)
+        ):
+            text = "needs a price; give the scenario `cost: {per_instance_hour: 0.40}`"
+            problems.append(("--max-cost-per-week", text))
+        if self.max_cost_per_week is not None and not self.max_cost_per_week > 0:
+            problems.append(("--max-cost-per-week", "a pool that may cost nothing is no pool; write an amount above 0"))
+        if self.max_wait_p95_s is not None and self.max_wait_p95_s < 0:
+            problems.append(("--max-wait-p95", "a wait is not negative"))
+        names = {p.name for p in presets_of(self.scenario)}
+        if self.preset is not None and self.preset not in names:
+            problems.append(("--preset", f'there is no preset "{self.preset}"; {did_you_mean(self.preset, names)}'))
+        wanted = claims_of(self.scenario)
+        if not wanted or (self.preset in names and self.preset not in wanted):
+            whose = f'the preset "{self.preset}"' if self.preset in names else "any preset"
+            text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
+            problems.append((self.scenario.where.path, text))
+        else:
+            weeks = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at).weeks
+            is_drawn = not isinstance(self.scenario.demand, History)
+            if is_drawn and not weeks:
+                text = "its window is shorter than a week, of which each hour has to be known; widen `window`"
+                problems.append((self.scenario.where.path, text))
+            elif not is_drawn and weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
+                less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
+                text = (
+                    f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
+                    f"{FEWEST_WEEKS}, as weeks differ more than anything else: widen `window` if the history has more"
+                )
+                problems.append((self.scenario.where.path, text))
+        if problems:
+            raise InputError(Finding("error", Where(at), text) for at, text in problems)
+
+
+def presets_of(scenario: Scenario) -> list[Preset]:
+    """Those of the versions that are active at the end, by name once."""
+    return list({p.name: p for version in scenario.all_versions for p in version.presets}.values())
+
+
+def claims_of(scenario: Scenario) -> dict[str, int]:
+    """How many claims there are in the window for each preset of a history, 1 for those with a profile or people."""
+    found: dict[str, int] = {}
+    if isinstance(scenario.demand, History):
+        at = scenario.demand.claim_at
+        inside = (at >= scenario.start_at) & (at <= scenario.end_at)
+        for name, is_in in zip(scenario.demand.preset, inside.tolist(), strict=True):
+            if is_in:
+                found[name] = found.get(name, 0) + 1
+    else:
+        found = {p.preset: 1 for p in scenario.demand if sum(p.claims_per_hour) > 0}
+    return found | {p.preset: 1 for p in scenario.people if p.preset not in found}

@@ -1,0 +1,116 @@
+"""What is recommended: the types of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simkit.decide.bounds import Rung
+from simkit.decide.margins import Outlook
+from simkit.decide.plan import Plan
+from simkit.model import Preset, Scenario
+
+CONFIDENCE = 0.8
+"""That the next quarter is not below the target."""
+NOTICED_US = 30_000_000
+"""A wait that people notice."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one preset has in a run, a week: `wait_p50_s`, `wait_p95_s` NaN if nobody was served in time; hours are
+    instance-hours, those of the pool building, idle and deleting; `limited_at`: since when the hard limit holds, or
+    NEVER."""
+
+    hit_rate: float
+    wait_p50_s: float
+    wait_p95_s: float
+    claims_per_week: float
+    builds_per_week: float
+    idle_hours_per_week: float
+    pool_hours_per_week: float
+    cost_per_week: float
+    limited_at: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What weeks say that a plan was not chosen by: today's setting and the plan's. `plan` is the recommended one, or,
+    where that was chosen by all weeks, what the same way chooses without these."""
+
+    weeks: int
+    plan: Plan
+    is_recommended: bool
+    now_rate: float
+    now_idle_hours: float
+    rate: float
+    idle_hours: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A plan on the front: nothing found is better in both."""
+
+    plan: Plan
+    hit_rate: float
+    idle_hours_per_week: float
+    cost_per_week: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to set for one preset, and what is known of it."""
+
+    now: Preset
+    preset: Preset
+    plan: Plan
+    timezone: str
+    target: float
+    aim: float
+    """The hit rate on the weeks seen that makes the target likely in the next quarter."""
+    limit: float
+    """What the next quarter is not below, with CONFIDENCE."""
+    before: Outcome
+    after: Outcome
+    held_out: HeldOut | None
+    outlook: Outlook
+    front: tuple[Point, ...]
+    ladder: tuple[Rung, ...]
+    why: tuple[str, ...]
+    bound: tuple[str, ...]
+    """What bound the answer, a sentence each."""
+
+    @property
+    def is_met(self) -> bool:
+        return self.limit >= self.target - 1e-9
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How long people's builds wait for a daemon in the hour of the day in which that is worst, and behind what."""
+
+    hour: int
+    before_s: float
+    after_s: float
+    building: float
+    """Prebuilds being built then, on average."""
+    daemons: int
+    mending_daemons: int | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to set in a scenario. `runs`: how many full runs of the kernel it took."""
+
+    scenario: Scenario
+    advised: Scenario
+    seed: int
+    weeks: int
+    fitted_weeks: int
+    presets: tuple[Advice, ...]
+    queue: Queue | None
+    runs: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_met(self) -> bool:
+        return all(one.is_met for one in self.presets)
