@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
 
 import simkit
-from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER
+from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS
 from simkit.model import (
     People,
@@ -126,3 +126,17 @@ def test_a_window_that_ends_while_somebody_waits_leaves_them_waiting():
     claims = run_reference(given).tables["claims"]
     assert claims["ready_at"].tolist() == [NEVER]
     assert simkit.run(given).tables["claims"]["ready_at"].tolist() == [NEVER]
+
+
+@pytest.mark.parametrize("after_us", [4 * MINUTE_US + 1, 5 * MINUTE_US, 6 * MINUTE_US])
+def test_who_comes_while_their_workspace_is_being_deleted_waits_from_then_on_both_engines(after_us: int):
+    at = np.array([MONDAY_AT, MONDAY_AT + after_us], dtype=np.int64)
+    schedule = TemplateSchedule(time_til_dormant_us=MINUTE_US, time_til_dormant_autodelete_us=MINUTE_US)
+    workload = Workload(*[constant(0)] * 4, delete=constant(2 * MINUTE_US + 30 * SECOND_US))
+    who = People("ada", 1, "p", SessionHistory(at, at, np.zeros(2, dtype=np.int64)))
+    given = scenario(Preset("p", 1), hours=1, workload=workload, schedule=schedule, people=(who,))
+    assert_equal(given)
+    claims, builds = run(given).tables["claims"], run(given).tables["workspace_builds"]
+    assert claims["created_at"].tolist() == at.tolist()
+    made_at = builds["created_at"][claims["workspace_build_id"] - 1]
+    assert made_at[1] > at[1], "after the deletion, or nothing was tested"

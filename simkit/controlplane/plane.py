@@ -198,8 +198,12 @@ class ControlPlane(Engine):
         preset_id: int | None,
         name: str,
         choose: Callable[[list[prebuilds.Ready]], prebuilds.Ready] = lambda ready: ready[0],
+        asked_at: int | None = None,
     ) -> Created:
-        """Give the owner a prebuild of the preset, chosen from those that are ready, or a cold workspace."""
+        """Give the owner a prebuild of the preset, chosen from those that are ready, or a cold workspace.
+
+        `asked_at`: since when they wait for it, if not just now: their workspace was being deleted.
+        """
         ready = [] if preset_id is None else prebuilds.claimable(tx, self.now_at, preset_id)
         if ready:
             chosen = choose(ready)
@@ -213,7 +217,7 @@ class ControlPlane(Engine):
         if preset_id is not None:
             tx.insert(
                 "claims",
-                created_at=self.now_at,
+                created_at=self.now_at if asked_at is None else asked_at,
                 preset_id=preset_id,
                 user_id=owner_id,
                 workspace_id=workspace_id,

@@ -212,8 +212,6 @@ class _World:
                 self.settle_in(tx, now_at, person_i, i)
             else:
                 self.work_on(tx, now_at, self.people[person_i], i)
-        if self.found[i][0] == facts.HIT:
-            self.plane.pools_changed()
         if person_i != NONE:
             self.plane.people_changed()
 
@@ -229,9 +227,12 @@ class _World:
             preset_id,
             f"workspace-{owner_id}",
             lambda ready: self._chosen(ready, luck),
+            int(self.inputs.claims[i, facts.A_AT]),
         )
         self.claim_of[created.workspace_id] = i
         self.found[i] = (facts.HIT if created.hit else facts.COLD, created.workspace_id, created.build_id)
+        if created.hit:
+            self.plane.pools_changed()
         return created.workspace_id
 
     def of_preset(self, tx: Transaction, preset_id: int) -> tuple[templates.Template, int]:

@@ -432,7 +432,7 @@ CREATE TABLE task_workspace_apps (
 CREATE TABLE claims (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL, -- when somebody asked; who comes while their own is being deleted gets one after it
     preset_id BIGINT NOT NULL,
     user_id BIGINT NOT NULL CONSTRAINT not_the_prebuilds_user CHECK (user_id > 0),
     workspace_id BIGINT NOT NULL,
