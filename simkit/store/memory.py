@@ -16,6 +16,7 @@ from simkit.store.columns import Columns, Storable, stacked
 from simkit.store.connection import SETTINGS, connect, schema, value_of
 
 _WORD = re.compile(r"[a-z_][a-z_0-9]*")
+_COMMENT = re.compile("--.*")
 _VIEW = re.compile(r"CREATE VIEW (\w+) AS\n(.*)", re.DOTALL)
 
 
@@ -53,7 +54,7 @@ def _schema() -> _Schema:
 def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnection:
     """A connection in which the tables and views that `sql` names hold the rows of these runs. Close it."""
     given = _schema()
-    words = set(_WORD.findall(" ".join([sql, *_views_of(sql).values()])))
+    words = _words_of(sql, *_views_of(sql).values())
     connection = given.base.cursor()
     connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
     for table, columns in given.tables.items():
@@ -72,7 +73,7 @@ def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
     A table that they name and that its database lacks, as one of an older file does, is empty.
     """
-    words = set(_WORD.findall(" ".join([sql, *_views_of(sql).values()])))
+    words = _words_of(sql, *_views_of(sql).values())
     has = {name for (name,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()}
     for table, columns in _schema().tables.items():
         if table in words and table not in has:
@@ -84,12 +85,17 @@ def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 def _views_of(sql: str) -> dict[str, str]:
     """The views that `sql` names, and those that they name, in the order in which they build on each other."""
-    words, found = set(_WORD.findall(sql)), dict[str, str]()
+    words, found = _words_of(sql), dict[str, str]()
     for name, body in reversed(list(_schema().views.items())):
         if name in words:
             found[name] = body
-            words |= set(_WORD.findall(body))
+            words |= _words_of(body)
     return dict(reversed(list(found.items())))
+
+
+def _words_of(*sql: str) -> set[str]:
+    """What may be a name in it; a comment names nothing."""
+    return {word for text in sql for word in _WORD.findall(_COMMENT.sub("", text))}
 
 
 def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns) -> None:

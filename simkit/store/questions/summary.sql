@@ -3,7 +3,12 @@
 -- which `hours` has; builds are prebuilds'. A preset that never wants a prebuild has no pool, and so no hit rate.
 -- hard_limited_at: when the hard limit first kept the reconciler from building; for how long, and the misses meanwhile.
 -- key: preset
-WITH served AS (
+WITH limits AS MATERIALIZED (
+    -- Once, though it is named twice: it is the dearest part.
+    SELECT * FROM hard_limits WHERE list_contains($runs, run_id)
+),
+
+served AS (
     SELECT
         c.run_id,
         p.preset,
@@ -19,21 +24,19 @@ WITH served AS (
 
 missed AS (
     SELECT l.run_id, p.preset, count(*) AS misses
-    FROM hard_limits AS l
+    FROM limits AS l
     JOIN presets AS p USING (run_id, preset_id)
     JOIN claims AS c
         ON c.run_id = l.run_id AND c.preset_id = l.preset_id AND NOT c.hit AND c.created_at >= l.from_at
         AND (c.created_at < l.until_at OR l.ended_by IS NULL)
-    WHERE list_contains($runs, l.run_id)
     GROUP BY ALL
 ),
 
 limited AS (
     SELECT
         l.run_id, p.preset, min(l.from_at) AS limited_at, sum(epoch_us(l.until_at) - epoch_us(l.from_at)) AS limited_us
-    FROM hard_limits AS l
+    FROM limits AS l
     JOIN presets AS p USING (run_id, preset_id)
-    WHERE list_contains($runs, l.run_id)
     GROUP BY ALL
 ),
 
