@@ -21,6 +21,7 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit run data/scenarios/workweek.yaml --seed 7 --out reports/workweek.duckdb
 	.venv/bin/simkit report notebooks/01-capacity.ipynb -p scenario=data/scenarios/workweek.yaml
 	.venv/bin/simkit report notebooks/02-expiration.ipynb -p scenario=data/scenarios/lifecycle.yaml
+	.venv/bin/simkit report notebooks/05-decide.ipynb -p scenario=data/scenarios/three-regions.yaml -p preset=backend-us
 	.venv/bin/simkit recommend data/scenarios/three-regions.yaml --preset backend-us --max-schedules 1
 
 test: $(READY) ## Run the tests, but for the slow ones, two at a time

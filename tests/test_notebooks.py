@@ -24,6 +24,7 @@ CAPACITY = ROOT / "notebooks" / "01-capacity.ipynb"
 EXPIRATION = ROOT / "notebooks" / "02-expiration.ipynb"
 CRON_RANGES = ROOT / "notebooks" / "03-cron-ranges.ipynb"
 CONTROL_PLANE = ROOT / "notebooks" / "04-control-plane.ipynb"
+DECIDE = ROOT / "notebooks" / "05-decide.ipynb"
 LONGEST_CELL = 12  # lines
 
 
@@ -70,7 +71,7 @@ def said_in(notebook) -> str:
 
 
 def test_there_are_notebooks():
-    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE} <= set(NOTEBOOKS)
+    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE, DECIDE} <= set(NOTEBOOKS)
 
 
 def test_a_notebook_is_valid_and_keeps_no_outputs(notebook):
@@ -194,6 +195,24 @@ def test_the_control_plane_notebook_runs_elsewhere_on_another_day_by_older_rules
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
+def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
+    done = execute(DECIDE, tmp_path / "out.ipynb", ROOT / "notebooks", preset="backend-us")
+    said = said_in(done)
+    for sentence in (
+        "backend-us: Meets 95.0%",
+        "Never fewer than 3: of builds that fail",
+        "In the same weeks 97.1% of the claims find a prebuild, today 31.2%",
+        "Next quarter (13 weeks)",
+        "One step down (",
+        "The bounds leave the hard limit out",
+    ):
+        assert sentence in said, sentence
+    assert 'cron      = "* 9 * * 1-5"' in unescape("".join(of_kind(done, "text/html")))
+    assert len(of_kind(done, "image/png")) == 3
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
 ODD_NAMES = (
     "\"><img src=x onerror=alert(1)>' <script>alert(2)</script> <iframe src=//evil.example>",
     "[x](javascript:alert(3)) $x^2$ \\(y\\) **b** _i_ `c` ~~s~~ www.evil.example https://evil.example a@b.example",
@@ -246,7 +265,7 @@ def test_the_page_of_odd_names_is_looked_at_as_a_browser_does():
     )
 
 
-@pytest.mark.parametrize("notebook", [CAPACITY, EXPIRATION], ids=lambda path: path.stem)
+@pytest.mark.parametrize("notebook", [CAPACITY, EXPIRATION, DECIDE], ids=lambda path: path.stem)
 def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     scenario = tmp_path / "odd.yaml"
     scenario.write_text(ODD_SCENARIO.format(*(json.dumps(name) for name in ODD_NAMES)))

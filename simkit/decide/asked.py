@@ -85,3 +85,11 @@ def claims_of(scenario: Scenario) -> dict[str, int]:
     else:
         found = {p.preset: 1 for p in scenario.demand if sum(p.claims_per_hour) > 0}
     return found | {p.preset: 1 for p in scenario.people if p.preset not in found}
+
+
+def drowns_below(scenario: Scenario, name: str) -> int:
+    """The least number of a preset that failures alone do not drown: as many stand failed sooner or later as the hard
+    limit counts, where some builds fail and nobody deletes them. 0 where none drowns."""
+    workload = scenario.workload_of(name)
+    piles_up = workload.failure_probability > 0 and not workload.failed_cleared_after_us
+    return scenario.reconciler.failure_hard_limit if piles_up else 0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, LONG_WEEKDAYS, NEVER, SECOND_US, WEEK_US, Int64Array, Zone, format_duration
-from simkit.decide.asked import Asked, claims_of, presets_of
+from simkit.decide.asked import Asked, claims_of, drowns_below, presets_of
 from simkit.decide.bounds import ladder
 from simkit.decide.levels import (
     Calendar,
@@ -329,10 +329,8 @@ class Choice:
 
     def _least(self, name: str) -> int:
         """With failures, a number below the hard limit drowns in it: as many stand failed as the rule counts."""
-        workload = self.scenario.workload_of(name)
-        drowns = workload.failure_probability > 0 and not workload.failed_cleared_after_us
-        limit = self.scenario.reconciler.failure_hard_limit
-        return limit + self.more_least if drowns and limit else 0
+        limit = drowns_below(self.scenario, name)
+        return limit + self.more_least if limit else 0
 
     def _within_wait(self, chosen: _Chosen, target: float, most_s: float, bound: list[str]) -> tuple[_Chosen, float]:
         """Nineteen of twenty are served in time if as many find a prebuild, and those who do wait little enough."""

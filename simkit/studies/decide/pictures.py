@@ -1,0 +1,145 @@
+"""Pictures of a decision: how sure the answer is, what other answers cost, and what nobody could save beforehand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from simkit.decide.margins import QUARTER
+from simkit.decide.recommendation import CONFIDENCE, Advice, Point
+from simkit.studies.style import MISSED, OTHER, READY, SERVED, WIDTH, Picture, empty, legend, shown_name, styled
+from simkit.studies.wording import percent
+
+_TODAY = MISSED
+_TARGET: dict[str, Any] = {"color": "#222222", "linestyle": (0, (4, 2)), "linewidth": 1.0}
+
+
+@styled
+def answer(advice: Advice) -> Picture:
+    """Hit rates of today's setting and of the recommendation: in the weeks seen, in weeks left out of the choice, and
+    what the next quarter may bring."""
+    held, span = advice.held_out, advice.outlook.interval
+    rows: list[tuple[str, float, str]] = [
+        ("today's setting, weeks seen", advice.before.hit_rate, _TODAY),
+        ("recommended, weeks seen", advice.after.hit_rate, SERVED),
+    ]
+    if held is not None:
+        weeks = "the last week" if held.weeks == 1 else f"the last {held.weeks} weeks"
+        name = f"recommended, {weeks}" if held.is_recommended else f"chosen without {weeks}, and tried there"
+        rows.append((name, held.rate, READY))
+    last = len(rows)
+    picture = Picture(figsize=(WIDTH, 1.1 + 0.27 * last), layout="constrained")
+    picture.alt = f"Hit rates of today's setting and of the recommendation of {advice.preset.name}, against the target"
+    ax = picture.subplots()
+    beside = ax.get_yaxis_transform()
+    for row, (_, rate, colour) in enumerate(rows):
+        ax.plot(rate, row, "o", color=colour, markersize=7)
+        ax.text(1.015, row, percent(rate) or "nobody came", va="center", fontsize=8, transform=beside)
+    ax.hlines(last, span.low, span.high, color=SERVED, linewidth=2)
+    ax.plot([span.low, span.high], [last, last], "|", color=SERVED, markersize=9)
+    ax.plot(advice.limit, last, "D", color=SERVED, markersize=6, label=f"not below this, with {CONFIDENCE:.0%}")
+    ax.text(1.015, last, f"{span.low:.1%} to {span.high:.1%}", va="center", fontsize=8, transform=beside)
+    ax.axvline(advice.target, label=f"target {advice.target:.1%}", **_TARGET)
+    ax.set_yticks(range(last + 1), [*(name for name, _, _ in rows), f"recommended, next {QUARTER} weeks (95%)"])
+    ax.set_ylim(last + 0.5, -0.5)
+    low = min([*(rate for _, rate, _ in rows if not math.isnan(rate)), span.low, advice.target])
+    ax.set_xlim(low - 0.05 * (1 - low) - 0.002, 1 + 0.02 * (1 - low))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    ax.set_xlabel("hit rate: share of claims that find a prebuild")
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    legend(picture, ax)
+    return picture
+
+
+@styled
+def front(advice: Advice, currency: str) -> Picture:
+    """Plans of which no other is as good for less, by the numbers of `tables.front`: hit rate over what they cost a
+    week, or over idle instance-hours where nothing costs anything."""
+    has_cost = any(point.cost_per_week for point in advice.front)
+    x = [_price(point, has_cost) for point in advice.front]
+    y = [point.hit_rate for point in advice.front]
+    if not x:
+        return empty("There is no plan to compare.")
+    today = advice.before.cost_per_week if has_cost else advice.before.idle_hours_per_week
+    unit = f"the pool's cost a week, {shown_name(currency)}" if has_cost else "idle instance-hours a week"
+    picture = Picture(figsize=(WIDTH, 3.4), layout="constrained")
+    picture.alt = f"Hit rates of plans for {advice.preset.name} over {unit}; the recommendation and today's setting"
+    ax = picture.subplots()
+    ax.plot(x, y, color=OTHER, linewidth=1.2, zorder=1)
+    own = next((i for i, point in enumerate(advice.front) if point.plan == advice.plan), None)
+    span = advice.outlook.interval
+    if own is not None:
+        ax.vlines(x[own], span.low, span.high, color=SERVED, linewidth=2, zorder=2, label="next quarter, 95%")
+    for i, (at, rate) in enumerate(zip(x, y, strict=True)):
+        colour = SERVED if i == own else "#666666"
+        ax.plot(at, rate, "o", color=colour, markersize=13, zorder=3)
+        ax.text(at, rate, str(i + 1), color="white", ha="center", va="center", fontsize=8, zorder=4)
+    ax.axhline(advice.target, label=f"target {advice.target:.1%}", **_TARGET)
+    low, high = min([*y, span.low, advice.target]), max([*y, span.high])
+    ax.set_ylim(low - 0.12 * (high - low) - 1e-3, high + 0.12 * (high - low) + 1e-3)
+    wide = max(max(x) - min(x), 0.02 * max(x), 1e-9)
+    ax.set_xlim(min(x) - 0.15 * wide, max(x) + 0.15 * wide)
+    _mark_today(ax, today, advice.before.hit_rate)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    ax.set_ylabel("hit rate in the weeks seen")
+    ax.set_xlabel(unit)
+    ax.grid()
+    ax.set_axisbelow(True)
+    legend(picture, ax)
+    return picture
+
+
+@styled
+def ladder(advice: Advice) -> Picture:
+    """Idle instance-hours a week that the target takes if more is known, beside those of the answer and of today."""
+    rows = [(r.idle_hours_per_week, r.hit_rate, f"{r.name}\n(to be known: {r.knows})", OTHER) for r in advice.ladder]
+    rows.append((advice.after.idle_hours_per_week, advice.after.hit_rate, "the recommendation", SERVED))
+    rows.append((advice.before.idle_hours_per_week, advice.before.hit_rate, "today's setting", _TODAY))
+    rows.sort(key=lambda row: (math.isnan(row[0]), row[0]))
+    picture = Picture(figsize=(WIDTH, 0.7 + 0.4 * len(rows)), layout="constrained")
+    picture.alt = f"Idle instance-hours a week of {advice.preset.name}: bounds, the recommendation, today's setting"
+    ax = picture.subplots()
+    for row, (idle, rate, _, colour) in enumerate(rows):
+        if math.isnan(idle):
+            text = f" no such number reaches {advice.target:.1%}; the best has {rate:.1%}"
+        else:
+            ax.barh(row, idle, height=0.62, color=colour)
+            text = f" {idle:,.0f} h at {rate:.1%}" if idle >= 9.95 else f" {idle:,.1f} h at {rate:.1%}"
+        ax.text(0.0 if math.isnan(idle) else idle, row, text, va="center", fontsize=8)
+    ax.set_yticks(range(len(rows)), [name for *_, name, _ in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    most = max((idle for idle, *_ in rows if not math.isnan(idle)), default=1.0)
+    ax.set_xlim(0, 1.22 * max(most, 1e-9))
+    ax.set_xlabel("idle instance-hours a week, at the hit rate that stands beside them")
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    return picture
+
+
+def _price(point: Point, has_cost: bool) -> float:
+    return point.cost_per_week if has_cost else point.idle_hours_per_week
+
+
+def _mark_today(ax: Axes, price: float, rate: float) -> None:
+    """Today's setting where it is, or at the nearest edge with its numbers, where it would crush the others."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    inside = left <= price <= right and low <= rate <= high
+    x, y = float(np.clip(price, left, right)), float(np.clip(rate, low, high))
+    ax.plot(x, y, "s", color=_TODAY, markersize=9, zorder=5, clip_on=False, label="today's setting")
+    text = f"today's setting: {rate:.1%} at {price:,.0f}" + ("" if inside else ", beyond this edge")
+    ha = "left" if x < (left + right) / 2 else "right"
+    va = "bottom" if y < (low + high) / 2 else "top"
+    ax.annotate(
+        text,
+        (x, y),
+        (10 if ha == "left" else -10, 6 if va == "bottom" else -6),
+        textcoords="offset points",
+        ha=ha,
+        va=va,
+        fontsize=8,
+        color=_TODAY,
+    )

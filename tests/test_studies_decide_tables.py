@@ -1,0 +1,32 @@
+"""A decision as tables: the block reads back as what was meant, and rows have the numbers of their picture."""
+
+from __future__ import annotations
+
+from html import unescape
+
+from decided import decided
+
+from simkit.decide.plan import terraform
+from simkit.studies.decide import tables
+
+
+def test_the_block_is_the_one_that_a_terminal_prints():
+    (advice,) = decided().presets
+    assert repr(tables.block(advice)) == terraform(advice.preset)
+    assert f"instances = {advice.preset.instances}" in unescape(tables.block(advice)._repr_html_())
+
+
+def test_todays_setting_stands_beside_the_recommended_one():
+    found = decided()
+    (advice,) = found.presets
+    frame = tables.compared(advice, "USD").frame.set_index("in the same weeks")
+    assert list(frame.loc["hit rate"]) == [f"{advice.before.hit_rate:.1%}", f"{advice.after.hit_rate:.1%}"]
+    assert "pool's cost a week, USD" in frame.index
+
+
+def test_plans_have_the_numbers_of_the_picture():
+    (advice,) = decided().presets
+    frame = tables.front(advice).frame
+    assert list(frame[""]) == [str(i + 1) for i in range(len(advice.front))]
+    marked = [text for text in frame["what to set"] if "(recommended)" in text]
+    assert marked == [f"{advice.plan.words} (recommended)"]
