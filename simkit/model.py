@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from statistics import NormalDist
 from typing import Literal
@@ -218,6 +219,14 @@ class History:
     claim_at: Int64Array
     preset: tuple[str, ...]
     where: Where = NOWHERE
+
+
+@dataclass(frozen=True)
+class Holiday:
+    """A day, of everybody's own clock, on which people do not come; `name` may be empty."""
+
+    day: date
+    name: str = ""
 
 
 HOURS_PER_WEEK = WEEK_US // HOUR_US

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from result_schema import faults
 
 from simkit.cli import main
 from simkit.inputs import load
@@ -61,3 +62,32 @@ def test_wrong_input_ends_with_status_2_and_a_sentence(scenario: Path, options: 
     assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+def test_holidays_are_planned_around_and_told_in_each_format(scenario: Path, tmp_path: Path):
+    days = tmp_path / "holidays.csv"
+    days.write_text("date,name\n2026-10-12,Columbus Day\n2026-11-26,Thanksgiving\n2026-11-27,\n")
+    options = (scenario, "--preset", "backend-us", "--max-schedules", 1, "--holidays", days)
+    text = recommend(*options).stdout
+    assert "Around holidays put this block in its place" in text
+    assert "2026-11-26T00:00:00" in text
+    markdown = recommend(*options, "--format", "markdown").stdout
+    assert markdown.count("```hcl") == 2
+    assert "| Thu 2026-11-26 to Fri 2026-11-27 (Thanksgiving) |" in markdown
+    told = json.loads(recommend(*options, "--format", "json").stdout)
+    assert faults(told, "simkit.decide", "recommendation.schema.json") == []
+    (one,) = told["presets"]
+    ahead = one["holidays"]["edits"][-1]
+    assert (ahead["first"], ahead["last"], ahead["is_seen"]) == ("2026-11-26", "2026-11-27", False)
+    assert "prebuilds {" in one["holidays"]["terraform"]
+
+
+def test_problems_of_the_holidays_and_of_the_scenario_are_told_together(scenario: Path, tmp_path: Path):
+    days = tmp_path / "holidays.csv"
+    days.write_text("date\n2026-13-01\n")
+    broken = scenario.with_name("broken.yaml")
+    broken.write_text(scenario.read_text() + "\nnonsense: 1\n")
+    done = recommend(broken, "--holidays", days)
+    assert done.exit_code == 2
+    assert f'{days}:2: date: "2026-13-01" is not a date' in done.output
+    assert "nonsense" in done.output

@@ -67,6 +67,15 @@ def test_text_reads_back_as_the_numbers_that_were_meant(tmp_path_factory, plan: 
     assert (steps.value_at(hours) == plan.levels)[before_the_change].all()
 
 
+@settings(max_examples=200, deadline=None)
+@given(plan=plans(), most=st.integers(0, 12))
+def test_a_plan_of_at_most_so_many_is_the_plan_but_for_what_is_above(plan: Plan, most: int):
+    capped = plan.at_most(most)
+    assert (capped.levels == np.minimum(plan.levels, most)).all()
+    assert capped.is_sound
+    assert len(capped.blocks) <= len(plan.blocks)
+
+
 @settings(max_examples=300, deadline=None)
 @given(one=blocks(), other=blocks())
 def test_two_blocks_overlap_where_coder_says_so(one: Block, other: Block):

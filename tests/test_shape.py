@@ -78,6 +78,7 @@ TESTED_ELSEWHERE = {
     "simkit.inputs.expressions": "test_inputs_functions",
     "simkit.inputs.hcl": "test_inputs_terraform",
     "simkit.inputs.quantities": "test_inputs_scenario",
+    "simkit.inputs.rows": "test_inputs_history",  # through the histories that have them
     "simkit.inputs.terraform_json": "test_inputs_module",  # through templates in JSON
     "simkit.inputs.values": "test_inputs_functions",
     "simkit.inputs.variables": "test_inputs_module",  # through templates that take them

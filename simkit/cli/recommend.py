@@ -27,7 +27,11 @@ from simkit.shown import printed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console
+
+    from simkit.decide.holidays import Exceptions
     from simkit.decide.recommendation import Recommendation
+    from simkit.model import Holiday, Scenario
 
 
 def _weeks(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -73,6 +77,7 @@ def _ttls(_: click.Context, parameter: click.Parameter, text: str | None) -> tup
     "--ttl", "ttls", callback=_ttls, metavar="TTL,...", help="Lifetimes that may be chosen, too (4h,24h,never)."
 )
 @click.option("--holdout", callback=_weeks, metavar="WEEKS", help="Leave the last weeks out, to judge by them (13w).")
+@click.option("--holidays", type=click.Path(), help="CSV of dates on which people do not come: plan around them.")
 @click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--apply", "template", type=click.Path(), help="Write the block into this .tf file, and nothing else.")
 @seed_option
@@ -88,6 +93,7 @@ def recommend(
     preset: str | None,
     ttls: tuple[int, ...],
     holdout: int | None,
+    holidays: str | None,
     style: str,
     template: str | None,
     seed: int,
@@ -106,7 +112,7 @@ def recommend(
     from simkit.decide.advice import document, markdown
     from simkit.decide.apply import readable, write
 
-    loaded = simkit.load(scenario, variables)
+    loaded, days = _loaded(scenario, variables, holidays)
     if template is not None:
         readable(Path(template))
     console = console_for(stderr=True)
@@ -120,6 +126,7 @@ def recommend(
             preset=preset,
             holdout_weeks=holdout,
             ttls_us=ttls,
+            holidays=days,
             seed=seed,
         )
     print_findings(loaded.notes)
@@ -133,6 +140,22 @@ def recommend(
         for name in write(Path(template), found):
             echo(f'Wrote the prebuilds of "{cell(name)}" into {cell(template)}', err=True)
     context.exit(0 if found.is_met else 1)
+
+
+def _loaded(path: str, variables: dict[str, str], holidays: str | None) -> tuple[Scenario, tuple[Holiday, ...]]:
+    """The scenario and the holidays. Raises InputError with every problem of both."""
+    from simkit.errors import Findings
+    from simkit.inputs.holidays import read_holidays
+
+    findings = Findings()
+    days = read_holidays(Path(holidays), findings) if holidays is not None else ()
+    try:
+        loaded = simkit.load(path, variables)
+    except simkit.InputError as error:
+        findings.extend(error.problems)
+    findings.raise_errors()
+    print_findings(tuple(findings.items))
+    return loaded, days
 
 
 def _print(found: Recommendation) -> None:
@@ -159,6 +182,8 @@ def _print(found: Recommendation) -> None:
         console.print(
             _table(("in the same weeks", "today's", "recommended"), compared(advice, found.scenario.currency), (1, 2))
         )
+        if advice.exceptions is not None:
+            _print_exceptions(console, advice.exceptions)
         console.print("\nWhy", style="bold")
         for text in advice.why:
             console.print(_item(text))
@@ -172,6 +197,18 @@ def _print(found: Recommendation) -> None:
         console.print("")
     for text in (*queue_said(found.queue), *found.notes, based_on(found)):
         console.print(printed(text))
+
+
+def _print_exceptions(console: Console, exceptions: Exceptions) -> None:
+    from simkit.decide.advice import EDIT_TITLES, EDITS_SAID, edit_rows, exceptions_said
+    from simkit.decide.plan import terraform
+
+    console.print("\nHolidays", style="bold")
+    for text in exceptions_said(exceptions):
+        console.print(_item(text))
+    if exceptions.edits:
+        console.print(f"\n{printed(EDITS_SAID)}\n\n{printed(terraform(exceptions.preset))}\n")
+        console.print(_table(EDIT_TITLES, edit_rows(exceptions), ()))
 
 
 def _item(text: str) -> Padding:

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from simkit.clock import NEVER, format_duration, format_instant
+from simkit.decide.holidays import Exceptions
 from simkit.decide.margins import GROWTH, QUARTER
 from simkit.decide.plan import terraform
 from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, Outcome, Queue, Recommendation
 from simkit.model import Preset
 from simkit.runs.simulate import is_only_of_builds
 from simkit.shown import visible
-from simkit.times import in_column
+from simkit.times import in_column, weekday_date
 from simkit.version import __version__
 
 Row = tuple[str, ...]
@@ -138,6 +139,37 @@ def ladder_rows(advice: Advice) -> list[Row]:
     return [row for _, row in sorted(rows, key=lambda one: (math.isnan(one[0]), one[0]))]
 
 
+def edit_rows(exceptions: Exceptions) -> list[Row]:
+    """(days, edit at, take back at, idle hours saved, misses added, what it was tried on) of each pair of edits."""
+    rows: list[Row] = []
+    for one in exceptions.edits:
+        days = weekday_date(one.first)
+        if one.last > one.first:
+            days += f" to {weekday_date(one.last)}"
+        rows.append(
+            (
+                f"{days} ({one.names})" if one.names else days,
+                format_instant(one.edit_at, exceptions.zone),
+                format_instant(one.back_at, exceptions.zone),
+                _number(one.idle_saved_hours) + ("" if one.is_seen else " if nobody comes"),
+                _number(one.misses_added) + ("" if one.is_seen else " if all come"),
+                "the day itself" if one.is_seen else weekday_date(one.tried_on),
+            )
+        )
+    return rows
+
+
+def exceptions_said(exceptions: Exceptions) -> list[str]:
+    """How the number for holidays was found, what to do with the block, and on which days there is nothing to do."""
+    said = list(exceptions.said)
+    if exceptions.quiet:
+        listed = ", ".join(weekday_date(one.day) for one in exceptions.quiet)
+        said.append(f"Nothing to edit on {listed}: the plan has no more than {exceptions.instances} then.")
+    return said
+
+
+EDITS_SAID = "Around holidays put this block in its place, and take it back with the one above:"
+EDIT_TITLES = ("days", "edit at", "take back at", "idle h saved", "misses added", "tried on")
 FRONT_TITLES = ("hit rate", "idle h/week", "cost/week", "what to set")
 LADDER_TITLES = ("idle h/week", "hit rate", "how", "what it knows")
 
@@ -147,9 +179,10 @@ def based_on(of: Recommendation) -> str:
     scenario = of.scenario
     zone = scenario.zone
     window = f"{format_instant(scenario.start_at, zone)} to {format_instant(scenario.end_at, zone)}"
-    weeks = f"{of.fitted_weeks} weeks" + (
-        f", {of.weeks - of.fitted_weeks} held out" if of.fitted_weeks < of.weeks else ""
-    )
+    held_out = of.weeks - of.fitted_weeks - of.left_out_weeks
+    weeks = f"{of.fitted_weeks} weeks" + (f", {held_out} held out" if held_out else "")
+    if of.left_out_weeks:
+        weeks += f", {of.left_out_weeks} with holidays left out"
     history = (
         "one history replayed: people who gave up unseen are not in it"
         if is_only_of_builds(scenario)
@@ -169,6 +202,8 @@ def markdown(of: Recommendation) -> str:
         parts += [f"### Prebuilds of `{name}`: {_md(advice.plan.words)}", _md(verdict(advice))]
         parts.append(_md_table(("in the same weeks", "today's", "recommended"), compared(advice, of.scenario.currency)))
         parts.append(f"```hcl\n{terraform(advice.preset)}\n```")
+        if advice.exceptions is not None:
+            parts += _md_exceptions(advice.exceptions)
         parts.append("**Why**\n\n" + "\n".join(f"1. {_md(text)}" for text in advice.why))
         said = [*sentences(advice), *advice.bound, *queue_said(of.queue)]
         parts.append("**What is known of it, and what bound it**\n\n" + "\n".join(f"- {_md(text)}" for text in said))
@@ -177,6 +212,14 @@ def markdown(of: Recommendation) -> str:
     parts += [_md(note) for note in of.notes]
     parts.append(f"<sub>{_md(based_on(of))} simkit {__version__}</sub>")
     return "\n\n".join(parts)
+
+
+def _md_exceptions(exceptions: Exceptions) -> list[str]:
+    parts = ["**Holidays**\n\n" + "\n".join(f"- {_md(text)}" for text in exceptions_said(exceptions))]
+    if exceptions.edits:
+        parts += [_md(EDITS_SAID), f"```hcl\n{terraform(exceptions.preset)}\n```"]
+        parts.append(_md_table(EDIT_TITLES, edit_rows(exceptions)))
+    return parts
 
 
 def _folded(title: str, body: str) -> str:
@@ -210,6 +253,7 @@ def document(of: Recommendation) -> dict[str, Any]:
         "currency": scenario.currency,
         "weeks": of.weeks,
         "fitted_weeks": of.fitted_weeks,
+        "left_out_weeks": of.left_out_weeks,
         "kernel_runs": of.runs,
         "is_met": of.is_met,
         "based_on": based_on(of),
@@ -258,6 +302,7 @@ def _preset(advice: Advice) -> dict[str, Any]:
             "today_hit_rate": _rounded(held.now_rate),
             "today_idle_hours_per_week": _rounded(held.now_idle_hours),
         },
+        "holidays": None if advice.exceptions is None else _exceptions(advice.exceptions),
         "why": list(advice.why),
         "bound": list(advice.bound),
         "front": [
@@ -278,6 +323,31 @@ def _preset(advice: Advice) -> dict[str, Any]:
             }
             for rung in advice.ladder
         ],
+    }
+
+
+def _exceptions(of: Exceptions) -> dict[str, Any]:
+    return {
+        "instances": of.instances,
+        "terraform": terraform(of.preset),
+        "seen": of.seen,
+        "share_of_people": _rounded(of.share),
+        "edits": [
+            {
+                "first": one.first.isoformat(),
+                "last": one.last.isoformat(),
+                "names": one.names,
+                "edit_at": format_instant(one.edit_at, of.zone),
+                "take_back_at": format_instant(one.back_at, of.zone),
+                "tried_on": one.tried_on.isoformat(),
+                "is_seen": one.is_seen,
+                "idle_hours_saved": _rounded(one.idle_saved_hours),
+                "misses_added": _rounded(one.misses_added),
+            }
+            for one in of.edits
+        ],
+        "nothing_to_edit": [one.day.isoformat() for one in of.quiet],
+        "said": exceptions_said(of),
     }
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from simkit.decide.holidays import midnight, ordinary_weeks
 from simkit.decide.levels import Calendar
 from simkit.errors import Finding, InputError, Where, did_you_mean
-from simkit.model import History, Preset, Scenario
+from simkit.model import History, Holiday, Preset, Scenario
 
 FEWEST_WEEKS = 4
 
@@ -21,6 +25,7 @@ class Asked:
     preset: str | None
     holdout_weeks: int | None
     seed: int
+    holidays: tuple[Holiday, ...] = ()
 
     def check(self) -> None:
         """Raises InputError with every problem."""
@@ -52,20 +57,34 @@ class Asked:
             text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
             problems.append((self.scenario.where.path, text))
         else:
-            weeks = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at).weeks
+            calendar = Calendar.of(self.scenario.zone, self.scenario.start_at, self.scenario.end_at)
+            weeks = calendar.weeks
             is_drawn = not isinstance(self.scenario.demand, History)
+            with_holidays = 0 if is_drawn or not weeks else int(self._have_holidays(calendar).sum())
             if is_drawn and not weeks:
                 text = "its window is shorter than a week, of which each hour has to be known; widen `window`"
                 problems.append((self.scenario.where.path, text))
-            elif not is_drawn and weeks - (self.holdout_weeks or 0) < FEWEST_WEEKS:
+            elif not is_drawn and weeks - with_holidays - (self.holdout_weeks or 0) < FEWEST_WEEKS:
                 less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
+                if with_holidays:
+                    less += f" less {with_holidays} with a holiday"
                 text = (
                     f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
                     f"{FEWEST_WEEKS}, as weeks differ more than anything else: widen `window` if the history has more"
                 )
                 problems.append((self.scenario.where.path, text))
+        if self.holidays and all(midnight(h.day, self.scenario.zone) < self.scenario.start_at for h in self.holidays):
+            last = max(one.day for one in self.holidays)
+            text = f"the last of them, {last}, is before the window; add those in it, or to come"
+            problems.append(("--holidays", text))
         if problems:
             raise InputError(Finding("error", Where(at), text) for at, text in problems)
+
+    def _have_holidays(self, calendar: Calendar) -> npt.NDArray[np.bool_]:
+        """Which of its weeks that choose: bool[w]."""
+        have = ~ordinary_weeks(calendar, self.scenario.zone, self.holidays)
+        have[calendar.weeks - (self.holdout_weeks or 0) :] = False
+        return have
 
 
 def presets_of(scenario: Scenario) -> list[Preset]:

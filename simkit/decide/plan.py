@@ -73,6 +73,16 @@ class Plan:
             one.overlaps(other) for i, one in enumerate(self.blocks) for other in self.blocks[:i]
         )
 
+    def at_most(self, instances: int) -> Plan:
+        """The plan in which no hour wants more, without the lines that this makes needless."""
+        base = min(self.base, instances)
+        days: dict[tuple[int, int, int], int] = {}
+        for block in self.blocks:
+            what = block.first, block.last, min(block.instances, instances)
+            if what[2] != base:
+                days[what] = days.get(what, 0) | block.days
+        return Plan(base, tuple(Block(first, last, of, number) for (first, last, number), of in days.items()))
+
     def of(self, preset: Preset, timezone: str) -> Preset:
         """The preset with this plan in place of its own numbers, read in `timezone` if it has none itself."""
         schedules = tuple(Schedule(block.cron, block.instances, preset.where) for block in sorted(self.blocks))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from simkit.clock import DAY_US, HOUR_US, LONG_WEEKDAYS, NEVER, SECOND_US, WEEK_US, Int64Array, Zone, format_duration
 from simkit.decide.asked import Asked, claims_of, drowns_below, presets_of
 from simkit.decide.bounds import ladder
+from simkit.decide.holidays import Exceptions, Of, Span, exceptions, ordinary_weeks, quiet_number, without
 from simkit.decide.levels import (
     Calendar,
     Float64Array,
@@ -33,7 +34,7 @@ from simkit.decide.plan import Plan
 from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, HeldOut, Outcome, Point, Queue, Recommendation
 from simkit.decide.search import Aim, Fit, Search
 from simkit.demand import hour_of_week, scaled
-from simkit.model import History, Preset, Scenario
+from simkit.model import History, Holiday, Preset, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
 
@@ -69,17 +70,28 @@ def recommend(
     preset: str | None = None,
     holdout_weeks: int | None = None,
     ttls_us: Sequence[int] = (),
+    holidays: Sequence[Holiday] = (),
     seed: int = 0,
 ) -> Recommendation:
     """The cheapest base and schedules of each preset that is asked for (or of the one named) that meet the target.
 
     `holdout_weeks`: so many weeks at the end are left out of the choice and judge it; None chooses by all weeks and has
     the same way of choosing judged. `ttls_us`: lifetimes of prebuilds that may be chosen, 0 is none, beside
-    the preset's own. Raises InputError with every problem: a target that nobody can mean, limits that contradict
-    each other, no demand or less than four weeks of it, a preset that is not there.
+    the preset's own. `holidays`: days on which people do not come. A history's weeks with one are left out of the
+    choice; for those in the window and after it there are the two edits around them. Raises InputError with every
+    problem: a target that nobody can mean, limits that contradict each other, no demand or less than four weeks of it,
+    a preset that is not there.
     """
     asked = Asked(
-        scenario, target_hit_rate, max_wait_p95_s, max_cost_per_week, max_schedules, preset, holdout_weeks, seed
+        scenario,
+        target_hit_rate,
+        max_wait_p95_s,
+        max_cost_per_week,
+        max_schedules,
+        preset,
+        holdout_weeks,
+        seed,
+        tuple(holidays),
     )
     asked.check()
     chosen = [Choice(asked, ttl_us).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
@@ -126,7 +138,13 @@ class Choice:
         self.replications = -(-ENOUGH_WEEKS // weeks) if drawn and weeks else 1
         self.weeks = weeks * self.replications
         self.held_out = asked.holdout_weeks or 0
-        self.fitted = np.arange(self.weeks) < self.weeks - self.held_out
+        ordinary = np.ones(self.weeks, dtype=np.bool_)
+        if not drawn:
+            for name, calendar in self.calendar.items():
+                ordinary &= ordinary_weeks(calendar, self.zone[name], asked.holidays)
+        self.ordinary = ordinary
+        """Weeks without a holiday: what is chosen and judged by."""
+        self.fitted = ordinary & (np.arange(self.weeks) < self.weeks - self.held_out)
 
     # What runs say
 
@@ -134,6 +152,15 @@ class Choice:
         many = replications or self.replications
         self.runs += many
         return [count(givens(scenario, self.asked.seed, first + r), self.edges) for r in range(many)]
+
+    def _runs_without(self, scenario: Scenario, spans: Sequence[Span]) -> list[Counts]:
+        """Runs to which nobody comes in these spans."""
+        if not spans:
+            return self._runs(scenario)
+        self.runs += self.replications
+        return [
+            count(without(givens(scenario, self.asked.seed, r), spans), self.edges) for r in range(self.replications)
+        ]
 
     def _played(self, results: Sequence[Counts]) -> dict[str, Played]:
         parts = [played(self.scenario, result, self.calendar) for result in results]
@@ -185,6 +212,7 @@ class Choice:
         slopes, builds = self._slopes(chosen.plans), self._of_builds()
         held_out = self._judged(chosen, target, exact, exact_before)
         fronts = self._fronts(chosen, after)
+        exceptions = self._exceptions(chosen)
         advised = self._with(chosen.plans)
         faster = self._with_more_daemons(chosen.plans)
         presets = []
@@ -209,6 +237,7 @@ class Choice:
                     ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
                     why=self._why(name, chosen, float(rate(seen)), limit),
                     bound=(*self._bound(name, chosen, after[name], limit, faster), *bound),
+                    exceptions=exceptions.get(name),
                 )
             )
         return Recommendation(
@@ -221,6 +250,7 @@ class Choice:
             queue=self._queue(before_results, chosen),
             runs=self.runs,
             notes=(),
+            left_out_weeks=int((~self.ordinary).sum()),
         )
 
     def _surviving(self, target: float, bound: list[str]) -> _Chosen:
@@ -403,12 +433,15 @@ class Choice:
     ) -> dict[str, HeldOut]:
         """What weeks say that were not used: those held out, or the last ones, by a choice made without them."""
         weeks = self.held_out or min(QUARTER, self.weeks // 4)
-        judging = np.arange(self.weeks) >= self.weeks - weeks
+        judging = self.ordinary & (np.arange(self.weeks) >= self.weeks - weeks)
+        weeks = int(judging.sum())
+        if not weeks:
+            return {}
         plans, of = chosen.plans, exact
         if not self.held_out:
             plans = {}
             for name in self.names:
-                search = self._search(self.tables[name].of_weeks(~judging), name, target)
+                search = self._search(self.tables[name].of_weeks(self.ordinary & ~judging), name, target)
                 plans[name] = _cheapest_worth_it(search, self.asked.max_schedules)
             of = self._played(self._runs(self._with(plans)))
         found = {}
@@ -446,6 +479,25 @@ class Choice:
             for name, one in self._outcomes(self._runs(self._with(plans))).items():
                 found[name].append(Point(plans[name], one.hit_rate, one.idle_hours_per_week, one.cost_per_week))
         return {name: _unbeaten(points) for name, points in found.items()}
+
+    def _exceptions(self, chosen: _Chosen) -> dict[str, Exceptions]:
+        if not self.asked.holidays:
+            return {}
+        advised, is_history = self._with(chosen.plans), isinstance(self.scenario.demand, History)
+        presets = {}
+        for name, plan in chosen.plans.items():
+            quiet = quiet_number(
+                self.tables[name],
+                self.calendar[name],
+                self.zone[name],
+                self.asked.holidays if is_history else (),
+                plan,
+                self.asked.target,
+                self._least(name),
+            )
+            preset = next(p for p in presets_of(advised) if p.name == name)
+            presets[name] = Of(preset, plan, self.zone[name], quiet)
+        return exceptions(advised, self.asked.holidays, presets, chosen.results, self._runs_without)
 
     def _with_more_daemons(self, plans: Mapping[str, Plan]) -> dict[str, Outcome]:
         """What the plans would have if no build ever waited for a daemon."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simkit.decide.bounds import Rung
+from simkit.decide.holidays import Exceptions
 from simkit.decide.margins import Outlook
 from simkit.decide.plan import Plan
 from simkit.model import Preset, Scenario
@@ -78,6 +79,8 @@ class Advice:
     why: tuple[str, ...]
     bound: tuple[str, ...]
     """What bound the answer, a sentence each."""
+    exceptions: Exceptions | None = None
+    """What to do about holidays, if any are named."""
 
     @property
     def is_met(self) -> bool:
@@ -99,7 +102,8 @@ class Queue:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to set in a scenario. `runs`: how many full runs of the kernel it took."""
+    """What to set in a scenario. `runs`: how many full runs of the kernel it took; `left_out_weeks`: how many weeks
+    have a holiday, and neither choose nor judge."""
 
     scenario: Scenario
     advised: Scenario
@@ -110,6 +114,7 @@ class Recommendation:
     queue: Queue | None
     runs: int
     notes: tuple[str, ...]
+    left_out_weeks: int = 0
 
     @property
     def is_met(self) -> bool:

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
 from simkit.core import facts, lives
@@ -174,6 +175,13 @@ def with_desired(given: Givens, steps: Mapping[str, Steps]) -> Givens:
         begin += at[-1].size
     changed = inputs._replace(presets=presets, change_at=np.concatenate(at), change_desired=np.concatenate(value))
     return replace(given, inputs=changed)
+
+
+def without_claims(given: Givens, is_left_out: npt.NDArray[np.bool_]) -> Givens:
+    """The same run without some of those who are somebody new each time: bool[n], by claim. People stay."""
+    claims = given.inputs.claims
+    kept = ~is_left_out | (claims[:, facts.A_PERSON] != NONE)
+    return replace(given, inputs=given.inputs._replace(claims=claims[kept]))
 
 
 _T = TypeVar("_T")
