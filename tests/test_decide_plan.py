@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenarios import scenario
 
-from simkit.clock import HOUR_US, WEEK_US, parse_instant, zone
+from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US, parse_instant, zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR
 from simkit.cron import first_detected_overlap
 from simkit.decide.plan import EVERY_DAY, Block, Plan, terraform
 from simkit.inputs.templates import read_template
-from simkit.model import Preset
+from simkit.model import Preset, Profile, Scenario, TemplateVersion, Workload, lognormal
+from simkit.runs.counts import count
+from simkit.runs.givens import givens
+from simkit.templates.check import check
 from simkit.timeline import desired
 
 MONDAY_AT = parse_instant("2026-03-02T00:00:00-05:00")
+WORK = Workload(lognormal(4 * MINUTE_US, 9 * MINUTE_US, 64), failure_probability=0.02)
 
 
 @st.composite
@@ -65,6 +72,42 @@ def test_text_reads_back_as_the_numbers_that_were_meant(tmp_path_factory, plan: 
     # The Sunday after is the one on which clocks change in New York; the week before it has 168 hours but for that.
     before_the_change = hours < parse_instant("2026-03-08T02:00:00-05:00")
     assert (steps.value_at(hours) == plan.levels)[before_the_change].all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    plan=plans(),
+    ttl=st.sampled_from([0, HOUR_US, 8 * HOUR_US, 365 * 24 * HOUR_US]),
+    name=st.sampled_from(["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    seed=st.integers(0, 99),
+)
+def test_a_block_passes_the_check_and_runs_as_the_types_it_was_made_of(
+    tmp_path_factory, plan: Plan, ttl: int, name: str, seed: int
+):
+    """Through text, Coder's rules on it and back: every count of a run, hour by hour, is the same."""
+    file = tmp_path_factory.mktemp("template") / "main.tf"
+    meant = plan.of(Preset("dev", 99, ttl), name)
+    file.write_text(f'data "coder_workspace_preset" "dev" {{\n  name = "dev"\n{terraform(meant)}\n}}\n')
+    assert check([file]).status == 0
+    (read,) = read_template(file, {}).presets
+    rates = tuple(2.0 if 7 <= hour % 24 < 19 else 0.2 for hour in range(168))
+    given = scenario(demand=(Profile("dev", UTC_ZONE, rates),), provisioner_daemons=3, workload=WORK)
+    given = replace(given, start_at=MONDAY_AT, end_at=MONDAY_AT + WEEK_US)
+    by_types, by_text = (counted(replace(given, versions=(version(p),)), seed) for p in (meant, read))
+    assert by_types == by_text
+    assert sum(by_types["claims"]) > 0
+    one_more = Plan(plan.base + 1, tuple(replace(b, instances=b.instances + 1) for b in plan.blocks)).of(meant, name)
+    assert counted(replace(given, versions=(version(one_more),)), seed) != by_types, "another number is seen"
+
+
+def version(preset: Preset) -> TemplateVersion:
+    return TemplateVersion("template", "v1", (preset,))
+
+
+def counted(of: Scenario, seed: int) -> dict[str, list[int]]:
+    """All that a run is counted for, hour by hour."""
+    counts = count(givens(of, seed, 0), np.arange(of.start_at, of.end_at + 1, HOUR_US))
+    return {field.name: np.ravel(getattr(counts, field.name)).tolist() for field in fields(counts)}
 
 
 @settings(max_examples=200, deadline=None)
