@@ -12,7 +12,7 @@ from scenarios import MONDAY_AT, scenario
 from simkit import InputError, worth
 from simkit.cli import main
 from simkit.clock import MINUTE_US, UTC_ZONE, WEEK_US
-from simkit.decide.worth import extremes
+from simkit.decide.worth import extremes, sentences
 from simkit.model import Preset, Profile, Scenario, Schedule, Workload, constant
 from simkit.runs.measures import measures
 from simkit.runs.simulate import run
@@ -68,3 +68,24 @@ def test_the_table_and_its_sentences_are_printed():
     rows = CliRunner().invoke(main, ["worth", "data/scenarios/three-regions.yaml", "--csv"]).stdout.splitlines()
     assert len(rows) == 1 + 3 * 168
     assert rows[0].startswith("preset,timezone,weekday,hour,wanted")
+
+
+def test_a_picture_is_written_whole_and_asked_for_rightly(tmp_path):
+    scenario, target = "data/scenarios/three-regions.yaml", tmp_path / "worth.PNG"
+    done = CliRunner().invoke(main, ["worth", scenario, "--csv", "--picture", str(target)])
+    assert done.exit_code == 0, done.output
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert done.stdout.startswith("preset,timezone,weekday"), "what is piped stays what it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["worth.PNG"]
+    for wrong, said in (("worth.jpg", "write worth.png"), ("no/worth.png", "no such folder")):
+        done = CliRunner().invoke(main, ["worth", scenario, "--picture", str(tmp_path / wrong)])
+        assert done.exit_code == 2
+        assert said in done.output
+        assert not (tmp_path / wrong).exists()
+
+
+def test_failures_that_drown_small_numbers_are_told():
+    given = working(*DAY)
+    assert not any("hard limit" in text for text in sentences(worth(given)[0]))
+    failing = replace(given, workload=replace(given.workload, failure_probability=0.02))
+    assert any("any number below 3 ends in the hard limit" in text for text in sentences(worth(failing)[0]))

@@ -209,7 +209,7 @@ def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
     ):
         assert sentence in said, sentence
     assert 'cron      = "* 9 * * 1-5"' in unescape("".join(of_kind(done, "text/html")))
-    assert len(of_kind(done, "image/png")) == 3
+    assert len(of_kind(done, "image/png")) == 5
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 

@@ -36,6 +36,7 @@ LAYERS = (
     ("simkit.cron", "simkit.times"),
     ("simkit.clock",),
     ("simkit.core",),
+    ("simkit.files",),
     ("simkit.errors", "simkit.estimates", "simkit.limits", "simkit.names", "simkit.shown", "simkit.version"),
     ("simkit",),
 )

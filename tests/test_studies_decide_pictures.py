@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from decided import decided
+from decided import decided, six_weeks
 
+from simkit import worth
 from simkit.decide.bounds import Rung
 from simkit.decide.recommendation import Advice
+from simkit.decide.worth import extremes
 from simkit.studies.decide import pictures
 
 ODD = "a $x^2$ <b>"
@@ -71,6 +74,59 @@ def test_a_rung_that_no_number_reaches_says_so(advice: Advice):
     rungs = (*advice.ladder[:-1], Rung("one number all week", "these weeks", 0.7, float("nan")))
     said = words(pictures.ladder(replace(advice, ladder=rungs)))
     assert "no such number reaches 95.0%; the best has 70.0%" in said
+
+
+def heat(ax) -> list:
+    """The cells of a heat map that have a price."""
+    return [image for image in ax.images if image.get_cmap().name == "YlOrRd"]
+
+
+def test_worth_has_a_cell_for_each_hour_with_its_price_in_money_and_outlines_where_a_change_pays_most():
+    (one,) = worth(six_weeks())
+    picture = pictures.worth([one])
+    _, last, more, bar = picture.axes
+    (image,) = heat(last)
+    cells = image.get_array().filled(float("nan")).ravel()
+    known = np.isfinite(one.hours_per_miss)
+    assert known.any()
+    assert cells[known] == pytest.approx(one.hours_per_miss[known] * 0.4)
+    assert np.isnan(cells[~known]).all()
+    outlined = {tuple(int(x + 0.5) for x in box.get_xy()) for ax in (last, more) for box in ax.patches}
+    assert outlined == {(hour % 24, hour // 24) for hour in extremes(one)}
+    said = words(picture)
+    assert "hour of day, time, UTC" in said
+    assert "USD\nper miss prevented" in bar.get_ylabel()
+    assert "go, prebuilds wanted" in said
+
+
+def test_worth_without_a_price_counts_in_instance_hours():
+    picture = pictures.worth(worth(six_weeks(cost=0.0)))
+    assert "idle instance-hours\nper miss prevented" in picture.axes[-1].get_ylabel()
+
+
+def test_worth_of_several_presets_has_a_row_each():
+    (one,) = worth(six_weeks())
+    other = replace(one, preset=ODD, timezone="Asia/Kolkata")
+    picture = pictures.worth([one, other])
+    assert len([ax for ax in picture.axes if heat(ax)]) == 4
+    said = words(picture)
+    assert ODD in said.splitlines()
+    assert "local time of each preset's zone" in said
+
+
+def test_worth_draws_what_prevents_nothing_and_what_is_not_there():
+    (one,) = worth(six_weeks())
+    nothing = replace(
+        one,
+        wanted=one.wanted * 0,
+        lost_by_fewer=one.lost_by_fewer * np.nan,
+        hours_of_fewer=one.hours_of_fewer * np.nan,
+        served_by_more=one.served_by_more * 0,
+    )
+    picture = pictures.worth([nothing])
+    assert picture.png().startswith(b"\x89PNG")
+    assert not [box for ax in picture.axes for box in ax.patches if ax in picture.axes[1:3]]
+    assert "There is no preset" in words(pictures.worth([]))
 
 
 def test_names_are_text(advice: Advice):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from decided import decided
+from decided import decided, six_weeks
 
+from simkit import worth
 from simkit.decide.recommendation import Advice, Recommendation
 from simkit.report.notebook import text_of
 from simkit.studies.decide import sentences
@@ -89,3 +90,11 @@ def test_bounds_that_leave_the_hard_limit_out_say_so(found: Recommendation):
     assert "any that fall below 3 would drown" in text(told)
     cleared = replace(failing, workload=replace(failing.workload, failed_cleared_after_us=1))
     assert len(sentences.ladder(replace(found, scenario=cleared))) == 1
+
+
+def test_worth_is_told_of_today_and_of_the_answer():
+    before, after = worth(six_weeks()), worth(decided().advised)
+    told = [text(one) for one in sentences.worth((*before, *after))]
+    assert told[0].startswith("Today's setting: One more pays most on ")
+    assert told[1].startswith("The recommendation: ")
+    assert "USD" in told[0]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo_exactly, main, seed_option, variables_option
-from simkit.shown import printed
+from simkit.cli.door import cell, console_for, echo, echo_exactly, main, seed_option, variables_option
+from simkit.errors import Finding, InputError, Where
+from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
     from simkit.decide.worth import Worth
@@ -20,22 +22,46 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   simkit worth data/scenarios/three-regions.yaml --preset backend-us
+  simkit worth SCENARIO.yaml --picture worth.png
   simkit worth SCENARIO.yaml --csv
 """
 )
 @click.argument("scenario", type=click.Path())
 @click.option("--preset", help="This one alone.")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw it, too, into this PNG file.")
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each hour of the week, as CSV.")
 @seed_option
 @variables_option
-def worth(scenario: str, preset: str | None, as_csv: bool, seed: int, variables: dict[str, str]) -> None:
+def worth(
+    scenario: str, preset: str | None, picture: str | None, as_csv: bool, seed: int, variables: dict[str, str]
+) -> None:
     """Say why so many: what one instance more, and one fewer, is worth in each hour of the week."""
+    target = None if picture is None else _png(picture)
     found = simkit.worth(simkit.load(scenario, variables), preset, seed=seed)
+    if target is not None:
+        from simkit.files import write_whole
+        from simkit.studies.decide import pictures
+
+        write_whole(target, pictures.worth(found).png())
+        echo(f"Picture: {visible(str(target))}", err=True)
     if as_csv:
         _print_csv(found)
         return
     for one in found:
         _print(one)
+
+
+def _png(text: str) -> Path:
+    """Where a picture can be written. Raises InputError, before anything is computed."""
+    path = Path(text)
+    problem = ""
+    if path.suffix.lower() != ".png":
+        problem = f"a picture is a PNG file; write {path.with_suffix('.png').name or 'worth.png'}"
+    elif not path.resolve().parent.is_dir():
+        problem = "there is no such folder; make it, or write into another one"
+    if problem:
+        raise InputError([Finding("error", Where(f"--picture {text}"), problem)])
+    return path
 
 
 def _print_csv(found: tuple[Worth, ...]) -> None:
@@ -53,8 +79,8 @@ def _print_csv(found: tuple[Worth, ...]) -> None:
 
 
 def _print(one: Worth) -> None:
-    from simkit.clock import LONG_WEEKDAYS, WEEKDAYS
-    from simkit.decide.worth import extremes
+    from simkit.clock import WEEKDAYS
+    from simkit.decide.worth import sentences
 
     console = console_for()
     title = (
@@ -70,40 +96,9 @@ def _print(one: Worth) -> None:
         table.add_row(WEEKDAYS[day], *(_short(one.hours_per_miss[h]) for h in hours))
     console.print(table)
     console.print("-: nothing is wanted; *: it prevents no miss.\n", style="dim")
-    more, fewer = extremes(one)
-
-    def money(hours: float) -> str:
-        return f" ({hours * one.price:,.2f} {one.currency})" if one.price else ""
-
-    def when(hour: int) -> str:
-        return f"on {LONG_WEEKDAYS[hour // 24]} at {hour % 24:02}:00"
-
-    if one.served_by_more[more] > 0:
-        idle = one.hours_of_more[more]
-        console.print(
-            printed(
-                f"One more pays most {when(more)}: {one.served_by_more[more]:.2f} misses a week fewer for {idle:.1f} "
-                f"idle instance-hours{money(idle)}."
-            )
-        )
-    else:
-        console.print("One more would serve nobody in any hour.")
-    if not math.isnan(one.hours_of_fewer[fewer]):
-        idle = one.hours_of_fewer[fewer]
-        console.print(
-            printed(
-                f"One fewer pays most {when(fewer)}: {idle:.1f} idle instance-hours{money(idle)} a week saved for "
-                f"{one.lost_by_fewer[fewer]:.2f} misses more."
-            )
-        )
-    dear = int(((one.lost_by_fewer <= 0) & (one.wanted > 0)).sum())
-    if dear:
-        console.print(f"In {dear} hours of the week the last instance prevented no miss at all in these weeks.")
-    console.print(
-        "By tables of constant numbers that exact runs gave, each hour by itself; a schedule that changes in many "
-        "hours has a little more of both.\n",
-        style="dim",
-    )
+    for text in sentences(one):
+        console.print(printed(text))
+    console.print("")
 
 
 def _short(hours: float) -> str:

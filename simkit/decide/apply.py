@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simkit.decide.plan import terraform
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.files import write_whole
 from simkit.inputs.hcl import File, read_file, subtrees, word
 from simkit.inputs.templates import read_template
 from simkit.model import Preset
@@ -36,11 +36,11 @@ def write(path: Path, found: Recommendation) -> list[str]:
         if text[begin:end] != block:
             changed.append(one.preset.name)
         text = text[:begin] + block + text[end:]
-    _replace(path, text)
+    write_whole(path, _bytes(path, text))
     after = {p.name: p for p in read_template(path, {}).presets}
     wrong = [one.preset.name for one in found.presets if not _means(after.get(one.preset.name), one.preset)]
     if wrong:
-        _replace(path, file.text)
+        write_whole(path, _bytes(path, file.text))
         said = (
             f"would not read back as recommended for {', '.join(wrong)}; paste the block by hand (nothing was written)"
         )
@@ -120,17 +120,3 @@ def _inside(file: File, block: Tree[Token], preset: Preset, findings: Findings) 
 def _bytes(path: Path, text: str) -> bytes:
     """The text with the line ends that the file has."""
     return text.replace("\n", "\r\n" if b"\r\n" in path.read_bytes() else "\n").encode()
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, also where the path is a link."""
-    target = path.resolve()
-    scratch = target.with_name(f".{target.name}.simkit")
-    try:
-        scratch.write_bytes(_bytes(path, text))
-        scratch.chmod(target.stat().st_mode & 0o777)
-        os.replace(scratch, target)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        text = f"cannot be written: {error.strerror}; give a file that you may write to"
-        raise InputError([Finding("error", Where(str(path)), text)]) from None

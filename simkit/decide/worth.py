@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simkit.clock import Int64Array
-from simkit.decide.asked import Asked
+from simkit.clock import LONG_WEEKDAYS, Int64Array
+from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.levels import Calendar, Float64Array, LevelTables, level_tables
 from simkit.decide.recommend import Choice
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario
@@ -21,7 +21,8 @@ class Worth:
     `wanted`: today's number. `served_by_more`: misses that one more would prevent, booked where they could have been,
     one lead time before; `hours_of_more`: idle instance-hours that it would add. `lost_by_fewer`, `hours_of_fewer`: the
     misses that one fewer would add, and the idle hours it would save; NaN where nothing is wanted. `price`: of an
-    instance-hour, 0 if the scenario has none.
+    instance-hour, 0 if the scenario has none. `drowns_below`: numbers below end in the hard limit, in the tables,
+    too; 0 if none does.
     """
 
     preset: str
@@ -34,6 +35,7 @@ class Worth:
     price: float
     currency: str
     weeks: int
+    drowns_below: int
 
     @property
     def hours_per_miss(self) -> Float64Array:
@@ -91,6 +93,7 @@ def _worth(scenario: Scenario, preset: Preset, calendar: Calendar, tables: Level
         price=scenario.workload_of(preset.name).cost_per_instance_hour,
         currency=scenario.currency,
         weeks=tables.claims.shape[1],
+        drowns_below=drowns_below(scenario, preset.name),
     )
 
 
@@ -108,3 +111,42 @@ def extremes(of: Worth) -> tuple[int, int]:
     """(the hour in which one more prevents most misses for what it idles, the one in which one fewer costs least)."""
     more, fewer = of.hours_per_miss_of_more, np.where(np.isnan(of.hours_per_miss), -1.0, of.hours_per_miss)
     return int(np.argmin(more)), int(np.lexsort((of.hours_of_fewer, fewer))[-1])
+
+
+def sentences(of: Worth) -> list[str]:
+    """Where one more and one fewer pay most, and what the numbers stand on."""
+    more, fewer = extremes(of)
+    told = []
+    if of.served_by_more[more] > 0:
+        told.append(
+            f"One more pays most {_when(more)}: {of.served_by_more[more]:.2f} misses a week fewer for "
+            f"{_hours(of, of.hours_of_more[more])}."
+        )
+    else:
+        told.append("One more would serve nobody in any hour.")
+    if not np.isnan(of.hours_of_fewer[fewer]):
+        told.append(
+            f"One fewer pays most {_when(fewer)}: {_hours(of, of.hours_of_fewer[fewer])} a week saved for "
+            f"{of.lost_by_fewer[fewer]:.2f} misses more."
+        )
+    if idle := int(((of.lost_by_fewer <= 0) & (of.wanted > 0)).sum()):
+        told.append(f"In {idle} hours of the week the last instance prevented no miss at all in these weeks.")
+    if of.drowns_below:
+        told.append(
+            f"Builds fail here and nobody deletes the failed, so that any number below {of.drowns_below} ends in the "
+            "hard limit, also in the runs behind this table: there one more or one fewer seems to change nothing, and "
+            f"number {of.drowns_below} seems to change all."
+        )
+    told.append(
+        "By tables of constant numbers that exact runs gave, each hour by itself; a schedule that changes in many "
+        "hours has a little more of both."
+    )
+    return told
+
+
+def _when(hour: int) -> str:
+    return f"on {LONG_WEEKDAYS[hour // 24]} at {hour % 24:02}:00"
+
+
+def _hours(of: Worth, hours: float) -> str:
+    return f"{hours:.1f} idle instance-hours" + (f" ({hours * of.price:,.2f} {of.currency})" if of.price else "")

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch, Rectangle
 
-from simkit.decide.margins import QUARTER
+from simkit.clock import WEEKDAYS
+from simkit.decide.margins import QUARTER, Float64Array
 from simkit.decide.recommendation import CONFIDENCE, Advice, Point
-from simkit.studies.style import MISSED, OTHER, READY, SERVED, WIDTH, Picture, empty, legend, shown_name, styled
+from simkit.decide.worth import Worth, extremes
+from simkit.studies.style import (
+    MISSED,
+    OTHER,
+    READY,
+    SERVED,
+    WIDTH,
+    Picture,
+    empty,
+    legend,
+    local_times,
+    shown_name,
+    styled,
+    titled,
+)
 from simkit.studies.wording import percent
 
 _TODAY = MISSED
@@ -118,6 +137,119 @@ def ladder(advice: Advice) -> Picture:
     ax.grid(axis="x")
     ax.set_axisbelow(True)
     return picture
+
+
+@styled
+def worth(of: Sequence[Worth]) -> Picture:
+    """The price per miss that the last instance wanted implies, and that of one more, over the local week.
+
+    In money, or idle instance-hours where nothing costs anything. One preset: with today's numbers and a number in each
+    cell. Several: a row each. The hour in which one fewer, or one more, pays most is outlined.
+    """
+    if not of:
+        return empty("There is no preset to show.")
+    if len(of) == 1:
+        picture = Picture(figsize=(WIDTH, 5.6), layout="constrained")
+        wanted, *panels = picture.subplots(3, 1, sharex=True)
+        grid = np.array([panels])
+        _wanted(wanted, of[0])
+    else:
+        picture = Picture(figsize=(WIDTH, 1.0 + 1.35 * len(of)), layout="constrained")
+        grid = picture.subplots(len(of), 2, sharex=True, sharey=True)
+    picture.alt = f"Price per miss prevented by hour of the week: {', '.join(one.preset for one in of)}"
+    prices = [[_money(one, one.hours_per_miss), _money(one, one.hours_per_miss_of_more)] for one in of]
+    known = np.concatenate([x[np.isfinite(x) & (x > 0)] for pair in prices for x in pair])
+    low, high = (known.min(), known.max()) if known.size else (1.0, 1.0)
+    norm = LogNorm(low * 0.999, max(high, 2 * low))
+    image = None
+    for one, axes, pair in zip(of, grid, prices, strict=True):
+        for ax, price, marked, text in zip(axes, pair, _marks(one), _PANELS, strict=True):
+            image = _week(ax, price, norm, numbered=len(of) == 1)
+            if marked is not None:
+                day, hour = divmod(marked, 24)
+                ax.add_patch(
+                    Rectangle(
+                        (hour - 0.5, day - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.8, clip_on=False
+                    )
+                )
+            if len(of) == 1:
+                titled(ax, text)
+            else:
+                ax.set_title("\n".join([*([text] if one is of[0] else []), shown_name(one.preset)]), fontsize=8)
+    units = {one.currency if one.price else "idle instance-hours" for one in of}
+    unit = f"{', '.join(map(shown_name, sorted(units)))}\nper miss prevented"
+    assert image is not None, "there is a preset"
+    bar = picture.colorbar(image, ax=list(grid.ravel()), label=unit, pad=0.01, shrink=0.8 if len(of) < 4 else 0.4)
+    bar.set_ticks([float(x) for x in np.geomspace(norm.vmin or 1, norm.vmax or 1, 5)])
+    bar.ax.yaxis.set_major_formatter(lambda value, _: _short(value))
+    bar.ax.minorticks_off()
+    picture.supxlabel(f"hour of day, {local_times(one.timezone for one in of)}", fontsize=9)
+    picture.legend(
+        handles=[
+            Patch(facecolor=_FOR_NOBODY, label="prevents no miss"),
+            Patch(facecolor=_NOTHING, label="nothing wanted"),
+        ],
+        loc="outside upper right",
+        ncols=2,
+    )
+    return picture
+
+
+_FOR_NOBODY, _NOTHING = "#B4BCC4", "#F3F3F3"
+_PANELS = ("the last one (outlined: one fewer pays most)", "one more (outlined: it pays most)")
+
+
+def _wanted(ax: Axes, of: Worth) -> None:
+    cells = of.wanted.reshape(7, 24)
+    ax.imshow(cells, cmap="Greys", norm=Normalize(0, 1.6 * max(1, cells.max())), aspect="auto")
+    for (day, hour), wanted in np.ndenumerate(cells):
+        ax.text(hour, day, str(wanted), ha="center", va="center", fontsize=7)
+    _hours_axes(ax)
+    titled(ax, shown_name(of.preset), "prebuilds wanted")
+
+
+def _week(ax: Axes, price: Float64Array, norm: LogNorm, *, numbered: bool) -> AxesImage:
+    """Prices by hour of the week; infinite ones and those that are not there have colours of their own."""
+    cells = price.reshape(7, 24)
+    known = np.isfinite(cells)
+    ax.imshow(np.where(np.isinf(cells), 1.0, np.nan), cmap=ListedColormap([_FOR_NOBODY]), aspect="auto")
+    image = ax.imshow(
+        np.where(known, np.maximum(cells, norm.vmin or 0), np.nan), cmap="YlOrRd", norm=norm, aspect="auto"
+    )
+    ax.set_facecolor(_NOTHING)
+    if numbered:
+        for day, hour in np.argwhere(known):
+            colour = "white" if norm(max(cells[day, hour], norm.vmin or 0)) > 0.6 else "#222222"
+            ax.text(hour, day, _short(cells[day, hour]), ha="center", va="center", fontsize=6.5, color=colour)
+    _hours_axes(ax)
+    return image
+
+
+def _hours_axes(ax: Axes) -> None:
+    ax.set_xticks(range(0, 24, 3))
+    ax.set_yticks(range(7), WEEKDAYS)
+    ax.tick_params(length=0, labelsize=7)
+    ax.spines[:].set_visible(False)
+
+
+def _marks(of: Worth) -> tuple[int | None, int | None]:
+    """(the hour in which one fewer pays most, that in which one more does), where there is one."""
+    more, fewer = extremes(of)
+    return (
+        None if np.isnan(of.hours_of_fewer[fewer]) or of.hours_of_fewer[fewer] <= 0 else fewer,
+        more if of.served_by_more[more] > 0 else None,
+    )
+
+
+def _money(of: Worth, hours: Float64Array) -> Float64Array:
+    return hours * of.price if of.price else hours
+
+
+def _short(value: float) -> str:
+    """At most four characters: 0.04, 0.3, 12, 1.2k."""
+    if value < 0.095:
+        return f"{value:.2f}"
+    return f"{value / 1000:.1f}k" if value >= 999.5 else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def _price(point: Point, has_cost: bool) -> float:

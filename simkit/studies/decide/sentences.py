@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simkit.decide import advice as words
 from simkit.decide.asked import drowns_below
 from simkit.decide.recommendation import Advice, Recommendation
+from simkit.decide.worth import Worth
+from simkit.decide.worth import sentences as worth_said
 from simkit.studies.wording import Sentence
 
 
@@ -142,6 +144,15 @@ def ladder(of: Recommendation) -> list[Sentence]:
             "With an operator who does (`failures: {{cleared_after: 1d}}`) they could be had."
         )
         told.append(Sentence(text, {"floor": floor}))
+    return told
+
+
+def worth(of: Sequence[Worth]) -> list[Sentence]:
+    """Where one more and one fewer pay most. `of`: one preset, under today's setting and then under the answer."""
+    told = []
+    for name, whose, one in zip(("today", "recommended"), ("Today's setting", "The recommendation"), of, strict=True):
+        *mine, _ = worth_said(one)
+        told.append(Sentence(f"*{whose}*: {{worth_{name}}}", {f"worth_{name}": " ".join(mine)}))
     return told
 
 
