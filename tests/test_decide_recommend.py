@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scenarios import MONDAY_AT, scenario
 
-from simkit import InputError, recommend
+from simkit import InputError, load, recommend
 from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
+from simkit.decide.advice import verdict
 from simkit.decide.margins import Weeks, lower_limit
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
@@ -19,6 +21,7 @@ from simkit.runs.simulate import run
 
 BUILD = lognormal(5 * MINUTE_US, 8 * MINUTE_US)
 WORK = Workload(BUILD, cost_per_instance_hour=0.5)
+THREE_REGIONS = Path(__file__).parent.parent / "data" / "scenarios" / "three-regions.yaml"
 TODAY = Preset("dev", 6, timezone="UTC", schedules=(Schedule("* 8-18 * * 1-5", 9),))
 
 
@@ -128,6 +131,18 @@ def test_with_failures_nothing_is_recommended_that_drowns_unsaid():
     assert any("Never fewer than 3" in text for text in advice.bound)
     free = recommend(office(), 0.9).presets[0]
     assert int(free.plan.levels.min()) < 3, "without failures nothing keeps it up"
+
+
+def test_a_plan_that_the_hard_limit_may_end_says_so_first_and_how_often():
+    found = recommend(load(THREE_REGIONS), preset="backend-us", max_schedules=1)
+    (one,) = found.presets
+    assert one.drowned is not None
+    runs = [run(found.advised, found.seed, i) for i in range(one.drowned.replications)]
+    ended = [measures(of) for of in runs]
+    which = ended[0].presets.index("backend-us")
+    assert sum(of.hit_rate[which] < 0.5 for of in ended) == len(one.drowned.after_days) > 0
+    assert f"in {len(one.drowned.after_days)} of {one.drowned.replications} replications" in verdict(one)
+    assert any("cleared_after" in text for text in one.bound)
 
 
 def test_a_target_beyond_the_daemons_is_not_met_and_says_what_binds():

@@ -48,16 +48,22 @@ def compared(advice: Advice, currency: str) -> list[Row]:
 
 
 def verdict(advice: Advice) -> str:
-    """In a sentence: is the target met?"""
-    if advice.is_met:
-        return (
-            f"Meets {_percent(advice.target)}: {_percent(advice.aim)} on the weeks it was chosen by, and in the next "
-            f"quarter not below {_percent(advice.limit)}, with a confidence of {CONFIDENCE:.0%}."
-        )
-    return (
-        f"Does not meet {_percent(advice.target)}: {_percent(advice.aim)} on the weeks it was chosen by, and in the "
-        f"next quarter not below {_percent(advice.limit)}, {100 * (advice.target - advice.limit):.1f} points short."
+    """Is the target met, and what may end it?"""
+    seen, limit = _percent(advice.aim), _percent(advice.limit)
+    text = (
+        f"{_percent(advice.target)}: {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, "
     )
+    if advice.is_met:
+        text = f"Meets {text}with a confidence of {CONFIDENCE:.0%}."
+    else:
+        text = f"Does not meet {text}{100 * (advice.target - advice.limit):.1f} points short."
+    if advice.drowned is not None:
+        days = advice.drowned.after_days
+        text += (
+            f" But the hard limit ends it in {len(days)} of {advice.drowned.replications} replications, the first "
+            f"after {min(days):,.0f} days, unless somebody deletes failed prebuilds."
+        )
+    return text
 
 
 def sentences(advice: Advice) -> list[str]:
@@ -281,6 +287,13 @@ def _preset(advice: Advice) -> dict[str, Any]:
         "today": {**_setting(advice.now), **_outcome(advice.before)},
         "recommended": {**_setting(advice.preset), **_outcome(advice.after)},
         "terraform": terraform(advice.preset),
+        "hard_limited": None
+        if advice.drowned is None
+        else {
+            "replications": len(advice.drowned.after_days),
+            "of_replications": advice.drowned.replications,
+            "first_after_days": _rounded(min(advice.drowned.after_days)),
+        },
         "seen_hit_rate": _rounded(advice.aim),
         "next_quarter": {
             "not_below": _rounded(advice.limit),

@@ -31,7 +31,17 @@ from simkit.decide.levels import (
 )
 from simkit.decide.margins import QUARTER, Weeks, lower_limit, outlook, rate
 from simkit.decide.plan import Plan
-from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, HeldOut, Outcome, Point, Queue, Recommendation
+from simkit.decide.recommendation import (
+    CONFIDENCE,
+    NOTICED_US,
+    Advice,
+    Drowned,
+    HeldOut,
+    Outcome,
+    Point,
+    Queue,
+    Recommendation,
+)
 from simkit.decide.search import Aim, Fit, Search
 from simkit.demand import hour_of_week, scaled
 from simkit.model import History, Holiday, Preset, Scenario
@@ -120,6 +130,7 @@ class Choice:
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
         self.lucks: list[Counts] = []
+        self.drowned: dict[str, Drowned] = {}
         wanted = claims_of(asked.scenario)
         self.names = [p.name for p in presets_of(asked.scenario) if p.name in wanted and asked.preset in (None, p.name)]
         scenario = asked.scenario
@@ -201,7 +212,7 @@ class Choice:
         self.runs += runs
         target = self.asked.target
         bound: list[str] = []
-        chosen = self._surviving(target, bound)
+        chosen = self._surviving(target)
         if self.asked.max_wait_p95_s is not None:
             chosen, target = self._within_wait(chosen, target, self.asked.max_wait_p95_s, bound)
         if self.asked.max_cost_per_week is not None:
@@ -232,6 +243,7 @@ class Choice:
                     before=before[name],
                     after=after[name],
                     held_out=held_out.get(name),
+                    drowned=self.drowned.get(name),
                     outlook=outlook(seen, slopes[name], builds[name]),
                     front=fronts[name],
                     ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
@@ -253,7 +265,7 @@ class Choice:
             left_out_weeks=int((~self.ordinary).sum()),
         )
 
-    def _surviving(self, target: float, bound: list[str]) -> _Chosen:
+    def _surviving(self, target: float) -> _Chosen:
         """Plans that no replication has drown in the hard limit; what was found, where there are none."""
         chosen = self._chosen(target)
         lucks = self._lucks(chosen)
@@ -269,13 +281,7 @@ class Choice:
         if drowned:
             self.more_least = 0
         self.lucks = lucks
-        for name, days in drowned.items():
-            bound.append(
-                f"{name}: hard-limited in {len(days)} of {LUCKS} replications, after about {min(days):,.0f} days, "
-                "unless somebody deletes failed prebuilds: once people take all that are ready between two ticks, the "
-                "newest that are left have failed, and nothing is built any more. More instances did not mend it; "
-                "`failures: {cleared_after: 1d}` in the scenario shows what an operator who deletes them changes."
-            )
+        self.drowned = {name: Drowned(tuple(days), len(lucks)) for name, days in drowned.items()}
         return chosen
 
     def _lucks(self, chosen: _Chosen) -> list[Counts]:
@@ -529,6 +535,12 @@ class Choice:
                 f"Never fewer than {least}: of builds that fail, {workload.failure_probability:.1%} here, {least} "
                 "stand as the newest sooner or later, and the hard limit then ends all building until somebody "
                 "deletes them."
+            )
+        if name in self.drowned:
+            found.append(
+                "More instances did not keep the hard limit away: once people take all that are ready between two "
+                "ticks, the newest that are left have failed, and nothing is built any more until somebody deletes "
+                "them. `failures: {cleared_after: 1d}` in the scenario shows what an operator who does so changes."
             )
         expired = after.builds_per_week - after.claims_per_week * after.hit_rate
         ttl_us = self.scenario_preset(name).ttl_us

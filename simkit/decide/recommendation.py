@@ -58,6 +58,15 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Drowned:
+    """What the hard limit ends to the end of the window: after how many days, in each of the replications in which it
+    does."""
+
+    after_days: tuple[float, ...]
+    replications: int
+
+
+@dataclass(frozen=True)
 class Advice:
     """What to set for one preset, and what is known of it."""
 
@@ -79,6 +88,8 @@ class Advice:
     why: tuple[str, ...]
     bound: tuple[str, ...]
     """What bound the answer, a sentence each."""
+    drowned: Drowned | None = None
+    """None if the hard limit ends it in no replication."""
     exceptions: Exceptions | None = None
     """What to do about holidays, if any are named."""
 
