@@ -196,3 +196,13 @@ def test_what_is_recommended_plays_too_and_a_history_that_is_too_short_for_it_is
     short = league(replace(of, demand=History(at, ("p",) * 40)), target_hit_rate=0.9, expressions=())
     assert [text for text in short.left_out if "needs at least 4" in text] != []
     assert RECOMMENDED not in {row.policy for row in short.rows}
+
+
+def test_one_preset_alone_is_played_with_what_was_recommended_already():
+    of = weeks(5, Preset("p", 2), Preset("q", 2))
+    advised = of.with_presets(lambda p: replace(p, instances=7))
+    found = league(of, expressions=(), preset="q", advised=advised)
+    assert found.presets == ("q",)
+    assert row_of(found, RECOMMENDED).total.hit_rate == rates(advised)[1]
+    with pytest.raises(InputError, match='nobody asks for a preset "r"; there are p, q'):
+        league(of, expressions=(), preset="r")

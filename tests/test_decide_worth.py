@@ -44,6 +44,7 @@ def test_where_nobody_comes_the_last_instance_prevents_nothing():
     assert night.all()
     assert np.isinf(one.hours_per_miss.reshape(7, 24)[6]).all()
     more, fewer = extremes(one)
+    assert None not in (more, fewer)
     assert RATES[more] > 0
     assert RATES[fewer] == 0.0
 
@@ -88,4 +89,7 @@ def test_failures_that_drown_small_numbers_are_told():
     given = working(*DAY)
     assert not any("hard limit" in text for text in sentences(worth(given)[0]))
     failing = replace(given, workload=replace(given.workload, failure_probability=0.02))
-    assert any("any number below 3 ends in the hard limit" in text for text in sentences(worth(failing)[0]))
+    (one,) = worth(failing)
+    assert any("any number below 3 ends in the hard limit" in text for text in sentences(one))
+    assert extremes(one)[1] is None, "none that is wanted can go"
+    assert any("One fewer would leave fewer than 3 in any hour" in text for text in sentences(one))

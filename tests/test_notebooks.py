@@ -206,10 +206,17 @@ def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
         "Next quarter (13 weeks)",
         "One step down (",
         "The bounds leave the hard limit out",
+        "replications the hard limit stops it within these 42 days",
+        "In the week from Monday 2026-10-05, 13 of 138 claims find no prebuild as recommended",
+        "The hard limit stopped today's setting, on Monday 2026-10-19",
+        "2 of the others reach the target in these weeks",
+        "Most moves the hit rate failures: none",
+        "the recommendation never meets it at",
+        "Choose again after 13 weeks",
     ):
         assert sentence in said, sentence
     assert 'cron      = "* 9 * * 1-5"' in unescape("".join(of_kind(done, "text/html")))
-    assert len(of_kind(done, "image/png")) == 5
+    assert len(of_kind(done, "image/png")) == 9
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from decided import decided, six_weeks
 
-from simkit import worth
+from simkit import league, worth
 from simkit.decide.bounds import Rung
+from simkit.decide.compare import Difference
 from simkit.decide.recommendation import Advice
 from simkit.decide.worth import extremes
-from simkit.studies.decide import pictures
+from simkit.estimates import Interval
+from simkit.studies.decide import pictures, trials
 
 ODD = "a $x^2$ <b>"
 
@@ -133,3 +136,53 @@ def test_names_are_text(advice: Advice):
     picture = pictures.front(replace(advice, now=replace(advice.now, name=ODD)), ODD)
     assert picture.png().startswith(b"\x89PNG")
     assert ODD in words(picture)
+
+
+def test_the_league_has_a_dot_and_a_bar_for_each_policy(advice: Advice):
+    found = decided()
+    played = league(found.scenario, target_hit_rate=0.95, preset="go", advised=found.advised)
+    picture = pictures.league(played)
+    left, right = picture.axes
+    dots = [line.get_xdata()[0] for line in left.lines if line.get_marker() == "o"]
+    assert dots == [row.total.hit_rate for row in played.rows]
+    assert [bar.get_width() for bar in right.patches] == [row.total.pool_cost for row in played.rows]
+    said = words(picture)
+    assert "min(claims_10m*10, 20) (dead)" in said
+    assert "the pool's cost a week, USD" in said
+
+
+def test_effects_stand_with_the_largest_first_and_pale_where_they_are_not_real():
+    def effect(what: str, points: float, half: float) -> trials.Effect:
+        rate = Interval(points / 100, (points - half) / 100, (points + half) / 100)
+        hours = Interval(5.0, 1.0, 9.0)
+        return trials.Effect(
+            what,
+            "x 2",
+            Difference("go", "hit_rate", 0.9, 0.9, points / 100, rate, None, False, None, None),
+            Difference("go", "idle_hours", 9.0, 9.0, 5.0, hours, None, False, None, None),
+        )
+
+    picture = pictures.sensitivity([effect("demand", 1.0, 4.0), effect("failures", -8.0, 3.0)])
+    left, right = picture.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["failures: x 2", "demand: x 2"]
+    assert [bar.get_width() for bar in left.patches] == pytest.approx([-8.0, 1.0])
+    assert [bar.get_alpha() for bar in left.patches] == [1.0, 0.35]
+    assert "hit rate, difference in percentage points" in left.get_xlabel()
+    assert "idle instance-hours a week" in right.get_xlabel()
+    assert "Nothing was varied" in words(pictures.sensitivity([]))
+
+
+def test_each_run_that_meets_the_hard_limit_is_a_dot_at_its_day():
+    nan = float("nan")
+    rows = [("now", 0.01, True, 0, 3.0), ("now", 0.01, True, 1, nan), ("then", 0.01, True, 0, nan)]
+    frame = pd.DataFrame(rows, columns=["setting", "rate", "is_own", "replication", "days"])
+    frame = frame.assign(window_days=42.0, hard_limit=3)
+    picture = pictures.until_limited(frame)
+    left, _ = picture.axes
+    assert [list(line.get_xdata()) for line in left.lines] == [[3.0]]
+    said = words(picture)
+    assert "1 of 2" in said
+    assert "0 of 1" in said
+    assert "1% fail (as now)" in said
+    assert "days from the beginning" in said
+    assert "The hard limit is off" in words(pictures.until_limited(frame.assign(hard_limit=0)))

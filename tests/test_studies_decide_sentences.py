@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
+import pandas as pd
 import pytest
 from decided import decided, six_weeks
 
-from simkit import worth
+from simkit import ask, league, run, worth
+from simkit.decide.compare import Difference
+from simkit.decide.league import RECOMMENDED
 from simkit.decide.recommendation import Advice, Recommendation
+from simkit.estimates import Interval
 from simkit.report.notebook import text_of
-from simkit.studies.decide import sentences
+from simkit.studies.decide import sentences, tables, trials
 from simkit.studies.wording import Sentence
 
 
@@ -98,3 +103,76 @@ def test_worth_is_told_of_today_and_of_the_answer():
     assert told[0].startswith("Today's setting: One more pays most on ")
     assert told[1].startswith("The recommendation: ")
     assert "USD" in told[0]
+
+
+def limits_of(**days: list[float]) -> pd.DataFrame:
+    """Days until the hard limit of the recommendation at 2 %, which is as now, and of today's setting at 1 %."""
+    rows = [(trials.RECOMMENDED, 0.02, True, r, d) for r, d in enumerate(days["recommended"])]
+    rows += [(trials.TODAY, 0.01, False, r, d) for r, d in enumerate(days["today"])]
+    frame = pd.DataFrame(rows, columns=["setting", "rate", "is_own", "replication", "days"])
+    return frame.assign(window_days=42.0, hard_limit=3)
+
+
+def test_a_plan_that_drowns_is_told_in_bold_with_its_days_and_one_that_lives_is_not():
+    nan = float("nan")
+    (told,) = sentences.drowned(limits_of(recommended=[2.0, nan, 6.0], today=[nan]))
+    assert "In 2 of 3 replications the hard limit stops it within these 42 days, half of those within 4.0" in text(told)
+    assert told.text.startswith("**In")
+    assert sentences.drowned(limits_of(recommended=[nan, nan], today=[3.0])) == []
+
+
+def test_failure_rates_at_which_a_pool_lives_are_told_for_each_setting():
+    nan = float("nan")
+    said = text(sentences.until_limited(limits_of(recommended=[nan, nan], today=[3.0, nan])))
+    assert "the recommendation never meets it at 2.0% or less" in said
+    assert "today's setting meets it even at 1.0%, in 1 of 2" in said
+    off = limits_of(recommended=[nan], today=[nan]).assign(hard_limit=0)
+    assert "The hard limit is off here" in text(sentences.until_limited(off))
+
+
+def effect(what: str, points: float, half: float) -> trials.Effect:
+    def difference(measure: str, value: float, by: float) -> Difference:
+        interval = Interval(value, value - by, value + by)
+        return Difference("go", measure, 0.9, 0.9 + value, value, interval, None, False, 5.0, None)
+
+    return trials.Effect(what, "x 2", difference("hit_rate", points / 100, half / 100), difference("idle_hours", 1, 2))
+
+
+def test_what_moves_the_hit_rate_most_has_its_interval_and_what_is_open_is_named():
+    effects = [effect("failures", -8.0, 3.0), effect("demand", 9.0, 2.0), effect("daemons", 1.0, 4.0)]
+    said = text(sentences.sensitivity(effects))
+    assert "Most moves the hit rate demand: x 2 (+9.0 points, +7.0 to +11.0)" in said
+    assert "what would hurt most is failures: x 2 (-8.0 points, -11.0 to -5.0)" in said
+    assert "Not told from chance in these replications: daemons: x 2." in said
+    assert "No difference of the hit rate is told from chance" in text(sentences.sensitivity(effects[2:]))
+
+
+def test_the_league_is_told_by_who_reaches_the_target_for_less(found: Recommendation):
+    played = league(found.scenario, target_hit_rate=0.95, preset="go", advised=found.advised)
+    told = sentences.league(played)
+    mine = next(row for row in played.rows if row.policy == RECOMMENDED)
+    cheaper = [r for r in played.rows if played.reaches(r) and r.total.pool_cost < mine.total.pool_cost]
+    assert told[0].numbers["league_cheaper"] == len(cheaper)
+    assert any("can never leave zero" in text(one) for one in told[1:])
+
+
+def test_a_week_is_told_for_both_settings(found: Recommendation):
+    pools = (ask(run(one, 0), "pool") for one in (found.scenario, found.advised))
+    both = tables.side_by_side(*pools, "go")
+    told = sentences.week(both, date(2026, 3, 2))
+    assert told.numbers["before_claims"] == told.numbers["after_claims"] == 60
+    assert told.numbers["before_misses"] > told.numbers["after_misses"]
+
+
+def test_what_to_do_next_depends_on_whether_the_target_is_met_and_the_plan_lives(found: Recommendation):
+    (advice,) = found.presets
+    nan = float("nan")
+    living, drowning = (limits_of(recommended=[d], today=[nan]) for d in (nan, 3.0))
+    said = " ".join(text(one) for one in sentences.next_steps(found, living))
+    assert "Write the block into the template" in said
+    assert f"below {advice.limit:.1%}" in said
+    assert "deleted" not in said
+    missed = of(replace(advice, limit=0.5), found)
+    said = " ".join(text(one) for one in sentences.next_steps(missed, drowning))
+    assert "The target of 95.0% is not met" in said
+    assert "see to it that failed prebuilds are deleted" in said

@@ -41,6 +41,7 @@ Examples:
     metavar="TEXT",
     help="A target expression to play in place of the two drafted ones; may be repeated.",
 )
+@click.option("--preset", help="This one alone; the others keep their schedules.")
 @click.option(
     "--replications", type=click.IntRange(1), default=1, show_default=True, help="Runs that differ in chance."
 )
@@ -51,6 +52,7 @@ def league(
     scenario: str,
     target: float,
     expressions: tuple[str, ...],
+    preset: str | None,
     replications: int,
     form: str,
     seed: int,
@@ -71,6 +73,7 @@ def league(
             scenario,
             target_hit_rate=target,
             expressions=expressions or DRAFTED,
+            preset=preset,
             seed=seed,
             replications=replications,
             variables=variables,

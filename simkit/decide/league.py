@@ -22,7 +22,7 @@ from simkit.decide.expressions import Expression, parse, stays_at_zero
 from simkit.decide.levels import lead_us
 from simkit.decide.recommend import recommend
 from simkit.decide.work import in_order, workers
-from simkit.errors import Finding, Findings, InputError, Where
+from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs import load
 from simkit.inputs.variables import Outside
 from simkit.model import Preset, Scenario
@@ -123,6 +123,8 @@ def league(
     *,
     target_hit_rate: float = 0.95,
     expressions: Sequence[str] = DRAFTED,
+    preset: str | None = None,
+    advised: Scenario | None = None,
     seed: int = 0,
     replications: int = 1,
     variables: Outside | None = None,
@@ -131,7 +133,8 @@ def league(
     """Play today's schedule and what others do in its place, over the same people, builds and weeks.
 
     Presets are played that somebody asks for and that have a pool today (all that are asked for, if none has one); the
-    others keep their schedules. `expressions`: target expressions, as `decide.expressions` reads them. `told` is called
+    others keep their schedules. `preset`: this one alone is played. `expressions`: target expressions, as
+    `decide.expressions` reads them. `advised`: the scenario as recommended, if that is known already. `told` is called
     with how many policies are done, of how many. Raises InputError with every problem, RunError.
     """
     findings = Findings()
@@ -151,14 +154,23 @@ def league(
     except InputError as error:
         findings.extend(error.problems)
     findings.raise_errors()
-    return _Players(loaded, target_hit_rate, seed, replications).league(parsed, told)
+    return _Players(loaded, target_hit_rate, seed, replications, preset, advised).league(parsed, told)
 
 
 class _Players:
     """A scenario, its runs as they are given, and policies to play in them."""
 
-    def __init__(self, scenario: Scenario, target: float, seed: int, replications: int) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: float,
+        seed: int,
+        replications: int,
+        preset: str | None,
+        advised: Scenario | None,
+    ) -> None:
         self.scenario, self.target, self.seed = scenario, target, seed
+        self.preset, self.advised = preset, advised
         self.given = [givens(scenario, seed, r) for r in range(replications)]
         window = scenario.start_at, scenario.end_at
         self.weeks = (window[1] - window[0]) / WEEK_US
@@ -176,6 +188,11 @@ class _Players:
         if not names:
             text = "nobody asks for any preset in the scenario's window; give it a `demand`"
             raise InputError([Finding("error", self.scenario.where, text)])
+        if self.preset is not None:
+            if self.preset not in names:
+                text = f'nobody asks for a preset "{self.preset}"; {did_you_mean(self.preset, names)}'
+                raise InputError([Finding("error", Where("--preset"), text)])
+            return (self.preset,)
         return tuple(name for name in names if name in pooled) or tuple(names)
 
     def league(self, expressions: Sequence[Expression], told: Callable[[int, int], None]) -> League:
@@ -255,7 +272,7 @@ class _Players:
     def _recommended(self) -> Row | str:
         """What `recommend` says for the same target, which is chosen for the weeks to come and not for these."""
         try:
-            advised = recommend(self.scenario, self.target, seed=self.seed).advised
+            advised = self.advised or recommend(self.scenario, self.target, preset=self.preset, seed=self.seed).advised
         except InputError as error:
             return f"What `simkit recommend` says is not among them: {error.problems[0].text}."
         return self._row(RECOMMENDED, self._played(givens(advised, one.seed, one.replication) for one in self.given))

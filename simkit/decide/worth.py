@@ -107,28 +107,35 @@ def _wanted(scenario: Scenario, preset: Preset, calendar: Calendar) -> Int64Arra
     )
 
 
-def extremes(of: Worth) -> tuple[int, int]:
-    """(the hour in which one more prevents most misses for what it idles, the one in which one fewer costs least)."""
-    more, fewer = of.hours_per_miss_of_more, np.where(np.isnan(of.hours_per_miss), -1.0, of.hours_per_miss)
-    return int(np.argmin(more)), int(np.lexsort((of.hours_of_fewer, fewer))[-1])
+def extremes(of: Worth) -> tuple[int | None, int | None]:
+    """(the hour in which one more prevents most misses for what it idles, the one in which one fewer costs least).
+
+    None where one more serves nobody in any hour; where there is none to take away, or what is left would drown.
+    """
+    more = int(np.argmin(of.hours_per_miss_of_more))
+    may_go = (of.wanted > of.drowns_below) & (of.hours_of_fewer > 0)
+    fewer = int(np.lexsort((of.hours_of_fewer, np.where(may_go, of.hours_per_miss, -1.0)))[-1])
+    return more if of.served_by_more[more] > 0 else None, fewer if may_go[fewer] else None
 
 
 def sentences(of: Worth) -> list[str]:
     """Where one more and one fewer pay most, and what the numbers stand on."""
     more, fewer = extremes(of)
     told = []
-    if of.served_by_more[more] > 0:
+    if more is not None:
         told.append(
             f"One more pays most {_when(more)}: {of.served_by_more[more]:.2f} misses a week fewer for "
             f"{_hours(of, of.hours_of_more[more])}."
         )
     else:
         told.append("One more would serve nobody in any hour.")
-    if not np.isnan(of.hours_of_fewer[fewer]):
+    if fewer is not None:
         told.append(
             f"One fewer pays most {_when(fewer)}: {_hours(of, of.hours_of_fewer[fewer])} a week saved for "
             f"{of.lost_by_fewer[fewer]:.2f} misses more."
         )
+    elif of.drowns_below and of.wanted.any():
+        told.append(f"One fewer would leave fewer than {of.drowns_below} in any hour, which the hard limit ends.")
     if idle := int(((of.lost_by_fewer <= 0) & (of.wanted > 0)).sum()):
         told.append(f"In {idle} hours of the week the last instance prevented no miss at all in these weeks.")
     if of.drowns_below:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from simkit.clock import WEEKDAYS
+from simkit.decide.league import RECOMMENDED, League
 from simkit.decide.margins import QUARTER, Float64Array
 from simkit.decide.recommendation import CONFIDENCE, Advice, Point
+from simkit.decide.standings import name_of
 from simkit.decide.worth import Worth, extremes
+from simkit.studies.decide.trials import Effect, widest
 from simkit.studies.style import (
     MISSED,
     OTHER,
@@ -31,6 +36,9 @@ from simkit.studies.style import (
     titled,
 )
 from simkit.studies.wording import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TODAY = MISSED
 _TARGET: dict[str, Any] = {"color": "#222222", "linestyle": (0, (4, 2)), "linewidth": 1.0}
@@ -163,7 +171,7 @@ def worth(of: Sequence[Worth]) -> Picture:
     norm = LogNorm(low * 0.999, max(high, 2 * low))
     image = None
     for one, axes, pair in zip(of, grid, prices, strict=True):
-        for ax, price, marked, text in zip(axes, pair, _marks(one), _PANELS, strict=True):
+        for ax, price, marked, text in zip(axes, pair, extremes(one)[::-1], _PANELS, strict=True):
             image = _week(ax, price, norm, numbered=len(of) == 1)
             if marked is not None:
                 day, hour = divmod(marked, 24)
@@ -201,7 +209,7 @@ _PANELS = ("the last one (outlined: one fewer pays most)", "one more (outlined: 
 
 def _wanted(ax: Axes, of: Worth) -> None:
     cells = of.wanted.reshape(7, 24)
-    ax.imshow(cells, cmap="Greys", norm=Normalize(0, 1.6 * max(1, cells.max())), aspect="auto")
+    ax.imshow(cells, cmap="Greys", norm=Normalize(0, 2.4 * max(1, cells.max())), aspect="auto")
     for (day, hour), wanted in np.ndenumerate(cells):
         ax.text(hour, day, str(wanted), ha="center", va="center", fontsize=7)
     _hours_axes(ax)
@@ -232,15 +240,6 @@ def _hours_axes(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _marks(of: Worth) -> tuple[int | None, int | None]:
-    """(the hour in which one fewer pays most, that in which one more does), where there is one."""
-    more, fewer = extremes(of)
-    return (
-        None if np.isnan(of.hours_of_fewer[fewer]) or of.hours_of_fewer[fewer] <= 0 else fewer,
-        more if of.served_by_more[more] > 0 else None,
-    )
-
-
 def _money(of: Worth, hours: Float64Array) -> Float64Array:
     return hours * of.price if of.price else hours
 
@@ -250,6 +249,112 @@ def _short(value: float) -> str:
     if value < 0.095:
         return f"{value:.2f}"
     return f"{value / 1000:.1f}k" if value >= 999.5 else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+@styled
+def league(of: League) -> Picture:
+    """What each policy serves and costs, in the order of its table; what reaches the target is filled."""
+    rows = of.rows
+    price = [row.total.pool_cost if of.has_cost else row.total.pool_hours for row in rows]
+    unit = f"the pool's cost a week, {shown_name(of.scenario.currency)}" if of.has_cost else "pool's hours a week"
+    picture = Picture(figsize=(WIDTH, 1.1 + 0.36 * len(rows)), layout="constrained")
+    picture.alt = f"Hit rate and price of each policy: {', '.join(row.policy for row in rows)}"
+    left, right = picture.subplots(1, 2, sharey=True)
+    for i, (row, cost) in enumerate(zip(rows, price, strict=True)):
+        colour = _TODAY if row.is_today else SERVED if row.policy == RECOMMENDED else "#666666"
+        reaches = of.reaches(row)
+        left.plot(
+            row.total.hit_rate, i, "o", color=colour, markerfacecolor=colour if reaches else "white", markersize=7
+        )
+        right.barh(i, cost, height=0.55, color=colour, alpha=1.0 if reaches else 0.4)
+        right.text(cost, i, f" {cost:,.0f}", va="center", fontsize=8)
+    left.axvline(of.target, label=f"target {of.target:.1%}", **_TARGET)
+    names = [textwrap.fill(name_of(row), 36) + (" (dead)" if row.dead or row.stuck else "") for row in rows]
+    left.set_yticks(range(len(rows)), names)
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    left.set_xlim(-0.03, 1.03)
+    left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    left.set_xlabel("hit rate (filled: reaches the target)")
+    right.set_xlim(0, 1.18 * max([*price, 1e-9]))
+    right.tick_params(axis="y", length=0)
+    right.set_xlabel(unit)
+    for ax in (left, right):
+        ax.grid(axis="x")
+        ax.set_axisbelow(True)
+    legend(picture, left)
+    return picture
+
+
+@styled
+def sensitivity(effects: Sequence[Effect]) -> Picture:
+    """What one thing that is other than written does to the hit rate and to idle instance-hours: the largest first, the
+    wider of the two intervals as a thin line, pale where the difference is not real."""
+    order: dict[str, float] = {}
+    for one in effects:
+        size = abs(one.hit_rate.difference)
+        order[one.what] = max(order.get(one.what, 0.0), 0.0 if math.isnan(size) else size)
+    whats = sorted(order, key=lambda what: -order[what])
+    rows = [one for what in whats for one in effects if one.what == what]
+    if not rows:
+        return empty("Nothing was varied.")
+    picture = Picture(figsize=(WIDTH, 1.2 + 0.3 * len(rows)), layout="constrained")
+    picture.alt = f"What changes the hit rate and the idle hours: {', '.join(whats)}"
+    left, right = picture.subplots(1, 2, sharey=True)
+    for i, one in enumerate(rows):
+        for ax, found, scale in ((left, one.hit_rate, 100.0), (right, one.idle_hours, 1.0)):
+            low, high = (scale * x for x in widest(found))
+            value = scale * found.difference
+            colour = "#777777" if ax is right else SERVED if value > 0 else MISSED
+            ax.barh(i, value, height=0.6, color=colour, alpha=1.0 if found.is_real else 0.35, linewidth=0)
+            if not math.isnan(low):
+                ax.hlines(i, low, high, color="#333333", linewidth=1)
+    left.set_yticks(range(len(rows)), [f"{one.what}: {one.how}" for one in rows])
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    left.set_xlabel("hit rate, difference in percentage points")
+    right.set_xlabel("idle instance-hours a week, difference")
+    right.tick_params(axis="y", length=0)
+    for ax in (left, right):
+        ax.axvline(0, color="#333333", linewidth=0.8)
+        ax.grid(axis="x")
+        ax.set_axisbelow(True)
+    picture.legend(
+        handles=[
+            Patch(facecolor="#666666", label="real"),
+            Patch(facecolor="#666666", alpha=0.35, label="not told from chance"),
+            Line2D([], [], color="#333333", linewidth=1, label="95% interval, the wider of builds and weeks"),
+        ],
+        loc="outside upper right",
+        ncols=3,
+    )
+    return picture
+
+
+@styled
+def until_limited(limits: pd.DataFrame) -> Picture:
+    """When the hard limit first stops a pool at each failure rate: a dot per replication, and how many met it."""
+    if limits.empty or not limits["hard_limit"].any():
+        return empty("The hard limit is off, or no build fails: nothing stops a pool.")
+    settings = list(dict.fromkeys(limits["setting"]))
+    rates = sorted(set(limits["rate"]))
+    window = float(limits["window_days"].iloc[0])
+    picture = Picture(figsize=(WIDTH, 1.0 + 0.42 * len(rates)), layout="constrained")
+    picture.alt = "Days until the hard limit stops the pool, by failure rate"
+    axes = picture.subplots(1, len(settings), sharey=True, sharex=True, squeeze=False)[0]
+    own = set(limits.loc[limits["is_own"], "rate"])
+    for ax, setting in zip(axes, settings, strict=True):
+        for row, rate in enumerate(rates):
+            mine = limits[(limits["setting"] == setting) & (limits["rate"] == rate)]
+            met = np.sort(mine["days"].dropna().to_numpy())
+            ax.hlines(row, 0, window, color="#E4E4E4", linewidth=1, zorder=0)
+            ax.plot(met, np.full(met.size, row), "o", color=MISSED, alpha=0.5, markersize=6, markeredgewidth=0)
+            ax.text(1.02 * window, row, f"{met.size} of {len(mine)}", va="center", fontsize=8)
+        ax.set_xlim(-0.02 * window, 1.2 * window)
+        ax.set_xlabel("days from the beginning until the hard limit\nfirst stops the pool; right: in how many runs")
+        titled(ax, setting, columns=len(settings))
+    names = [f"{100 * rate:g}% fail" + (" (as now)" if rate in own else "") for rate in rates]
+    axes[0].set_yticks(range(len(rates)), names)
+    axes[0].set_ylim(len(rates) - 0.5, -0.5)
+    return picture
 
 
 def _price(point: Point, has_cost: bool) -> float:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from simkit.decide import advice as words
 from simkit.decide.asked import drowns_below
+from simkit.decide.league import RECOMMENDED as RECOMMENDED_POLICY
+from simkit.decide.league import TODAY as TODAY_POLICY
+from simkit.decide.league import League, Row
+from simkit.decide.margins import QUARTER
 from simkit.decide.recommendation import Advice, Recommendation
+from simkit.decide.standings import remarks
 from simkit.decide.worth import Worth
 from simkit.decide.worth import sentences as worth_said
+from simkit.studies.capacity import sentences as capacity
+from simkit.studies.decide.trials import RECOMMENDED, TODAY, Effect, widest
 from simkit.studies.wording import Sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def verdict(advice: Advice) -> Sentence:
@@ -153,6 +164,164 @@ def worth(of: Sequence[Worth]) -> list[Sentence]:
     for name, whose, one in zip(("today", "recommended"), ("Today's setting", "The recommendation"), of, strict=True):
         *mine, _ = worth_said(one)
         told.append(Sentence(f"*{whose}*: {{worth_{name}}}", {f"worth_{name}": " ".join(mine)}))
+    return told
+
+
+def drowned(limits: pd.DataFrame) -> list[Sentence]:
+    """How often the hard limit stops the recommended pool as failures are now, in bold; nothing where it never does.
+
+    `limits`: trials.until_limited, with RECOMMENDED among its settings.
+    """
+    mine = limits[(limits["setting"] == RECOMMENDED) & limits["is_own"]]
+    met = mine["days"].dropna()
+    if met.empty:
+        return []
+    numbers = {
+        "drowned_runs": len(met),
+        "drowned_of": len(mine),
+        "drowned_window_days": float(mine["window_days"].iloc[0]),
+        "drowned_median_days": float(met.median()),
+        "drowned_rate": float(mine["rate"].iloc[0]),
+    }
+    text = (
+        "**In {drowned_runs} of {drowned_of} replications the hard limit stops it within these "
+        "{drowned_window_days:.0f} days**, half of those within {drowned_median_days:.1f}: {drowned_rate:.1%} of the "
+        "builds fail and nobody deletes the failed. From then on nobody finds a prebuild. The hit rates here hold as "
+        "long as somebody deletes failed prebuilds, or is told when the limit is met."
+    )
+    return [Sentence(text, numbers)]
+
+
+def until_limited(limits: pd.DataFrame) -> Sentence:
+    """At which failure rates the pools live. `limits`: trials.until_limited."""
+    if limits.empty or not limits["hard_limit"].any():
+        return Sentence("The hard limit is off here, or nothing fails: no number of failures stops a pool.", {})
+    runs = int(limits["replication"].max()) + 1
+    numbers: dict[str, Any] = {
+        "limit_runs": runs,
+        "limit_failures": int(limits["hard_limit"].iloc[0]),
+        "limit_window_days": float(limits["window_days"].iloc[0]),
+    }
+    parts = []
+    for i, (setting, mine) in enumerate(limits.groupby("setting", sort=False), 1):
+        met = mine[mine["days"].notna()].groupby("rate").size()
+        lived = [rate for rate in sorted(set(mine["rate"])) if rate not in met.index]
+        below = [rate for rate in lived if not len(met) or rate < met.index.min()]
+        numbers[f"limit_setting_{i}"] = setting
+        if below:
+            numbers[f"limit_lives_at_{i}"] = max(below)
+            parts.append(f"*{{limit_setting_{i}}}* never meets it at {{limit_lives_at_{i}:.1%}} or less")
+        else:
+            least = min(mine["rate"])
+            numbers |= {f"limit_least_{i}": least, f"limit_met_{i}": int(met[least])}
+            often = f"in {{limit_met_{i}}} of {{limit_runs}}"
+            parts.append(f"*{{limit_setting_{i}}}* meets it even at {{limit_least_{i}:.1%}}, {often}")
+    text = (
+        "Once the newest {limit_failures} of a preset's prebuilds have failed, Coder builds no more for it. In "
+        f"{{limit_runs}} runs of {{limit_window_days:.0f}} days each, {'; '.join(parts)}."
+    )
+    return Sentence(text, numbers)
+
+
+def sensitivity(effects: Sequence[Effect]) -> Sentence:
+    """Which thing moves the hit rate most, and which are not told from chance."""
+    real = [one for one in effects if one.hit_rate.is_real]
+    text = "Each row has one thing other than the scenario says, the recommendation as it is. "
+    if not real:
+        return Sentence(text + "No difference of the hit rate is told from chance in these replications.", {})
+    worst = min(real, key=lambda one: one.hit_rate.difference)
+    most = max(real, key=lambda one: abs(one.hit_rate.difference))
+    numbers: dict[str, Any] = {}
+    said = []
+    for name, one in (("most", most), *([("worst", worst)] if worst is not most else [])):
+        low, high = widest(one.hit_rate)
+        numbers |= {
+            f"{name}_what": f"{one.what}: {one.how}",
+            f"{name}_points": 100 * one.hit_rate.difference,
+            f"{name}_low": 100 * low,
+            f"{name}_high": 100 * high,
+        }
+        said.append(f"**{{{name}_what}}** ({{{name}_points:+.1f}} points, {{{name}_low:+.1f}} to {{{name}_high:+.1f}})")
+    text += f"Most moves the hit rate {said[0]}"
+    if len(said) > 1 and worst.hit_rate.difference < 0:
+        text += f"; what would hurt most is {said[1]}"
+    open_ones = [f"{one.what}: {one.how}" for one in effects if one.hit_rate.verdict == "open"]
+    if open_ones:
+        text += ". Not told from chance in these replications: {open_changes}"
+        numbers["open_changes"] = ", ".join(open_ones)
+    return Sentence(text + ".", numbers)
+
+
+def league(of: League) -> list[Sentence]:
+    """Where the recommendation stands among what people do elsewhere, and what is wrong with some of it."""
+    better = [row for row in of.rows if of.reaches(row) and row.policy not in (RECOMMENDED_POLICY, TODAY_POLICY)]
+    mine = next((row for row in of.rows if row.policy == RECOMMENDED_POLICY), None)
+    told = []
+    if mine is not None:
+
+        def price(row: Row) -> float:
+            return row.total.pool_cost if of.has_cost else row.total.pool_hours
+
+        cheaper = [row for row in better if price(row) < price(mine)]
+        numbers: dict[str, Any] = {
+            "league_reach": len(better),
+            "league_cheaper": len(cheaper),
+            "league_rate": mine.total.hit_rate,
+        }
+        text = (
+            "{league_reach} of the others reach the target in these weeks, {league_cheaper} of them for less than the "
+            "recommendation, which has {league_rate:.1%}. Their numbers were chosen in hindsight, by these very weeks, "
+            "and have no margin for the next quarter."
+        )
+        told.append(Sentence(text, numbers))
+    return [*told, *_each("league", remarks(of))]
+
+
+def week(pool: pd.DataFrame, monday: date) -> Sentence:
+    """How many found none in one week, today and as recommended. `pool`: of both, as tables.side_by_side has it."""
+    numbers: dict[str, Any] = {"worst_week": str(monday)}
+    for name, setting in (("before", TODAY), ("after", RECOMMENDED)):
+        told = capacity.week(pool[pool["preset"] == setting], [setting], monday).numbers
+        numbers |= {f"{name}_misses": told["week_misses"], f"{name}_claims": told["week_claims"]}
+    return Sentence(
+        "In the week from Monday {worst_week}, {after_misses} of {after_claims} claims find no prebuild as "
+        "recommended; under today's setting {before_misses} of {before_claims}.",
+        numbers,
+    )
+
+
+def next_steps(of: Recommendation, limits: pd.DataFrame) -> list[Sentence]:
+    """What to do with it."""
+    (advice,) = of.presets
+    told = []
+    if advice.is_met:
+        told.append(
+            Sentence(
+                "Write the block into the template (`simkit recommend ... --apply main.tf` does), and let "
+                "`simkit check` and `simkit diff` show what it changes before it ships.",
+                {},
+            )
+        )
+    else:
+        text = (
+            "The target of {target_hit_rate:.1%} is not met: first mend what bound it, allow more schedules, or take "
+            "another point of the front. Then ask again."
+        )
+        told.append(Sentence(text, {"target_hit_rate": advice.target}))
+    if drowned(limits):
+        text = (
+            "Before that, see to it that failed prebuilds are deleted: while nobody does, the hard limit ends this "
+            "plan sooner or later. With `failures: {{cleared_after: 1d}}` in the scenario this page shows what it is "
+            "worth to do so."
+        )
+        told.append(Sentence(text, {}))
+    told.append(
+        Sentence(
+            "Choose again after {again_weeks} weeks, with their history, or sooner if a month's hit rate is below "
+            "{next_quarter_not_below:.1%}: then people have changed their habits, which these weeks cannot know.",
+            {"again_weeks": QUARTER, "next_quarter_not_below": advice.limit},
+        )
+    )
     return told
 
 

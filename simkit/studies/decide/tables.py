@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from simkit.decide import standings
 from simkit.decide.advice import FRONT_TITLES, Row, front_rows
 from simkit.decide.advice import compared as compared_rows
+from simkit.decide.league import League
 from simkit.decide.plan import terraform
 from simkit.decide.recommendation import Advice
+from simkit.studies.decide.trials import RECOMMENDED, TODAY
 from simkit.studies.tables import Listing, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def block(advice: Advice) -> Listing:
@@ -25,6 +32,25 @@ def front(advice: Advice) -> Table:
     """The plans of `pictures.front` by the numbers that they have there."""
     rows = [(str(number), *row) for number, row in enumerate(front_rows(advice), 1)]
     return _table(("", *FRONT_TITLES), rows, 0, texts=1)
+
+
+def league(of: League) -> Table:
+    """Each policy's numbers a week, in the order of `pictures.league`."""
+    return _table(standings.headings(of), [standings.cells(of, row) for row in of.rows], 1, texts=1)
+
+
+def of_preset(answer: pd.DataFrame, preset: str, setting: str) -> pd.DataFrame:
+    """The rows of a question's answer that are of `preset`, or of all presets; it goes by the name of a setting."""
+    mine = answer[(answer["preset"] == preset) | answer["preset"].isna()]
+    return mine.assign(preset=mine["preset"].where(mine["preset"].isna(), setting))
+
+
+def side_by_side(before: pd.DataFrame, after: pd.DataFrame, preset: str) -> pd.DataFrame:
+    """The same question's answers for today's setting and for the recommended one, of one preset, as if of two."""
+    import pandas as pd
+
+    parts = [of_preset(before, preset, TODAY), of_preset(after, preset, RECOMMENDED)]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _table(titles: Sequence[str], rows: Iterable[Row], first_number: int, texts: int = 0) -> Table:
