@@ -103,7 +103,8 @@ class Cron:
         before = self.next_after(from_at)
         if before == NEVER:
             return None
-        while before < until_at:
+        # Nothing recurs within a minute: who has seen that need not look on.
+        while before < until_at and shortest > MINUTE_US:
             now = self.next_after(before)
             shortest = min(shortest, now - before)
             before = now

@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,12 +107,12 @@ def path_of(module: str) -> Path:
     return parts / "__init__.py" if parts.is_dir() else parts.with_suffix(".py")
 
 
-@lru_cache
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse(path_of(module).read_text(encoding="utf-8"))
 
 
-@lru_cache
+@cache
 def imports(module: str) -> tuple[Import, ...]:
     """Every import of a module, also those inside its functions."""
     guarded = {

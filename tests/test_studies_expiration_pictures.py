@@ -227,5 +227,6 @@ def test_stops_by_hour_add_up_to_those_of_a_day_and_keep_their_reasons(fortnight
 
 
 def test_a_picture_is_the_same_bytes_every_time(fortnight):
+    once, again = drawn(fortnight), drawn(fortnight)
     for name in ("bumps", "workspaces"):
-        assert drawn(fortnight)[name].png() == drawn(fortnight)[name].png(), name
+        assert once[name].png() == again[name].png(), name

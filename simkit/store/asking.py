@@ -13,8 +13,8 @@ import duckdb
 
 from simkit.errors import StoreError
 from simkit.store.columns import Storable, some_at_a_time
-from simkit.store.connection import check_schema, constraints, file_of, opened, schema
-from simkit.store.memory import connection_over, make_views
+from simkit.store.connection import check_schema, closing_told, constraints, file_of, opened
+from simkit.store.memory import connection_over, empty, make_views
 from simkit.store.narrowing import RUNS_AND_PRESETS, Instant, Narrowing
 from simkit.store.question import find
 
@@ -106,8 +106,7 @@ def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
 
     The rules are the table's own CHECK constraints. A column that `rows` lacks is NULL; NOT NULL is not looked at.
     """
-    with opened(":memory:") as connection:
-        connection.execute(schema())
+    with closing_told(empty(), ":memory:") as connection:
         columns = dict(
             connection.execute(
                 "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]

@@ -86,7 +86,13 @@ def _connected(database: str, read_only: bool) -> duckdb.DuckDBPyConnection:
 @contextmanager
 def opened(path: str | Path, read_only: bool = False, shown: str | Path = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection, closed in any case. Raises StoreError for what DuckDB has to say, KeyboardInterrupt for Ctrl-C."""
-    connection = connect(path, read_only, shown)
+    with closing_told(connect(path, read_only, shown), shown or path) as connection:
+        yield connection
+
+
+@contextmanager
+def closing_told(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """As `opened`, of a connection that is open already."""
     try:
         yield connection
     except (RuntimeError, duckdb.InterruptException) as error:
@@ -94,7 +100,7 @@ def opened(path: str | Path, read_only: bool = False, shown: str | Path = "") ->
             raise
         raise KeyboardInterrupt from error  # so DuckDB tells it in the middle of a statement
     except duckdb.Error as error:
-        raise explained(shown or path, error) from error
+        raise explained(path, error) from error
     finally:
         connection.close()
 

@@ -51,12 +51,18 @@ def _schema() -> _Schema:
     return _Schema(base, {name: tuple(of) for name, of in tables.items() if name not in views}, views)
 
 
+def empty() -> duckdb.DuckDBPyConnection:
+    """A connection to the empty tables of the schema, which all such share: insert nothing, and close it."""
+    connection = _schema().base.cursor()
+    connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
+    return connection
+
+
 def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnection:
     """A connection in which the tables and views that `sql` names hold the rows of these runs. Close it."""
     given = _schema()
     words = _words_of(sql, *_views_of(sql).values())
-    connection = given.base.cursor()
-    connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
+    connection = empty()
     for table, columns in given.tables.items():
         if table in words and runs and table in runs[0].tables:
             for column in columns:
