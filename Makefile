@@ -6,10 +6,18 @@ PYTHON_VERSIONS = 3.11 3.12 3.13
 # The interpreters that `setup` tries, in this order. `make setup PYTHON=/some/python` allows only that one.
 CANDIDATES = $(if $(PYTHON),'$(PYTHON)',python3 python3.13 python3.12 python3.11)
 
+# Tests start many processes, which would each compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY    = .venv/bin/python
 PIP   = $(PY) -m pip --disable-pip-version-check
+# Each of two gets half of the files, so that a file's fixtures are made once; who is done first takes from the other.
+TWO   = $(PY) -m pytest -n 2 --dist worksteal
 READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
+# Tests of all that says SQL: files and their damage, every question, every statement of the control plane.
+TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_lifecycle controlplane_metrics \
+  controlplane_plane controlplane_prebuilds controlplane_presets runs_reference runs_measures
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test test-slow test-longest test-oldest smoke bench lint lock setup clean
@@ -25,19 +33,19 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit recommend data/scenarios/three-regions.yaml --preset backend-us --max-schedules 1
 
 test: $(READY) ## Run the tests, but for the slow ones, two at a time
-	$(PY) -m pytest -n 2
+	$(TWO)
 
 test-slow: $(READY) ## Run the slow tests alone, two at a time
-	$(PY) -m pytest -n 2 -m slow
+	$(TWO) -m slow
 
 test-longest: $(READY) ## Run what takes longer still: every pool and every life of Coder's answers, row by row
-	$(PY) -m pytest -n 2 -m longest
+	$(TWO) -m longest
 
 # Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.
 test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support
 	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -c 'import duckdb; v = duckdb.__version__; print("duckdb", v); assert v.startswith("1.5."), v'
-	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(PY) -m pytest -W 'ignore:The inplace keyword:DeprecationWarning' \
-	  -n 2 tests/test_store*.py tests/test_controlplane*.py tests/test_runs_reference.py tests/test_runs_simulate.py tests/test_cli.py
+	PYTHONPATH="$(CURDIR)/$(DUCKDB_OLDEST)" $(TWO) -W 'ignore:The inplace keyword:DeprecationWarning' \
+	  $(patsubst %,tests/test_%.py,$(TOUCHES_DUCKDB))
 
 # A shim of pyenv stands for an interpreter that runs only if it is asked for.
 smoke: ## Simulate, ask, check and test a little on the newest Python, if it is installed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-# A compiled function's first call takes as long as it takes.
-settings.register_profile("simkit", deadline=None, max_examples=60, print_blob=True)
+# A compiled function's first call takes as long as it takes. What fails is made smaller, and nobody waits to be told
+# which lines such examples have in common: that runs them all again, under a tracer.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
+settings.register_profile("simkit", deadline=None, max_examples=60, print_blob=True, phases=PHASES)
 settings.register_profile("thorough", settings.get_profile("simkit"), max_examples=500)  # --hypothesis-profile
 settings.load_profile("simkit")
 

@@ -425,9 +425,20 @@ def operate(plane: ControlPlane, what: str, i: int) -> None:
             plane.advance(minutes=(0, 1, 4, 6, 31, 70)[i])
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(OPERATIONS, st.booleans())
 def test_whatever_happens_and_fails_the_tables_stay_consistent(operations, has_daemons):
+    assert_consistent(operations, has_daemons)
+
+
+@pytest.mark.slow
+@settings(max_examples=30)
+@given(OPERATIONS, st.booleans())
+def test_whatever_else_happens_and_fails_the_tables_stay_consistent(operations, has_daemons):
+    assert_consistent(operations, has_daemons)
+
+
+def assert_consistent(operations, has_daemons):
     plane = office(":memory:", EU, NONE)
     plane.create_group(1, "developers", 20, (1,))
     plane.set_prebuilds_quota(1, 20)

@@ -26,6 +26,7 @@ def found() -> dict[str, dict[str, tuple[int, int]]]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_without_a_mutant_no_case_fails(found, check):
     asked, failed = found["without"][check]
@@ -33,6 +34,7 @@ def test_without_a_mutant_no_case_fails(found, check):
     assert failed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_broken_rule_is_caught(found, mutant, record_property):
     caught = found[mutant]

@@ -114,6 +114,7 @@ def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshnes
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path):
     scenario = "data/scenarios/workweek.yaml"
     done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT, scenario=scenario, replications=1, ttls="")
@@ -123,6 +124,7 @@ def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_pool(tmp_path):
     done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT / "notebooks", pools=3, pools_for_a_year=1)
     said = said_in(done)
@@ -145,6 +147,7 @@ def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_cron_ranges_notebook_runs_where_clocks_stand_still(tmp_path):
     other = {"timezone": "UTC", "year": 2028, "monday": "2028-01-03", "pools": 1, "pools_for_a_year": 1}
     done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT, **other)
@@ -154,6 +157,7 @@ def test_the_cron_ranges_notebook_runs_where_clocks_stand_still(tmp_path):
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
     done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT / "notebooks")
     sections = [cell.source.splitlines()[0] for cell in done.cells if cell.source.startswith("## ")]
@@ -186,6 +190,7 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_control_plane_notebook_runs_elsewhere_on_another_day_by_older_rules(tmp_path):
     other = {"day": "2026-03-29", "timezone": "Europe/Berlin", "daemons": 1, "coder": "v2.24"}
     done = execute(CONTROL_PLANE, tmp_path / "out.ipynb", ROOT, **other)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
 
@@ -15,13 +17,24 @@ from simkit.coder_versions import BEHAVIOURS
 from simkit.core import facts
 from simkit.model import Preset, Scenario, TemplateVersion, Workload, constant
 from simkit.runs.measures import SPENT, measures, measures_between, measures_by_hour, measures_by_week
+from simkit.runs.result import Result
 from simkit.runs.simulate import run
+from simkit.store import ask
 from simkit.store.memory import connection_over
 
+ASKED = ("summary", "hours", "demand", "idle")
 
-def assert_as_asked(given: Scenario, seed: int = 7) -> None:
-    result = run(given, seed)
-    found, summary = measures(result), result.ask("summary")
+
+def assert_as_asked(*given: Scenario, seed: int = 7) -> None:
+    """Asked of all of them at once, for a question costs as much of one."""
+    results = {result.run_id: result for result in (run(each, seed) for each in given)}
+    told = {question: ask(list(results.values()), question) for question in ASKED}
+    for run_id, result in results.items():
+        assert_told(result, {question: answer[answer["run_id"] == run_id] for question, answer in told.items()})
+
+
+def assert_told(result: Result, told: dict[str, pd.DataFrame]) -> None:
+    found, summary, hours = measures(result), told["summary"], told["hours"]
     assert list(found.presets) == summary["preset"].tolist()
     for column in ("claims", "hits", "still_waiting", "builds", "failed_builds"):
         assert getattr(found, column).tolist() == summary[column].tolist(), column
@@ -30,13 +43,12 @@ def assert_as_asked(given: Scenario, seed: int = 7) -> None:
     np.testing.assert_allclose(found.idle_instance_hours, summary["idle_instance_hours"], rtol=1e-15)
     np.testing.assert_allclose(found.idle_cost, summary["idle_cost"], rtol=1e-15)
     assert found.has_pool.tolist() == summary["has_pool"].tolist()
-    hours = result.ask("hours")
     spent = np.stack([hours[f"{what}_hours"] for what in SPENT], axis=1)
     np.testing.assert_allclose(found.spent_us / HOUR_US, spent, rtol=1e-14)
     for column in ("pool", "billed"):
         np.testing.assert_allclose(getattr(found, f"{column}_instance_hours"), hours[f"{column}_hours"], rtol=1e-14)
         np.testing.assert_allclose(getattr(found, f"{column}_cost"), hours[f"{column}_cost"], rtol=1e-14)
-    if any(len(set(zones)) > 1 for zones in zones_by_name(given).values()):
+    if any(len(set(zones)) > 1 for zones in zones_by_name(result.given.scenario).values()):
         return  # the questions have a row for each zone of a preset then
     hourly = measures_by_hour(result)
     for question, column, mine in (
@@ -44,7 +56,7 @@ def assert_as_asked(given: Scenario, seed: int = 7) -> None:
         ("idle", "idle_instance_hours", hourly.idle_us / HOUR_US),
         ("idle", "hours", hourly.window_us / HOUR_US),
     ):
-        answer = result.ask(question)
+        answer = told[question]
         asked = np.zeros_like(mine, dtype=np.float64)
         preset = [found.presets.index(name) for name in answer["preset"]]
         asked[preset, answer["weekday"] * 24 + answer["hour"]] = answer[column]
@@ -110,11 +122,13 @@ def assert_as_asked_between(given: Scenario, edges: list[int]) -> None:
         assert [column[row, span] for column in columns] == pytest.approx(asked, rel=1e-12), (preset, span)
 
 
+@settings(max_examples=30)
 @drawn(given=scenarios(), edges=st.sets(st.integers(-60, 540), min_size=2, max_size=6))
 def test_measures_between_instants_are_what_sql_finds(given: Scenario, edges: set[int]):
     assert_as_asked_between(given, [MONDAY_AT + minute * MINUTE_US for minute in sorted(edges)])
 
 
+@settings(max_examples=30)
 @drawn(given=inhabited(), shares=st.sets(st.integers(-10, 110), min_size=2, max_size=6))
 def test_measures_between_instants_with_people_are_what_sql_finds(given: Scenario, shares: set[int]):
     length_us = given.end_at - given.start_at
@@ -153,14 +167,16 @@ def zones_by_name(given: Scenario) -> dict[str, list[str]]:
     return zones
 
 
-@drawn(given=scenarios())
-def test_measures_of_pools_are_what_the_questions_answer(given: Scenario):
-    assert_as_asked(given)
+@settings(max_examples=12)
+@drawn(given=st.lists(scenarios(), min_size=5, max_size=5))
+def test_measures_of_pools_are_what_the_questions_answer(given: list[Scenario]):
+    assert_as_asked(*given)
 
 
-@drawn(given=inhabited())
-def test_measures_with_people_are_what_the_questions_answer(given: Scenario):
-    assert_as_asked(given)
+@settings(max_examples=12)
+@drawn(given=st.lists(inhabited(), min_size=5, max_size=5))
+def test_measures_with_people_are_what_the_questions_answer(given: list[Scenario]):
+    assert_as_asked(*given)
 
 
 @pytest.mark.parametrize("version", sorted(BEHAVIOURS))

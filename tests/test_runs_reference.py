@@ -26,8 +26,8 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save
 
-EXAMPLES = 40
-"""In the usual suite; `make test-slow` draws as many as the rest of 300."""
+EXAMPLES, EXAMPLES_IF_SLOW = 12, 80
+"""Scenarios that are drawn in the usual suite, and for `make test-slow`: one takes the reference engine a second."""
 
 
 def assert_equal(given: Scenario, seed: int = 7) -> None:
@@ -51,14 +51,14 @@ def test_peoples_workspaces_have_equal_rows_on_both_engines(given: Scenario):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
 @given(given=scenarios())
 def test_pools_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
     assert_equal(given)
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
 @given(given=inhabited())
 def test_peoples_workspaces_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
     assert_equal(given)

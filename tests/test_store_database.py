@@ -161,7 +161,7 @@ def test_two_processes_do_not_write_one_file(tmp_path):
 
 # Killed at random moments
 
-KILLS = 54
+KILLS, KILLS_IF_SLOW = 18, 54
 KILLS_OF_A_FILE = 6
 CALLS_TO_OPEN = 35
 CALLS = 250
@@ -215,11 +215,24 @@ def killed(server: subprocess.Popen[str], file: Path, seed: int, calls: int, by_
 
 
 def test_a_control_plane_killed_at_random_moments_reopens_in_a_consistent_state(killer, tmp_path):
+    came_far, _ = killed_often(killer, tmp_path, KILLS)
+    assert came_far > 0, "no process lived long enough to have workspaces"
+
+
+@pytest.mark.slow
+def test_a_control_plane_killed_often_reopens_also_where_a_daemon_worked(killer, tmp_path):
+    came_far, hung = killed_often(killer, tmp_path, KILLS_IF_SLOW)
+    assert came_far > KILLS_IF_SLOW // 3, f"only {came_far} processes lived long enough to have workspaces"
+    assert hung > 0, "no process was killed while a daemon worked"
+
+
+def killed_often(killer: subprocess.Popen[str], tmp_path: Path, kills: int) -> tuple[int, int]:
+    """Kill so often, and look at what is left: (how many had workspaces, how many jobs nobody works on any more)."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     came_far, hung = 0, 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         if kill % KILLS_OF_A_FILE == 0:
             file = tmp_path / f"{kill}.duckdb"
             last_at = 0
@@ -239,5 +252,4 @@ def test_a_control_plane_killed_at_random_moments_reopens_in_a_consistent_state(
             assert set(lost) <= set(ended), "nobody works on what the killed process did: the reaper ends it"
             assert broken_promises(plane.database) == [], f"some time after kill {kill}, seed {seed}"
             last_at = plane.now_at
-    assert came_far > KILLS // 3, f"only {came_far} processes lived long enough to have workspaces"
-    assert hung > 0, "no process was killed while a daemon worked"
+    return came_far, hung
