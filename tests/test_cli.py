@@ -328,7 +328,7 @@ def test_versions_shows_the_table_of_differences():
     assert "early-ranges" in done.stdout
 
 
-@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("columns", [60, pytest.param(80, marks=pytest.mark.slow)])
 def test_an_answer_fits_the_terminal(columns: int, scenario: Path, tmp_path: Path):
     file = tmp_path / "runs.duckdb"
     assert invoke("run", scenario, "--replications", "3", "--out", file).exit_code == 0

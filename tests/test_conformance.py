@@ -40,9 +40,12 @@ EVERY_DAY = {
     # Of a hundred pools some that the reference engine plays in a second.
     ("pool_v2.26", "control plane"): (0, 9, 14, 22, 29),
     ("pool_v2.35", "control plane"): (0, 9, 14, 22, 29),
+    ("acquire_order", "control plane"): range(0, 150, 3),
     ("activity_bump", "control plane"): range(0, 1500, 5),
     ("backoff", "control plane"): range(0, 500, 10),
     ("executor_daemons", "control plane"): range(0, 120, 3),
+    ("match_preset", "control plane"): range(0, 200, 3),
+    ("reaper", "control plane"): range(0, 120, 3),
     ("transition", "control plane"): range(0, 4500, 45),
     ("autostop", "control plane"): range(0, 3500, 20),
     # Each version is among them, cold and claimed.
@@ -52,9 +55,12 @@ EVERY_DAY = {
 IF_SLOW = {
     ("pool_v2.26", "control plane"): (3, 6, 17, 23, 30),
     ("pool_v2.35", "control plane"): (3, 6, 17, 23, 30),
+    ("acquire_order", "control plane"): range(150),
     ("activity_bump", "control plane"): range(1500),
     ("backoff", "control plane"): range(500),
     ("executor_daemons", "control plane"): range(120),
+    ("match_preset", "control plane"): range(200),
+    ("reaper", "control plane"): range(120),
     ("transition", "control plane"): range(0, 4500, 15),
     ("autostop", "control plane"): range(0, 3500, 10),
     ("lifecycle_run", "control plane"): (*range(5, 640, 10), *range(20, 640, 40)),

@@ -108,7 +108,7 @@ def test_a_daemon_satisfies_a_job_whose_tags_are_among_its_own(mine, wanted, fit
     assert jobs.satisfies(jobs.read(jobs.written(mine)), jobs.read(jobs.written(wanted))) is fits
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.sampled_from(({}, EAST))), max_size=12))
 def test_the_order_of_acquiring_is_that_of_the_policy(given):
     with Database(":memory:", "test") as database, database.transaction() as tx:
@@ -175,7 +175,7 @@ def test_a_daemon_that_is_unknown_waits_for_nothing_and_is_in_nobodys_way(plane)
     assert queue(plane, 1) == [2]
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(st.sampled_from(("wait", "cancel", "queue", "finish")), max_size=25))
 def test_whoever_waits_and_goes_every_job_is_somebodys_or_pending(operations):
     plane = office(":memory:", NONE)

@@ -93,7 +93,7 @@ def tables() -> Iterator[Database]:
         yield opened
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(starts=STARTS, instances=st.integers(0, 4), lookback=st.integers(0, 9), limit=st.integers(0, 4))
 def test_what_the_queries_say_of_failures_is_what_the_policy_says_of_them(tables, starts, instances, lookback, limit):
     settings_ = Reconciler(backoff_lookback_us=lookback * MINUTE_US, failure_hard_limit=limit)

@@ -183,6 +183,7 @@ def test_code_of_another_core_is_not_taken_for_it(directory, monkeypatch):
     assert called(plus_one) == (6, 1)
 
 
+@pytest.mark.slow
 def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path):
     command = [sys.executable, "-c", "import test_core_compile as t; print(*t.called(t.plus_one))"]
     environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(SCENARIOS.parent)}

@@ -168,6 +168,7 @@ def test_a_limit_of_cost_is_kept_and_named():
     assert any("not enough for the target" in text for text in one.bound)
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_wait_asks_for_nineteen_of_twenty():
     found = recommend(office(), 0.5, max_wait_p95_s=60)
     (one,) = found.presets
@@ -176,6 +177,7 @@ def test_a_limit_of_the_wait_asks_for_nineteen_of_twenty():
     assert recommend(office(), 0.5).presets[0].after.wait_p95_s > 60, "otherwise this proves nothing"
 
 
+@pytest.mark.slow
 def test_a_lifetime_may_be_chosen_too():
     found = recommend(office(), 0.95, ttls_us=(HOUR_US, 0))
     assert found.presets[0].preset.ttl_us == 0, "building anew every hour is dearer"

@@ -94,6 +94,7 @@ def test_a_notebook_begins_with_a_title_and_its_parameters(notebook):
     assert all(isinstance(node, ast.Assign) for node in ast.parse(tagged[0].source).body)
 
 
+@pytest.mark.slow
 def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tmp_path):
     done = execute(CAPACITY, tmp_path / "out.ipynb", ROOT / "notebooks", replications=2, week="2026-11-18")
     said = said_in(done)
@@ -277,7 +278,11 @@ def test_the_page_of_odd_names_is_looked_at_as_a_browser_does():
     )
 
 
-@pytest.mark.parametrize("notebook", [CAPACITY, EXPIRATION, DECIDE], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [CAPACITY, *(pytest.param(path, marks=pytest.mark.slow) for path in (EXPIRATION, DECIDE))],
+    ids=lambda path: path.stem,
+)
 def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     scenario = tmp_path / "odd.yaml"
     scenario.write_text(ODD_SCENARIO.format(*(json.dumps(name) for name in ODD_NAMES)))
@@ -313,6 +318,6 @@ def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     ("notebook", "pictures"), [(CAPACITY, 9), (EXPIRATION, 7)], ids=lambda x: getattr(x, "stem", "")
 )
 def test_a_notebook_runs_with_every_sample_scenario(notebook, pictures, scenario, tmp_path):
-    done = execute(notebook, tmp_path / "out.ipynb", ROOT, scenario=scenario.relative_to(ROOT))
+    done = execute(notebook, tmp_path / "out.ipynb", ROOT, scenario=scenario.relative_to(ROOT), replications=2)
     assert len(of_kind(done, "image/png")) == pictures
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []

@@ -122,13 +122,13 @@ def assert_as_asked_between(given: Scenario, edges: list[int]) -> None:
         assert [column[row, span] for column in columns] == pytest.approx(asked, rel=1e-12), (preset, span)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @drawn(given=scenarios(), edges=st.sets(st.integers(-60, 540), min_size=2, max_size=6))
 def test_measures_between_instants_are_what_sql_finds(given: Scenario, edges: set[int]):
     assert_as_asked_between(given, [MONDAY_AT + minute * MINUTE_US for minute in sorted(edges)])
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @drawn(given=inhabited(), shares=st.sets(st.integers(-10, 110), min_size=2, max_size=6))
 def test_measures_between_instants_with_people_are_what_sql_finds(given: Scenario, shares: set[int]):
     length_us = given.end_at - given.start_at

@@ -26,8 +26,11 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save
 
-EXAMPLES, EXAMPLES_IF_SLOW = 12, 80
+EXAMPLES, EXAMPLES_IF_SLOW = 10, 80
 """Scenarios that are drawn in the usual suite, and for `make test-slow`: one takes the reference engine a second."""
+
+NEAR = (min(BEHAVIOURS), max(BEHAVIOURS))
+"""Versions that are played in the usual suite, the others by `make test-slow`."""
 
 
 def assert_equal(given: Scenario, seed: int = 7) -> None:
@@ -64,7 +67,7 @@ def test_peoples_workspaces_have_equal_rows_on_both_engines_in_many_scenarios(gi
     assert_equal(given)
 
 
-@pytest.mark.parametrize("version", sorted(BEHAVIOURS))
+@pytest.mark.parametrize("version", [v if v in NEAR else pytest.param(v, marks=pytest.mark.slow) for v in BEHAVIOURS])
 def test_a_busy_day_has_equal_rows_in_every_version(version: str):
     assert_equal(busy_week(version, hours=12))
 

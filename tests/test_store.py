@@ -521,60 +521,75 @@ for line in sys.stdin:
 """
 
 
-def test_a_killed_process_leaves_whole_runs_only(tmp_path: Path):
-    top = Path(__file__).parent.parent
-    writers = subprocess.Popen(
-        [sys.executable, "-c", WRITERS], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    results = short_runs()
-    rows = {r.run_id: [len(next(iter(columns.values()))) for columns in r.tables.values()] for r in results}
-    tables = list(results[0].tables)
+class Killed:
+    """Files that writers wrote to until they were killed."""
 
-    def found(file: Path) -> list[str]:
+    def __init__(self, writers: subprocess.Popen[str], folder: Path) -> None:
+        self.writers, self.folder, self.results = writers, folder, short_runs()
+        self.rows = {
+            r.run_id: [len(next(iter(columns.values()))) for columns in r.tables.values()] for r in self.results
+        }
+        self.tables = list(self.results[0].tables)
+
+    def found(self, file: Path) -> list[str]:
         """The runs in a file, each of which is whole."""
         if not file.exists():
             return []
-        counts = ", ".join(f"(SELECT count(*) FROM {table} WHERE run_id = r.run_id)" for table in tables)
-        totals = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        counts = ", ".join(f"(SELECT count(*) FROM {table} WHERE run_id = r.run_id)" for table in self.tables)
+        totals = ", ".join(f"(SELECT count(*) FROM {table})" for table in self.tables)
         in_runs = asked(file, f"SELECT run_id, {counts} FROM runs AS r ORDER BY replication")
-        assert [list(of) for _, *of in in_runs] == [rows[run_id] for run_id, *_ in in_runs]
+        assert [list(of) for _, *of in in_runs] == [self.rows[run_id] for run_id, *_ in in_runs]
         assert asked(file, f"SELECT {totals}") == [
-            tuple(sum(rows[r][i] for r, *_ in in_runs) for i in range(len(tables)))
+            tuple(sum(self.rows[r][i] for r, *_ in in_runs) for i in range(len(self.tables)))
         ]
         return [run_id for run_id, *_ in in_runs]
 
-    def killed(insertions: int, length: int, begun_with: Path | None = None) -> tuple[int, int]:
+    def at(self, insertions: int, length: int, begun_with: Path | None = None) -> tuple[int, int]:
         """How many runs a writer left that was killed there, and how long their journal was."""
-        assert writers.stdin is not None
-        assert writers.stdout is not None
-        file = tmp_path / f"{insertions}-{length}-{begun_with is not None}" / "runs.duckdb"
+        assert self.writers.stdin is not None
+        assert self.writers.stdout is not None
+        file = self.folder / f"{insertions}-{length}-{begun_with is not None}" / "runs.duckdb"
         file.parent.mkdir()
         if begun_with is not None:
             shutil.copy(begun_with, file)
-        print(file, insertions, length, file=writers.stdin, flush=True)
-        assert int(writers.stdout.readline()) == (signal.SIGXFSZ if length else signal.SIGKILL)
+        print(file, insertions, length, file=self.writers.stdin, flush=True)
+        assert int(self.writers.stdout.readline()) == (signal.SIGXFSZ if length else signal.SIGKILL)
         journal = file.with_name("runs.duckdb.wal")
         journal_length = journal.stat().st_size if journal.exists() else 0
-        left = found(file)
-        assert left == list(rows)[: len(left)]
-        assert save(file, results) == found(file) == list(rows)
+        left = self.found(file)
+        assert left == list(self.rows)[: len(left)]
+        assert save(file, self.results) == self.found(file) == list(self.rows)
         assert list(file.parent.iterdir()) == [file], "the next writer clears up"
         return len(left), journal_length
 
-    with writers:
-        n = len(tables)
-        for insertions in (1, n - 1, n, n + 3):
-            assert killed(insertions, 0)[0] == insertions // n, f"killed before insertion {insertions}"
-        left, journal_length = killed(3 * n - 1, 0)
-        assert left == 2
-        begun = tmp_path / "begun.duckdb"
-        save(begun, results[:1])
-        for length in (1, 12_288, begun.stat().st_size // 2, begun.stat().st_size - 1):
-            assert killed(0, length)[0] == 0, f"killed at {length} bytes of its first run"
-        # The journal was that of one run: killed while a second and a third are written.
-        lefts = [killed(0, journal_length * tenths // 10, begun)[0] for tenths in (1, 9, 13, 18)]
-        assert lefts == sorted(lefts)
-        assert len(set(lefts)) > 1, f"killed at too few places of its journal: {lefts}"
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[Killed]:
+    top = Path(__file__).parent.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITERS], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writers:
+        yield Killed(writers, tmp_path)
+
+
+def test_a_killed_process_leaves_whole_runs_only(killed: Killed):
+    n = len(killed.tables)
+    for insertions in (1, n - 1, n, n + 3):
+        assert killed.at(insertions, 0)[0] == insertions // n, f"killed before insertion {insertions}"
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_amid_a_file_leaves_whole_runs_only(killed: Killed, tmp_path: Path):
+    left, journal_length = killed.at(3 * len(killed.tables) - 1, 0)
+    assert left == 2
+    begun = tmp_path / "begun.duckdb"
+    save(begun, killed.results[:1])
+    for length in (1, 12_288, begun.stat().st_size // 2, begun.stat().st_size - 1):
+        assert killed.at(0, length)[0] == 0, f"killed at {length} bytes of its first run"
+    # The journal was that of one run: killed while a second and a third are written.
+    lefts = [killed.at(0, journal_length * tenths // 10, begun)[0] for tenths in (1, 9, 13, 18)]
+    assert lefts == sorted(lefts)
+    assert len(set(lefts)) > 1, f"killed at too few places of its journal: {lefts}"
 
 
 def test_several_runs_are_loaded_together_each_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -598,7 +613,7 @@ def spans_of(result: Result) -> list[tuple[int, int, int]]:
         ).fetchall()
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(given=inhabited())
 def test_a_stopped_workspace_uses_no_capacity(given: Scenario):
     result = simkit.run(given, 7)
