@@ -46,8 +46,11 @@ def test_the_verdict_comes_first_and_its_numbers_are_kept(found: Recommendation)
 def test_what_it_buys_has_its_price_in_money_or_else_in_hours(found: Recommendation):
     (advice,) = found.presets
     told = sentences.bought(found)
-    assert f"{advice.after.cost_per_week:,.0f} for {advice.before.cost_per_week:,.0f}" in text(told)
-    assert told.numbers["more_served"] > 0
+    change = advice.after.cost_per_week - advice.before.cost_per_week
+    assert change > 0
+    assert f"more people a week, for {change:,.0f} USD a week more ({advice.after.cost_per_week:,.0f} in" in text(told)
+    swapped = of(replace(advice, before=advice.after, after=advice.before), found)
+    assert f"fewer people a week, for {change:,.0f} USD a week less" in text(sentences.bought(swapped))
     free = decided(cost=0.0)
     assert "idle instance-hours a week" in text(sentences.bought(free))
     assert "USD" not in text(sentences.bought(free))
@@ -126,6 +129,8 @@ def test_failure_rates_at_which_a_pool_lives_are_told_for_each_setting():
     said = text(sentences.until_limited(limits_of(recommended=[nan, nan], today=[3.0, nan])))
     assert "the recommendation never meets it at 2.0% or less" in said
     assert "today's setting meets it even at 1.0%, in 1 of 2" in said
+    unlike = limits_of(recommended=[nan], today=[nan]).assign(is_own=False)
+    assert "As written no build fails" in text(sentences.until_limited(unlike))
     off = limits_of(recommended=[nan], today=[nan]).assign(hard_limit=0)
     assert "The hard limit is off here" in text(sentences.until_limited(off))
 

@@ -137,7 +137,9 @@ def sentences(of: Worth) -> list[str]:
     elif of.drowns_below and of.wanted.any():
         told.append(f"One fewer would leave fewer than {of.drowns_below} in any hour, which the hard limit ends.")
     if idle := int(((of.lost_by_fewer <= 0) & (of.wanted > 0)).sum()):
-        told.append(f"In {idle} hours of the week the last instance prevented no miss at all in these weeks.")
+        told.append(
+            f"In {idle} hour{'s' * (idle > 1)} of the week the last instance prevented no miss at all in these weeks."
+        )
     if of.drowns_below:
         told.append(
             f"Builds fail here and nobody deletes the failed, so that any number below {of.drowns_below} ends in the "

@@ -256,7 +256,11 @@ def league(of: League) -> Picture:
     """What each policy serves and costs, in the order of its table; what reaches the target is filled."""
     rows = of.rows
     price = [row.total.pool_cost if of.has_cost else row.total.pool_hours for row in rows]
-    unit = f"the pool's cost a week, {shown_name(of.scenario.currency)}" if of.has_cost else "pool's hours a week"
+    unit = (
+        f"the pool's cost a week, {shown_name(of.scenario.currency)}"
+        if of.has_cost
+        else "the pool's instance-hours a week"
+    )
     picture = Picture(figsize=(WIDTH, 1.1 + 0.36 * len(rows)), layout="constrained")
     picture.alt = f"Hit rate and price of each policy: {', '.join(row.policy for row in rows)}"
     left, right = picture.subplots(1, 2, sharey=True)

@@ -19,6 +19,7 @@ from simkit.decide.worth import sentences as worth_said
 from simkit.studies.capacity import sentences as capacity
 from simkit.studies.decide.trials import RECOMMENDED, TODAY, Effect, widest
 from simkit.studies.wording import Sentence
+from simkit.times import Told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,30 +42,28 @@ def bought(of: Recommendation) -> Sentence:
     """What the answer buys in the same weeks, and for how much. `of`: with one preset."""
     (advice,) = of.presets
     before, after = advice.before, advice.after
+    served = after.claims_per_week * after.hit_rate - before.claims_per_week * before.hit_rate
     numbers: dict[str, Any] = {
         "today_hit_rate": before.hit_rate,
         "recommended_hit_rate": after.hit_rate,
-        "more_served": after.claims_per_week * after.hit_rate - before.claims_per_week * before.hit_rate,
+        "served_change": Told(f"{abs(served):,.1f} {'more' if served >= 0 else 'fewer'}", served),
+    }
+    if before.cost_per_week or after.cost_per_week:
+        unit, today, recommended = "{currency}", before.cost_per_week, after.cost_per_week
+        numbers["currency"] = of.scenario.currency
+    else:
+        unit, today, recommended = "idle instance-hours", before.idle_hours_per_week, after.idle_hours_per_week
+    change = recommended - today
+    numbers |= {
+        "price_change": Told(f"{abs(change):,.0f}", change),
+        "price_recommended": recommended,
+        "price_today": today,
     }
     text = (
         "**In the same weeks {recommended_hit_rate:.1%} of the claims find a prebuild, today {today_hit_rate:.1%}**: "
-        "{more_served:+,.1f} people a week, for "
+        f"{{served_change}} people a week, for {{price_change}} {unit} a week {'more' if change >= 0 else 'less'} "
+        "({price_recommended:,.0f} in place of {price_today:,.0f})."
     )
-    if before.cost_per_week or after.cost_per_week:
-        text += "{more_cost:+,.0f} {currency} a week ({recommended_cost:,.0f} for {today_cost:,.0f})."
-        numbers |= {
-            "more_cost": after.cost_per_week - before.cost_per_week,
-            "recommended_cost": after.cost_per_week,
-            "today_cost": before.cost_per_week,
-            "currency": of.scenario.currency,
-        }
-    else:
-        text += "{more_idle:+,.0f} idle instance-hours a week ({recommended_idle:,.0f} for {today_idle:,.0f})."
-        numbers |= {
-            "more_idle": after.idle_hours_per_week - before.idle_hours_per_week,
-            "recommended_idle": after.idle_hours_per_week,
-            "today_idle": before.idle_hours_per_week,
-        }
     return Sentence(text, numbers)
 
 
@@ -220,6 +219,8 @@ def until_limited(limits: pd.DataFrame) -> Sentence:
         "Once the newest {limit_failures} of a preset's prebuilds have failed, Coder builds no more for it. In "
         f"{{limit_runs}} runs of {{limit_window_days:.0f}} days each, {'; '.join(parts)}."
     )
+    if not limits["is_own"].any():
+        text += " As written no build fails: this is what it would take."
     return Sentence(text, numbers)
 
 
