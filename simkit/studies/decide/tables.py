@@ -39,18 +39,18 @@ def league(of: League) -> Table:
     return _table(standings.headings(of), [standings.cells(of, row) for row in of.rows], 1, texts=1)
 
 
-def of_preset(answer: pd.DataFrame, preset: str, setting: str) -> pd.DataFrame:
-    """The rows of a question's answer that are of `preset`, or of all presets; it goes by the name of a setting."""
-    mine = answer[(answer["preset"] == preset) | answer["preset"].isna()]
-    return mine.assign(preset=mine["preset"].where(mine["preset"].isna(), setting))
-
-
 def side_by_side(before: pd.DataFrame, after: pd.DataFrame, preset: str) -> pd.DataFrame:
     """The same question's answers for today's setting and for the recommended one, of one preset, as if of two."""
     import pandas as pd
 
-    parts = [of_preset(before, preset, TODAY), of_preset(after, preset, RECOMMENDED)]
+    parts = [_of_preset(before, preset, TODAY), _of_preset(after, preset, RECOMMENDED)]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _of_preset(answer: pd.DataFrame, preset: str, setting: str) -> pd.DataFrame:
+    """The rows of a question's answer that are of `preset`, or of all presets; it goes by the name of a setting."""
+    mine = answer[(answer["preset"] == preset) | answer["preset"].isna()]
+    return mine.assign(preset=mine["preset"].where(mine["preset"].isna(), setting))
 
 
 def _table(titles: Sequence[str], rows: Iterable[Row], first_number: int, texts: int = 0) -> Table:
