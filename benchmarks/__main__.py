@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import numpy as np
 from benchmarks import many_presets, people, week, year
 from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
-from benchmarks.decide import decide
+from benchmarks.decide import FEW_CLAIMS, decide, sweeps
 from benchmarks.drawing import drawing
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
@@ -41,6 +42,12 @@ TINY_WITH_PEOPLE = """
 from benchmarks import people
 from simkit.runs.simulate import run
 assert len(run(people.scenario(1)).rows.lives) > 0
+"""
+RECOMMEND = """
+from benchmarks.decide import middling
+from simkit import recommend
+found = recommend(middling(), 0.95, max_schedules=3)
+print(found.runs, found.is_met)
 """
 YEAR = """
 from benchmarks import year
@@ -191,9 +198,43 @@ def check() -> None:
     line("ratio to SimPy's year (best to best)", f"{min(seconds) / min(peer_s):.1f}")
 
 
+def recommendation() -> None:
+    """`recommend` with up to three schedules in a process of its own, as a multiple of SimPy's year in between."""
+    peer, as_many = (given(run(year.scenario(claims))) for claims in (year.CLAIMS, FEW_CLAIMS))
+    recommend = [sys.executable, "-c", RECOMMEND]
+    told = subprocess.run(recommend, check=True, capture_output=True, text=True).stdout  # compiles
+    seconds, peer_s = [], []
+    for _ in range(3):
+        peer_s += timed(lambda: Deployment(peer).run(), 1, time.process_time)[1]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(recommend, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    runs, is_met = told.split()
+    line("recommend, 14,400 claims in a year, with its start", f"{min(seconds):.2f} s", spread(seconds))
+    line("ratio to SimPy's year (best to best)", f"{min(seconds) / min(peer_s):.1f}", f"aim 3; {spread(peer_s)}")
+    few_s = timed(lambda: Deployment(as_many).run(), 2, time.process_time)[1]
+    line("ratio to SimPy's year of as many claims", f"{min(seconds) / min(few_s):.1f}", spread(few_s))
+    line("exact runs", runs, f"aim 40; target met: {is_met}")
+
+
 BENCHMARKS = {
     benchmark.__name__: benchmark
-    for benchmark in (compare, decide, targets, answers, drawing, lifecycle, reference, memory, start, command, check)
+    for benchmark in (
+        compare,
+        decide,
+        sweeps,
+        recommendation,
+        targets,
+        answers,
+        drawing,
+        lifecycle,
+        reference,
+        memory,
+        start,
+        command,
+        check,
+    )
 }
 
 

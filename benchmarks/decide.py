@@ -1,17 +1,24 @@
-"""What a candidate costs who is compared with others: its counts, its measures, and a run that is asked a question."""
+"""What a candidate costs who is compared with others: its counts, its measures, and a run that is asked a question.
+
+And what is made of candidates: a sweep, and a recommendation.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks import year
 from benchmarks.clocks import line, spread, timed
-from simkit import ask
-from simkit.clock import MINUTE_US, WEEK_US
+from benchmarks.memory import peak_megabytes
+from simkit import ask, sweep
+from simkit.clock import HOUR_US, MINUTE_US, WEEK_US
 from simkit.core import kernel
 from simkit.model import History, Scenario, lognormal
 from simkit.runs.counts import count
@@ -19,6 +26,16 @@ from simkit.runs.givens import givens
 from simkit.runs.measures import measures
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
+
+FEW_CLAIMS = 14_400
+
+
+def middling() -> Scenario:
+    """A year of 14,400 claims, with builds of 5 minutes and a TTL of 8 hours."""
+    given = year.scenario(FEW_CLAIMS)
+    build = lognormal(5 * MINUTE_US, 5 * MINUTE_US * 3 // 2)
+    given = replace(given, workload=replace(given.workload, build=build, failing_builds=()))
+    return given.with_presets(lambda preset: replace(preset, ttl_us=8 * HOUR_US))
 
 
 def scenario() -> Scenario:
@@ -60,3 +77,33 @@ def decide() -> None:
     with ThreadPoolExecutor(2) as threads:
         both = list(threads.map(lambda _: count(given, edges), range(2)))
     assert all((one.ready_at == found.ready_at).all() and (one.idle_us == found.idle_us).all() for one in both)
+
+
+POINTS = 20, 40
+"""Points of a sweep, once and twice as many."""
+
+
+def sweeps() -> None:
+    """Sweeps of the year into a file, processor time of all threads, beside the kernel on their points."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = year.write(Path(folder))
+        seconds: dict[int, float] = {}
+        given = [givens(replace(year.scenario(), provisioner_daemons=daemons), 0, 0) for daemons in range(8, 12)]
+        kernel.simulate(given[0].inputs)
+        kernel_s: list[float] = []
+        for points in (1, *POINTS, *POINTS):  # the first compiles
+            out = Path(folder, f"{len(kernel_s)}.duckdb")
+            vary = [
+                f"presets.large.instances=1..{min(points, 10)}",
+                f"coder.provisioner_daemons=8..{7 + -(-points // 10)}",
+            ]
+            took = timed(partial(sweep, path, vary, out), 1, time.process_time)[1]
+            seconds[points] = min(seconds.get(points, np.inf), *took)
+            for one in given:
+                kernel_s += timed(partial(kernel.simulate, one.inputs), 1, time.process_time)[1]
+    once, twice = (seconds[points] for points in POINTS)
+    each = (twice - once) / (POINTS[1] - POINTS[0])
+    line(f"a sweep of {POINTS[1]} points of a year", f"{twice:.2f} s", f"{POINTS[0]} points: {once:.2f} s")
+    line("each further point", f"{each * 1e3:,.1f} ms")
+    line("ratio to the kernel", f"{each / min(kernel_s):.2f}", f"aim 0.72 on two processors; {spread(kernel_s)}")
+    line("peak memory of this process", f"{peak_megabytes():,.0f} MB", "aim 2,000 MB")

@@ -45,11 +45,13 @@ def assert_as_counted_from_rows(given: Scenario, seed: int = 3) -> bool:
     if found is None:
         return False
     expected = tally.tally(of.inputs, rows, edges)
-    # Who has a claimed workspace or a failed one, and for how long, is counted from rows alone.
-    both = slice(tally.N_LEFT)
+    # For how long people have their workspaces is counted in the whole window alone.
+    both = slice(tally.N_CLAIMED)
     np.testing.assert_array_equal(found.cells[:, :, both], expected.cells[:, :, both], err_msg=f"seed {seed}")
     for name in ("asked", "hit", "ready_at", "queued_us", "limited_at", "limited_us"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    claimed_us = expected.cells[:, :, tally.N_CLAIMED].sum(axis=1)
+    np.testing.assert_array_equal(counts.claimed_us(of.inputs, found), claimed_us, err_msg=f"seed {seed}")
     return True
 
 

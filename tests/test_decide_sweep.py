@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ import simkit
 from simkit import InputError, RunError, StoreError
 from simkit.decide import sweep as sweeping
 from simkit.decide.sweep import Swept, front, sweep, totals
+from simkit.runs.counts import count_measures
+from simkit.runs.givens import Givens
+from simkit.runs.measures import Measures
 from simkit.store.sweeps import REAL, WHOLE, read_sweep
 
 SCENARIO = """\
@@ -77,13 +81,15 @@ def test_each_point_has_what_its_runs_give(scenario: Path):
 
 def test_what_is_stored_is_not_computed_again(scenario: Path, monkeypatch: pytest.MonkeyPatch):
     first = swept(scenario).table
-    monkeypatch.setattr(sweeping, "run", None)
+    monkeypatch.setattr(sweeping, "count_measures", None)
     again = swept(scenario)
     assert (again.points, again.stored) == (POINTS, POINTS)
     assert_same(first, again.table)
     monkeypatch.undo()
     ran: list[int] = []
-    monkeypatch.setattr(sweeping, "run", lambda s, seed, r: ran.append(r) or simkit.run(s, seed, r))
+    monkeypatch.setattr(
+        sweeping, "count_measures", lambda given: ran.append(given.replication) or count_measures(given)
+    )
     more = swept(scenario, replications=3)
     assert ran == [2] * POINTS
     assert_same(more.table, swept(scenario, "fresh", replications=3).table)
@@ -140,15 +146,36 @@ def test_a_sweep_whose_process_is_killed_goes_on_to_the_same_table(scenario: Pat
     assert_same(again.table, swept(scenario, "undisturbed").table)
 
 
-def test_a_point_that_fails_is_a_row_and_stops_no_other(scenario: Path, monkeypatch: pytest.MonkeyPatch):
-    def run(given: simkit.model.Scenario, seed: int, replication: int) -> object:  # type: ignore[name-defined]
-        if given.provisioner_daemons == 2 and given.versions[0].presets[0].instances == 1:
-            raise RunError("no more room")
-        if given.provisioner_daemons == 2 and given.versions[0].presets[0].instances == 2:
-            raise ZeroDivisionError("by 0")
-        return simkit.run(given, seed, replication)
+def test_points_travel_together_and_come_back_as_they_were(scenario: Path, monkeypatch: pytest.MonkeyPatch):
+    sent: list[int] = []
+    measured = sweeping._all_measured
 
-    monkeypatch.setattr(sweeping, "run", run)
+    def all_measured(tasks: tuple[sweeping._Task, ...]) -> list[sweeping.Outcome]:
+        sent.append(len(pickle.dumps(tasks)))
+        assert len(tasks) <= 2
+        return measured(tasks)
+
+    monkeypatch.setattr(sweeping, "_all_measured", all_measured)
+    many = ["presets.dev.instances=0..69", "presets.gpu.instances=1"]
+    told: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(2) as threads:
+        out = scenario.with_name("many.duckdb")
+        found = sweep(scenario, many, out, executor=threads, told=lambda done, of: told.append((done, of)))
+    assert len(sent) == 35
+    assert told[-1] == (70, 70)
+    assert_same(found.table, sweep(scenario, many, scenario.with_name("alone.duckdb")).table)
+
+
+def test_a_point_that_fails_is_a_row_and_stops_no_other(scenario: Path, monkeypatch: pytest.MonkeyPatch):
+    def counted(given: Givens) -> Measures:
+        of = given.scenario
+        if of.provisioner_daemons == 2 and of.versions[0].presets[0].instances == 1:
+            raise RunError("no more room")
+        if of.provisioner_daemons == 2 and of.versions[0].presets[0].instances == 2:
+            raise ZeroDivisionError("by 0")
+        return count_measures(given)
+
+    monkeypatch.setattr(sweeping, "count_measures", counted)
     found = swept(scenario)
     assert [message for _, message in found.failures] == ["no more room"] * 2 + ["ZeroDivisionError: by 0"] * 2
     assert found.failures[0][0] == {

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scena
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, Zone
 from simkit.core import counts as core
 from simkit.model import Activate, Daemons, Preset, Scenario, TemplateVersion, Workload, constant
-from simkit.runs.counts import Counts, count, count_by_week
+from simkit.runs.counts import Counts, count, count_by_week, count_measures
 from simkit.runs.givens import givens
 from simkit.runs.measures import ByWeek, Measures, measures, measures_by_week
 from simkit.runs.simulate import run
@@ -44,6 +44,22 @@ def periods(given: Scenario, minutes: int = 95) -> np.ndarray:
 @drawn(given=scenarios())
 def test_counts_are_what_measures_say_whoever_counts(given: Scenario):
     assert_as_measured(count(givens(given, 5, 0), periods(given)), measures(run(given, 5)))
+
+
+@settings(max_examples=200)
+@drawn(given=scenarios())
+def test_measures_without_rows_are_those_of_rows(given: Scenario):
+    found, expected = count_measures(givens(given, 5, 0)), measures(run(given, 5))
+    for field in fields(Measures):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name), err_msg=field.name)
+
+
+def test_a_build_that_fails_at_once_leaves_nothing_behind():
+    for build_us, left in ((0, False), (MINUTE_US, True)):
+        given = stuck(workload=Workload(constant(build_us), failure_probability=1.0))
+        found, expected = count_measures(givens(given, 5, 0)), measures(run(given, 5))
+        np.testing.assert_array_equal(found.spent_us, expected.spent_us)
+        assert (found.spent_us[:, 3] > 0).all() == left
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,8 @@ def test_each_period_has_its_own_rows():
 
 def stuck(**more: object) -> Scenario:
     """Every build fails, so that the hard limit of three comes soon."""
-    return scenario(Preset("p", 2), Preset("q", 1), workload=Workload(failure_probability=1.0), **more)
+    more = {"workload": Workload(failure_probability=1.0), **more}
+    return scenario(Preset("p", 2), Preset("q", 1), **more)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ from simkit.core.tally import (
     N_FAILED,
     N_HITS,
     N_IDLE,
+    N_LEFT,
     N_UNUSED,
     Counted,
     Periods,
@@ -268,7 +269,8 @@ def _end_job(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: 
         return
     _spend(world, periods, i, N_BUILDING, now_at)
     row = world.workspaces[i]
-    row[K_SINCE] = now_at
+    # One that failed at once never was.
+    row[K_SINCE] = inputs.settings.end_at if row[K_FAILS] and row[K_SINCE] == now_at else now_at
     row[K_WORK] = BROKEN if row[K_FAILS] else STANDING
     if not finish_prebuild(inputs, world, i, row[K_FAILS] == 1, now_at):
         _count(world, row[W_PRESET], N_FAILED)
@@ -490,6 +492,8 @@ def _close(inputs: Inputs, world: _World, periods: Periods) -> None:
             _spend(world, periods, w, N_IDLE, end_at)
         elif work == LEAVING:
             _spend(world, periods, w, N_DELETING, end_at)
+        elif work == BROKEN:
+            _spend(world, periods, w, N_LEFT, end_at)
     for preset in range(inputs.presets.shape[0]):
         _unlimit(world, preset, end_at)
     for i in range(world.limited_us.shape[0]):
@@ -521,6 +525,18 @@ def count(inputs: Inputs, edges: Int64Array) -> Counted | None:
     cells[:, :, N_UNUSED] = cells[:, :, N_IDLE] + cells[:, :, N_DELETING]
     asked = np.ones(len(world.hit), dtype=np.bool_)
     return Counted(cells, asked, world.hit, world.ready_at, world.queued_us, world.limited_at, world.limited_us)
+
+
+def claimed_us(inputs: Inputs, of: Counted) -> Int64Array:
+    """How long the workspaces that were claimed or built cold ran within the window: int64[p], where nobody's end.
+
+    A prebuild is its owner's at once, a cold workspace runs from when a daemon takes its build.
+    """
+    at, end_at = inputs.claims[:, A_AT], inputs.settings.end_at
+    begins_at = np.where(of.hit, at, np.where(of.queued_us == NEVER, end_at, at + of.queued_us))
+    found = np.zeros(inputs.presets.shape[0], dtype=np.int64)
+    np.add.at(found, inputs.claims[:, A_PRESET], end_at - begins_at)
+    return found
 
 
 def _empty_world(inputs: Inputs, periods: Periods) -> _World:

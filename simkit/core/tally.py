@@ -51,7 +51,7 @@ from simkit.core.numbers import (
 )
 
 # What is counted, by preset and period. IDLE is until somebody claims a prebuild or the reconciler deletes it, UNUSED
-# until it is claimed or gone. LEFT behind by a failed build, and CLAIMED, are counted from rows alone.
+# until it is claimed or gone. LEFT behind by a failed build; CLAIMED by people is counted from rows alone.
 N_CLAIMS, N_HITS, N_BUILDS, N_FAILED, N_UNUSED, N_BUILDING, N_IDLE, N_DELETING, N_LEFT, N_CLAIMED, N_COLUMNS = range(11)
 
 

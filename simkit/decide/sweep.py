@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,9 +21,8 @@ from simkit.errors import Finding, Findings, InputError, RunError, SimkitError, 
 from simkit.inputs.variables import Outside
 from simkit.inputs.varied import PRESETS, Varied
 from simkit.model import Demand, People, Scenario
-from simkit.runs.givens import scenario_digest
-from simkit.runs.measures import measures
-from simkit.runs.simulate import run
+from simkit.runs.counts import count_measures
+from simkit.runs.givens import givens, scenario_digest
 from simkit.store.sweeps import REAL, WHOLE, Known, Outcome, Rows, SweepFile, read_sweep, sweep_file
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _WRITE_AFTER_S = 1.0
 """What is done is written about once a second: so much is lost when the process is killed."""
+_TOGETHER = 16
+"""So many points at most are sent together, so that demand and people, which are large, travel with them once."""
 _TRIED = 50
 """A value that the scenario alone does not take is tried in so many points before it is refused."""
 
@@ -88,11 +89,11 @@ def sweep(
         told(0, len(plan))
         done, written_at = 0, time.monotonic()
         try:
-            for outcome in in_order(given, _measured, tasks):
-                pending.append(outcome)
-                if outcome.message:
-                    failures.append((dict(zip(paths, outcome.values, strict=True)), outcome.message))
-                done += 1
+            together = 1 if executor is None else min(_TOGETHER, 1 + len(plan) // (4 * _TOGETHER))
+            for outcomes in in_order(given, _all_measured, _batches(tasks, together)):
+                pending += outcomes
+                failures += [(dict(zip(paths, o.values, strict=True)), o.message) for o in outcomes if o.message]
+                done += len(outcomes)
                 told(done + tasks.stored, len(plan))
                 if time.monotonic() - written_at >= _WRITE_AFTER_S:
                     file.write(pending, known)
@@ -230,6 +231,16 @@ def _who(pickled: bytes) -> tuple[Demand, tuple[People, ...]]:
     return demand, people
 
 
+def _batches(tasks: Iterable[_Task], size: int) -> Iterator[tuple[_Task, ...]]:
+    pending = iter(tasks)
+    while batch := tuple(islice(pending, size)):
+        yield batch
+
+
+def _all_measured(tasks: tuple[_Task, ...]) -> list[Outcome]:
+    return [_measured(task) for task in tasks]
+
+
 def _measured(task: _Task) -> Outcome:
     """A point's measures, or the message of what failed. What comes back is small: the rows of runs stay here."""
     if task.scenario is None:
@@ -240,7 +251,7 @@ def _measured(task: _Task) -> Outcome:
         scenario = replace(scenario, demand=demand, people=people)
     weeks = (scenario.end_at - scenario.start_at) / WEEK_US
     try:
-        found = [measures(run(scenario, task.seed, replication)) for replication in task.replications]
+        found = [count_measures(givens(scenario, task.seed, replication)) for replication in task.replications]
     except Exception as error:
         told = str(error) if isinstance(error, SimkitError) else f"{type(error).__name__}: {error}"
         return Outcome(task.values, task.digest, weeks, None, told)

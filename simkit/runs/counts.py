@@ -18,12 +18,15 @@ from simkit.core.compile import compiled
 from simkit.runs.givens import Givens
 from simkit.runs.measures import (
     ByWeek,
+    Measures,
     counted_between,
     groups_of,
     names_of,
     of_groups,
+    of_window,
     periods_of,
     wait_quantiles,
+    window_of,
 )
 from simkit.timeline import whole_weeks
 
@@ -125,11 +128,29 @@ def count_by_week(given: Givens) -> ByWeek:
     return counted_between(given, edges, of)
 
 
-def _counted(given: Givens, edges: Int64Array) -> tally.Counted:
-    can_count = given.programs is None and counts.can_count(given.inputs, given.people)
-    of = counts.count(given.inputs, edges) if can_count else None
+def count_measures(given: Givens) -> Measures:
+    """What `measures` takes from a run's rows, without them; equal to the bit."""
+    of = _lean(given, window_of(given))
     if of is None:
-        rows = kernel.simulate(given.inputs, given.people, programs=given.programs)
-        return tally.tally(given.inputs, rows, edges)
-    compiled("counts")
+        return of_window(given, _from_rows(given, window_of(given)))
+    of.cells[:, 0, tally.N_CLAIMED] = counts.claimed_us(given.inputs, of)
+    return of_window(given, of)
+
+
+def _counted(given: Givens, edges: Int64Array) -> tally.Counted:
+    of = _lean(given, edges)
+    return _from_rows(given, edges) if of is None else of
+
+
+def _lean(given: Givens, edges: Int64Array) -> tally.Counted | None:
+    """By the loop that keeps counts only; None where it cannot go."""
+    if given.programs is not None or not counts.can_count(given.inputs, given.people):
+        return None
+    of = counts.count(given.inputs, edges)
+    if of is not None:
+        compiled("counts")
     return of
+
+
+def _from_rows(given: Givens, edges: Int64Array) -> tally.Counted:
+    return tally.tally(given.inputs, kernel.simulate(given.inputs, given.people, programs=given.programs), edges)

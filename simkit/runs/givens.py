@@ -232,6 +232,7 @@ class _OwnPart:
 
 _OWN: _Recent[_OwnPart] = _Recent(64)
 _DRAWS: _Recent[Draws] = _Recent(8)
+_WHO: _Recent[bytes] = _Recent(8)
 _CLAIMS: _Recent[Int64Array] = _Recent(256 << 20, lambda claims: claims.nbytes + 4096)
 """256 MiB: fifty replications of a year of 100,000 claims."""
 
@@ -438,12 +439,19 @@ def scenario_digest(scenario: Scenario) -> str:
     """Of everything that decides a scenario's runs but seed and replication, without drawing anybody."""
     own = _OWN.get((scenario,), (), lambda: _own_part(scenario))
     digest = _digest(scenario, None, own.presets, own.inputs, own.people)
+    digest.update(repr(own.asked_for).encode())
+    digest.update(_WHO.get((scenario.demand, scenario.people), (), lambda: _who_comes(scenario)))
+    return digest.hexdigest()
+
+
+def _who_comes(scenario: Scenario) -> bytes:
+    """A digest of demand and people, which many scenarios share."""
+    digest = hashlib.sha256()
     demand = scenario.demand
-    comes: list[object] = [repr(own.asked_for)]
     if isinstance(demand, History):
-        comes += [demand.claim_at, repr(demand.preset)]
+        comes: list[object] = [demand.claim_at, repr(demand.preset)]
     else:
-        comes += [repr([(p.preset, p.zone.name, p.claims_per_hour) for p in demand])]
+        comes = [repr([(p.preset, p.zone.name, p.claims_per_hour) for p in demand])]
     for people in scenario.people:
         sessions = people.sessions
         comes += [
@@ -455,7 +463,7 @@ def scenario_digest(scenario: Scenario) -> str:
             comes += [repr((sessions.zone.name, sessions.per_hour))]
     for part in comes:
         digest.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def _digest(

@@ -156,14 +156,22 @@ class ByWeek:
 
 def measures(result: KernelResult) -> Measures:
     """The numbers of one run of the kernel."""
-    given, names = result.given, names_of(result.given)
+    return of_window(result.given, tally.tally(result.given.inputs, result.rows, window_of(result.given)))
+
+
+def window_of(given: Givens) -> Int64Array:
+    """The edges of the whole window: int64[2]."""
+    return np.array([given.scenario.start_at, given.scenario.end_at], dtype=np.int64)
+
+
+def of_window(given: Givens, of: tally.Counted) -> Measures:
+    """The same from what was counted in `window_of(given)`, with or without rows."""
+    names = names_of(given)
     group, count = groups_of(given, names), len(names)
-    start_at, end_at = result.scenario.start_at, result.scenario.end_at
-    of = tally.tally(given.inputs, result.rows, np.array([start_at, end_at], dtype=np.int64))
     cells = of_groups(of.cells[:, 0], group, count)
     wait_us = np.where(of.ready_at == NEVER, NEVER, of.ready_at - given.inputs.claims[:, facts.A_AT])
     waiting = group[given.inputs.claims[of.asked & (wait_us == NEVER), facts.A_PRESET]]
-    costs = [result.scenario.workload_of(name).cost_per_instance_hour for name in names]
+    costs = [given.scenario.workload_of(name).cost_per_instance_hour for name in names]
     return Measures(
         presets=names,
         claims=cells[:, tally.N_CLAIMS],
@@ -176,7 +184,7 @@ def measures(result: KernelResult) -> Measures:
         spent_us=cells[:, tally.N_SPENT],
         has_pool=_has_pool(given, group, count),
         cost_per_instance_hour=np.array(costs, dtype=np.float64),
-        window_us=end_at - start_at,
+        window_us=given.scenario.end_at - given.scenario.start_at,
     )
 
 

@@ -146,18 +146,32 @@ class SweepFile:
         self._connection.begin()
         try:
             numbers = [self._number(outcome, known) for outcome in outcomes]
-            of_points = [
-                [number, *self._key(o.values), o.digest or None, o.weeks or None, o.message or None]
-                for number, o in zip(numbers, outcomes, strict=True)
-            ]
-            marks = ", ".join("?" * len(of_points[0]))
-            self._connection.executemany(f"INSERT OR REPLACE INTO points VALUES ({marks})", of_points)
+            self._put(numbers, outcomes)
             self._insert([(number, o.rows) for number, o in zip(numbers, outcomes, strict=True) if o.rows is not None])
             self._connection.commit()
         except BaseException:
             with suppress(duckdb.Error):  # DuckDB may have ended the transaction itself
                 self._connection.rollback()
             raise
+
+    def _put(self, numbers: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+        """The points, as columns: a row at a time takes DuckDB as long as a small run. The last of a point counts."""
+        last = dict(zip(numbers, outcomes, strict=True))
+        keys = zip(*(self._key(outcome.values) for outcome in last.values()), strict=True)
+        dtypes = {"BIGINT": np.int64, "DOUBLE": np.float64, "VARCHAR": np.object_}
+        given: dict[str, npt.NDArray[Any]] = {"point": np.array(list(last), dtype=np.int64)}
+        for i, (column, of) in enumerate(zip(keys, self._types, strict=True)):
+            given[f"key{i}"] = np.array(column, dtype=dtypes[of])
+        given["weeks"] = np.array([outcome.weeks for outcome in last.values()])
+        for name in ("digest", "message"):
+            given[name] = np.array([getattr(outcome, name) for outcome in last.values()], dtype=object)
+        self._connection.register("given", given)
+        columns = ", ".join(["point", *(f"key{i}" for i in range(len(self._types)))])
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO points SELECT {columns}, "
+            "nullif(digest, ''), nullif(weeks, 0), nullif(message, '') FROM given"
+        )
+        self._connection.unregister("given")
 
     def _number(self, outcome: Outcome, known: Known) -> int:
         """The point's number, which it keeps; it is known from now on."""
