@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scenarios import MONDAY_AT, scenario
 from simkit import InputError, league, recommend
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEK_US, Zone
 from simkit.decide.league import CONSTANT, IN_USE, PERCENTILE, PERCENTILES, RATE, RECOMMENDED, TODAY, League, Row
+from simkit.decide.standings import as_json
 from simkit.model import Activate, History, Preset, Profile, Scenario, Schedule, TemplateVersion, Workload, constant
 from simkit.runs.measures import measures
 from simkit.runs.simulate import run
@@ -161,6 +163,13 @@ def test_replications_are_pooled_and_the_same_seed_gives_the_same_league():
     each = [measures(run(of, 3, r)) for r in range(2)]
     assert found.today.total.hit_rate == sum(m.hits[0] for m in each) / sum(m.claims[0] for m in each)
     assert found.today.total.builds == sum(m.builds[0] for m in each) / 2
+
+
+@pytest.mark.slow
+def test_whoever_plays_the_policies_the_rows_are_the_same():
+    of = weeks(5)
+    with ProcessPoolExecutor(2) as processes:
+        assert as_json(league(of, executor=processes)) == as_json(league(of))
 
 
 def test_versions_that_are_activated_follow_the_policy_too():

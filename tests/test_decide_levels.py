@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -55,10 +57,16 @@ def test_a_calendar_has_whole_weeks_from_the_first_hour_on():
     assert of.first(2).week.max() == 1
 
 
+@pytest.fixture
+def threads() -> Iterator[Executor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("level", [0, 1, 3])
-def test_a_constant_number_has_in_the_tables_what_the_kernel_gives_it(level: int):
+def test_a_constant_number_has_in_the_tables_what_the_kernel_gives_it(level: int, threads: Executor):
     of = working()
-    tables, runs = level_tables(of, calendars(of), seed=4, replications=1)
+    tables, runs = level_tables(of, calendars(of), 4, 1, threads)
     table = tables["p"]
     assert runs == len([0, 1, 2, 3, 4, 5, 6, 7, 8]) or runs > 3
     exact = measures(run(of.with_presets(lambda p: replace(p, instances=level)), 4))
@@ -76,9 +84,9 @@ def test_a_constant_number_has_in_the_tables_what_the_kernel_gives_it(level: int
         Plan(2, (Block(0, 23, 0b1100000, 1),)),
     ],
 )
-def test_a_schedule_is_nearly_the_sum_of_its_hours(plan: Plan):
+def test_a_schedule_is_nearly_the_sum_of_its_hours(plan: Plan, threads: Executor):
     of = working(26)
-    tables, _ = level_tables(of, calendars(of), seed=4, replications=1)
+    tables, _ = level_tables(of, calendars(of), 4, 1, threads)
     fit = Search(tables["p"], Aim(tables["p"].claims.sum(axis=0), 0.9)).fit(plan)
     exact = measures(run(of.with_presets(lambda p: plan.of(p, "UTC")), 4))
     assert fit.hits.sum() / tables["p"].claims.sum() == pytest.approx(float(exact.hit_rate[0]), abs=0.005)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from scenarios import MONDAY_AT, scenario
 
 from simkit import InputError, load, recommend
 from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
-from simkit.decide.advice import verdict
+from simkit.decide.advice import document, verdict
 from simkit.decide.margins import Weeks, lower_limit
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
@@ -97,6 +99,13 @@ def test_the_same_question_has_the_same_answer(found: Recommendation):
     assert again.presets[0].plan == found.presets[0].plan
     assert again.presets[0].after == found.presets[0].after
     assert again.runs == found.runs
+
+
+@pytest.mark.parametrize("made", [lambda: ThreadPoolExecutor(1), lambda: ProcessPoolExecutor(2)], ids=["one", "two"])
+def test_whoever_computes_the_runs_the_answer_is_the_same(found: Recommendation, made: Callable[[], Executor]):
+    with made() as executor:
+        again = recommend(office(), 0.95, executor=executor)
+    assert document(again) == document(found)
 
 
 def test_weeks_held_out_are_not_looked_at():

@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -128,14 +129,16 @@ def league(
     seed: int = 0,
     replications: int = 1,
     variables: Outside | None = None,
+    executor: Executor | None = None,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> League:
     """Play today's schedule and what others do in its place, over the same people, builds and weeks.
 
     Presets are played that somebody asks for and that have a pool today (all that are asked for, if none has one); the
     others keep their schedules. `preset`: this one alone is played. `expressions`: target expressions, as
-    `decide.expressions` reads them. `advised`: the scenario as recommended, if that is known already. `told` is called
-    with how many policies are done, of how many. Raises InputError with every problem, RunError.
+    `decide.expressions` reads them. `advised`: the scenario as recommended, if that is known already. `executor`:
+    where policies are played, threads if it is left out; the rows are the same. `told` is called with how many policies
+    are done, of how many. Raises InputError with every problem, RunError.
     """
     findings = Findings()
     if not 0 < target_hit_rate < 1:
@@ -154,7 +157,7 @@ def league(
     except InputError as error:
         findings.extend(error.problems)
     findings.raise_errors()
-    return _Players(loaded, target_hit_rate, seed, replications, preset, advised).league(parsed, told)
+    return _Players(loaded, target_hit_rate, seed, replications, preset, advised).league(parsed, executor, told)
 
 
 class _Players:
@@ -195,19 +198,21 @@ class _Players:
             return (self.preset,)
         return tuple(name for name in names if name in pooled) or tuple(names)
 
-    def league(self, expressions: Sequence[Expression], told: Callable[[int, int], None]) -> League:
+    def league(
+        self, expressions: Sequence[Expression], executor: Executor | None, told: Callable[[int, int], None]
+    ) -> League:
         players: list[Callable[[], Row | str]] = [
-            lambda: self._row(TODAY, self.today),
+            partial(self._row, TODAY, self.today),
             self._recommended,
-            lambda: self._tuned(CONSTANT, tuple(map(float, range(1, MOST + 1))), self._constant),
-            lambda: self._tuned(PERCENTILE, tuple(map(float, PERCENTILES)), self._percentile),
-            lambda: self._tuned(RATE, tuple(map(float, SAFETIES)), self._rate),
-            lambda: self._tuned(IN_USE, tuple(map(float, range(1, MOST + 1))), self._in_use),
+            partial(self._tuned, CONSTANT, tuple(map(float, range(1, MOST + 1))), self._constant),
+            partial(self._tuned, PERCENTILE, tuple(map(float, PERCENTILES)), self._percentile),
+            partial(self._tuned, RATE, tuple(map(float, SAFETIES)), self._rate),
+            partial(self._tuned, IN_USE, tuple(map(float, range(1, MOST + 1))), self._in_use),
             *(partial(self._expression, one) for one in expressions),
         ]
         rows: list[Row] = []
         left_out: list[str] = []
-        with workers(None) as pool:
+        with workers(executor) as pool:
             for done, found in enumerate(in_order(pool, _call, players), 1):
                 if isinstance(found, str):
                     left_out.append(found)

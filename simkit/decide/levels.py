@@ -7,13 +7,18 @@ is from the kernel depends on how often the number changes, and whoever uses it 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import HOUR_US, WEEK_US, Int64Array, Zone
+from simkit.decide.work import in_order
 from simkit.model import HOURS_PER_WEEK, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
@@ -152,8 +157,21 @@ class LevelTables:
         return LevelTables(self.claims[:, weeks], self.misses[:, :, weeks], self.idle_hours[:, :, weeks])
 
 
+class Run(NamedTuple):
+    """A run to count between edges."""
+
+    scenario: Scenario
+    seed: int
+    replication: int
+    edges: Int64Array
+
+
+def counted(of: Run) -> Counts:
+    return count(givens(of.scenario, of.seed, of.replication), of.edges)
+
+
 def level_tables(
-    scenario: Scenario, calendars: Mapping[str, Calendar], seed: int, replications: int
+    scenario: Scenario, calendars: Mapping[str, Calendar], seed: int, replications: int, executor: Executor
 ) -> tuple[dict[str, LevelTables], int]:
     """(tables of each preset with a calendar, how many runs that took).
 
@@ -164,15 +182,17 @@ def level_tables(
     found: dict[str, list[Played]] = {name: [] for name in calendars}
     tried: list[int] = []
     edges = edges_of(calendars.values())
+    constants = (_constant(free, calendars, level) for level in LEVELS)
+    tasks = (Run(constant, seed, r, edges) for constant in constants for r in range(replications))
+    results = in_order(executor, counted, tasks, os.cpu_count() or 1)
     for level in LEVELS:
-        constant = _constant(free, calendars, level)
-        counted = [count(givens(constant, seed, r), edges) for r in range(replications)]
-        runs = [played(scenario, one, calendars) for one in counted]
+        runs = [played(scenario, one, calendars) for one in islice(results, replications)]
         for name, levels in found.items():
             levels.append(joined([one[name] for one in runs]))
         tried.append(level)
         if len(tried) > 2 and all(_is_enough(levels) for levels in found.values()):
             break
+    results.close()
     return {name: _tables(tried, levels) for name, levels in found.items()}, len(tried) * replications
 
 

@@ -9,6 +9,7 @@ that the next quarter is not below, with a confidence, raised by what such plans
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,8 @@ from simkit.decide.levels import (
     Float64Array,
     LevelTables,
     Played,
+    Run,
+    counted,
     edges_of,
     joined,
     lead_us,
@@ -43,6 +46,7 @@ from simkit.decide.recommendation import (
     Recommendation,
 )
 from simkit.decide.search import Aim, Fit, Search
+from simkit.decide.work import in_order, workers
 from simkit.demand import hour_of_week, scaled
 from simkit.model import History, Holiday, Preset, Scenario
 from simkit.runs.counts import Counts, count
@@ -82,13 +86,15 @@ def recommend(
     ttls_us: Sequence[int] = (),
     holidays: Sequence[Holiday] = (),
     seed: int = 0,
+    executor: Executor | None = None,
 ) -> Recommendation:
     """The cheapest base and schedules of each preset that is asked for (or of the one named) that meet the target.
 
     `holdout_weeks`: so many weeks at the end are left out of the choice and judge it; None chooses by all weeks and has
     the same way of choosing judged. `ttls_us`: lifetimes of prebuilds that may be chosen, 0 is none, beside
     the preset's own. `holidays`: days on which people do not come. A history's weeks with one are left out of the
-    choice; for those in the window and after it there are the two edits around them. Raises InputError with every
+    choice; for those in the window and after it there are the two edits around them. `executor`: where runs are
+    computed, threads if it is left out; the numbers are the same. Raises InputError with every
     problem: a target that nobody can mean, limits that contradict each other, no demand or less than four weeks of it,
     a preset that is not there.
     """
@@ -104,7 +110,8 @@ def recommend(
         tuple(holidays),
     )
     asked.check()
-    chosen = [Choice(asked, ttl_us).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
+    with workers(executor) as given:
+        chosen = [Choice(asked, ttl_us, given).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
     if len(chosen) == 1:
         return chosen[0]
     met = [one for one in chosen if one.is_met] or chosen
@@ -124,8 +131,8 @@ def _ttls_said(chosen: Sequence[Recommendation]) -> str:
 class Choice:
     """The way from a question to plans, for one choice of TTL."""
 
-    def __init__(self, asked: Asked, ttl_us: int | None) -> None:
-        self.asked, self.runs = asked, 0
+    def __init__(self, asked: Asked, ttl_us: int | None, executor: Executor) -> None:
+        self.asked, self.runs, self.executor = asked, 0, executor
         self.more_least = 0
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
@@ -162,7 +169,8 @@ class Choice:
     def _runs(self, scenario: Scenario, replications: int | None = None, first: int = 0) -> list[Counts]:
         many = replications or self.replications
         self.runs += many
-        return [count(givens(scenario, self.asked.seed, first + r), self.edges) for r in range(many)]
+        tasks = (Run(scenario, self.asked.seed, first + r, self.edges) for r in range(many))
+        return list(in_order(self.executor, counted, tasks))
 
     def _runs_without(self, scenario: Scenario, spans: Sequence[Span]) -> list[Counts]:
         """Runs to which nobody comes in these spans."""
@@ -208,7 +216,9 @@ class Choice:
     # The choice
 
     def recommendation(self) -> Recommendation:
-        self.tables, runs = level_tables(self.scenario, self.calendar, self.asked.seed, self.replications)
+        self.tables, runs = level_tables(
+            self.scenario, self.calendar, self.asked.seed, self.replications, self.executor
+        )
         self.runs += runs
         target = self.asked.target
         bound: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -31,13 +31,15 @@ def workers(executor: Executor | None) -> Iterator[Executor]:
         pool.shutdown(cancel_futures=True)
 
 
-def in_order(executor: Executor, function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
+def in_order(
+    executor: Executor, function: Callable[[_T], _R], tasks: Iterable[_T], ahead: int = _AHEAD
+) -> Generator[_R, None, None]:
     """The results of all tasks, in the order of these, whoever computes them. Raises what a task raises.
 
-    Memory is bounded: of the tasks only some are taken ahead.
+    Memory is bounded: of the tasks only `ahead` are taken at once.
     """
     pending = iter(tasks)
-    under_way: deque[Future[_R]] = deque(executor.submit(function, task) for task in islice(pending, _AHEAD))
+    under_way: deque[Future[_R]] = deque(executor.submit(function, task) for task in islice(pending, ahead))
     try:
         while under_way:
             result = under_way.popleft().result()

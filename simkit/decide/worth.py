@@ -10,6 +10,7 @@ from simkit.clock import LONG_WEEKDAYS, Int64Array
 from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.levels import Calendar, Float64Array, LevelTables, level_tables
 from simkit.decide.recommend import Choice
+from simkit.decide.work import workers
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario
 from simkit.timeline import desired
 
@@ -61,8 +62,9 @@ def worth(scenario: Scenario, preset: str | None = None, *, seed: int = 0) -> tu
     """
     asked = Asked(scenario, 0.5, None, None, 0, preset, None, seed)
     asked.check()
-    choice = Choice(asked, None)
-    tables, _ = level_tables(scenario, choice.calendar, seed, choice.replications)
+    with workers(None) as executor:
+        choice = Choice(asked, None, executor)
+        tables, _ = level_tables(scenario, choice.calendar, seed, choice.replications, executor)
     return tuple(
         _worth(scenario, choice.now[n], choice.calendar[n], tables[n], choice.zone[n].name) for n in choice.names
     )
