@@ -76,6 +76,8 @@ _V35 = replace(_V34, version="v2.35", has_tasks=True)
 BEHAVIOURS: Mapping[str, Behaviour] = {b.version: b for b in (_V24, _V26, _V29, _V34, _V35)}
 """By version, the oldest first; each stands for the versions up to the next one."""
 DEFAULT_BEHAVIOUR = BEHAVIOURS["v2.35"]
+_FROM_2_24_2 = replace(_V24, version="v2.24.2", executor_skips_prebuilds=True)
+"""v2.24 from its second patch release on, and v2.25: what stopped prebuilds was mended there."""
 
 
 def _yes(flag: bool) -> str:
@@ -87,7 +89,7 @@ _DIFFERENCES: tuple[tuple[str, Callable[[Behaviour], str]], ...] = (
     ("initiator of a claim's build", lambda b: "prebuilds user" if b.claims_by_prebuilds else "who claims"),
     ("pending starts of an inactive version", lambda b: "cancelled" if b.cancels_pending else "built, deleted"),
     ("preset invalidation", lambda b: _yes(b.invalidates)),
-    ("the executor leaves prebuilds alone", lambda b: _yes(b.executor_skips_prebuilds)),
+    ("the executor leaves prebuilds alone", lambda b: "yes" if b.executor_skips_prebuilds else "from v2.24.2 on"),
     ("the executor needs a live daemon", lambda b: _yes(b.executor_needs_daemons)),
     ("a failed stop is tried again", lambda b: _yes(b.retries_failed_stops)),
     (
@@ -127,15 +129,18 @@ _VERSION = re.compile(rf"[vV]?{_NUMBER}\.{_NUMBER}(\.{_NUMBER}(-[0-9A-Za-z.-]+)?
 def behaviour_of(text: str) -> Behaviour:
     """How a version of Coder behaves, written as `v2.35`, `2.35`, `v2.35.1`, `2.35.0-rc.1` or `v2.35.1+0a1b2c3`.
 
-    A patch release, or one before a release, is its minor. A minor without rules of its own has those of the newest
-    one below it; see `behaviour_note`. `EARLY_RANGES` may follow. Raises ValueError for one older than all, and for
-    what is no version.
+    A patch release, or one before a release, is its minor, but for those from v2.24.2 on. A minor without rules of its
+    own has those of the newest one below it; see `behaviour_note`. `EARLY_RANGES` may follow. Raises ValueError for one
+    older than all, and for what is no version.
     """
     number, early = _minor(text), _is_early(text)
     below = [behaviour for behaviour in BEHAVIOURS.values() if _minor(behaviour.version) <= number]
     if not below:
         raise ValueError(f'"{text}" is older than any modelled version; there are {", ".join(BEHAVIOURS)}')
-    return with_early_ranges(below[-1]) if early else below[-1]
+    used = below[-1]
+    if used is _V24 and (number > _minor(used.version) or _patch(text) >= 2):
+        used = _FROM_2_24_2
+    return with_early_ranges(used) if early else used
 
 
 def with_early_ranges(behaviour: Behaviour) -> Behaviour:
@@ -172,7 +177,16 @@ def _without_early(text: str) -> str:
 
 
 def _minor(text: str) -> tuple[int, int]:
+    match = _parts(text)
+    return int(match[1]), int(match[2])
+
+
+def _patch(text: str) -> int:
+    return int(_parts(text)[4] or 0)
+
+
+def _parts(text: str) -> re.Match[str]:
     match = _VERSION.fullmatch(_without_early(text).strip())
     if match is None:
         raise ValueError(f'"{text}" is not a version of Coder; write one such as {DEFAULT_BEHAVIOUR.version}')
-    return int(match[1]), int(match[2])
+    return match

@@ -213,7 +213,7 @@ def lives_of(
     )
     theirs = lives.empty_lives(given, 1, len(world.builds), at)
     theirs = theirs._replace(stories=np.zeros((8, lives.X_COLUMNS), dtype=np.int64))
-    lives._clear(theirs.builds[build], 0)
+    lives.begin_life(theirs.builds[build], 0)
     theirs.people[0, [lives.H_WORKSPACE, lives.H_REPORT]] = workspace, NEVER
     theirs.owned[0, lives.O_TTL] = ttl_us
     return inputs, world, theirs

@@ -324,6 +324,9 @@ def people(draw: st.DrawFn, name: str, span: Span) -> People:
 def inhabited(draw: st.DrawFn, changes: bool = True) -> Scenario:
     """Up to two and a half days of people with workspaces, in which anything may happen. `changes`: also of rules."""
     span = draw(spans())
+    behaviour = BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))]
+    if not behaviour.executor_skips_prebuilds:  # those that it stops pile up: see `with_an_executor_for_prebuilds`
+        span = replace(span, end_at=min(span.end_at, span.start_at + 3 * HOUR_US))
     inside = st.integers(span.start_at // SECOND_US, span.end_at // SECOND_US).map(lambda second: second * SECOND_US)
     groups = tuple(draw(people(name, span)) for name in ("a", "b")[: draw(st.integers(1, 2))])
     happening: list[Event] = []
@@ -335,7 +338,7 @@ def inhabited(draw: st.DrawFn, changes: bool = True) -> Scenario:
         start_at=span.start_at,
         end_at=span.end_at,
         versions=(TemplateVersion("t", "v1", (Preset("p", draw(st.integers(0, 2)), HOUR_US),)),),
-        behaviour=BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))],
+        behaviour=behaviour,
         **draw(provisioning()),
         workload=Workload(
             *(draw(durations) for _ in range(7)),
@@ -380,6 +383,23 @@ def inhabited_fortnight() -> Scenario:
             SetTTL(start_at + 3 * DAY_US + 14 * HOUR_US, "staff", None),
             SetSchedule(start_at + 8 * DAY_US, replace(schedule, default_ttl_us=8 * HOUR_US, autostop_days=0b0001000)),
         ),
+    )
+
+
+@st.composite
+def with_an_executor_for_prebuilds(draw: st.DrawFn) -> Scenario:
+    """Some hours of the version whose executor does not leave prebuilds alone, under changing template schedules."""
+    given = draw(st.one_of(scenarios(), inhabited()))
+    # Prebuilds that are stopped stay, and the reference engine looks at all of them.
+    end_at = min(given.end_at, given.start_at + 3 * HOUR_US)
+    inside = st.integers(0, (end_at - given.start_at) // SECOND_US).map(lambda s: given.start_at + s * SECOND_US)
+    later = draw(st.lists(st.builds(SetSchedule, inside, template_schedules), max_size=2))
+    return replace(
+        given,
+        end_at=end_at,
+        behaviour=BEHAVIOURS["v2.24"],
+        schedule=draw(template_schedules),
+        events=tuple(sorted([*(e for e in given.events if e.at <= end_at), *later], key=lambda e: e.at)),
     )
 
 

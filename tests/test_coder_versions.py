@@ -28,9 +28,24 @@ def test_every_way_to_write_a_version_means_the_newest_modelled_one_not_above_it
         with pytest.raises(ValueError, match=rf"older than any modelled version; there are {', '.join(BEHAVIOURS)}"):
             behaviour_of(text)
         return
-    assert behaviour_of(text) is BEHAVIOURS[below[-1]]
+    used = BEHAVIOURS[below[-1]]
+    if (major, minor) == (2, 25) or (rest.startswith(".17") and (major, minor) == (2, 24)):
+        used = replace(used, version="v2.24.2", executor_skips_prebuilds=True)
+    assert behaviour_of(text) == used
     assert minor_version(text) == f"v{major}.{minor}"
     assert (behaviour_note(text) == "") == (f"v{major}.{minor}" in BEHAVIOURS)
+
+
+@pytest.mark.parametrize(
+    ("text", "skips"),
+    [("v2.24", False), ("2.24.1", False), ("2.24.2", True), ("v2.24.3-rc.1", True), ("v2.25.0", True)],
+)
+def test_the_executor_leaves_prebuilds_alone_from_the_second_patch_of_v2_24_on(text: str, skips: bool):
+    used = behaviour_of(text)
+    assert used.executor_skips_prebuilds is skips
+    assert behaviour_of(used.version) == used
+    assert used.reconciliation_interval_us == BEHAVIOURS["v2.24"].reconciliation_interval_us
+    assert behaviour_of(f"{text}+early-ranges").executor_skips_prebuilds is skips
 
 
 def test_a_note_says_which_rules_are_used_and_why():

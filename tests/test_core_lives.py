@@ -12,6 +12,7 @@ from one_person import QUICK, life, one_person, stories
 from scenarios import MONDAY_AT, inhabited, inhabited_fortnight
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, parse_instant
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import facts, kernel, lifecycle, lives
 from simkit.core.facts import B_COMPLETED, B_CREATED, B_STATUS, B_TRANSITION, B_WORKSPACE
 from simkit.core.lives import L_BUMPED_FROM, L_DEADLINE, L_MAX_DEADLINE, L_REASON
@@ -73,7 +74,9 @@ def test_a_bump_never_lowers(given):
 
 
 @given(given=inhabited())
-def test_nothing_of_the_prebuilds_user_has_a_lifecycle(given):
+def test_nothing_of_the_prebuilds_user_has_a_lifecycle_where_the_executor_leaves_it_alone(given):
+    if not given.behaviour.executor_skips_prebuilds:
+        given = replace(given, behaviour=BEHAVIOURS["v2.26"])
     tables = run(given, 7).tables
     of_prebuilds = tables["workspaces"]["owner_id"] == 0
     for column in ("ttl", "next_start_at", "dormant_at", "deleting_at"):
@@ -94,7 +97,7 @@ def test_every_stop_has_a_rule(given):
     result = run(given, 7)
     rows = result.rows
     owned = rows.workspaces[rows.builds[:, B_WORKSPACE], facts.W_OWNER] != NONE
-    told = {(s[lives.X_AT], rows.claims[s[lives.X_CLAIM], facts.C_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
+    told = {(s[lives.X_AT], s[lives.X_WORKSPACE]): s[lives.X_RULE] for s in rows.stories}
     for i in np.flatnonzero(owned & (rows.builds[:, B_TRANSITION] != START)):
         rule = told[rows.builds[i, B_CREATED], rows.builds[i, B_WORKSPACE]]
         assert rule == rows.lives[i, L_REASON]

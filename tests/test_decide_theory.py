@@ -49,7 +49,14 @@ from simkit.model import (
 from simkit.runs.measures import measures, measures_between
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
-from tests.scenarios import MONDAY_AT, busy_week, inhabited, inhabited_fortnight, scenarios
+from tests.scenarios import (
+    MONDAY_AT,
+    busy_week,
+    inhabited,
+    inhabited_fortnight,
+    scenarios,
+    with_an_executor_for_prebuilds,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "theory.md"
 SEED = 20260302
@@ -527,6 +534,15 @@ def test_littles_law_holds_with_people(scenario: Scenario):
     span_us = scenario.end_at - scenario.start_at
     kept(result, scenario.start_at, scenario.end_at)
     kept(result, scenario.start_at + span_us // 3, scenario.start_at + max(span_us // 2, span_us // 3 + 1))
+
+
+@given_by(with_an_executor_for_prebuilds())
+def test_littles_law_holds_where_prebuilds_are_stopped(scenario: Scenario):
+    result = run(scenario, 3)
+    kept(result, scenario.start_at, scenario.end_at)
+    span_us = scenario.end_at - scenario.start_at
+    kept(result, scenario.start_at + span_us // 3, scenario.start_at + max(span_us // 2, span_us // 3 + 1))
+    assert idle_prebuilds(result, scenario.start_at, scenario.end_at).area_us == measures(result).idle_us.sum()
 
 
 @pytest.mark.parametrize("given", [busy_week(), busy_week("v2.24"), inhabited_fortnight()], ids=lambda s: s.name)

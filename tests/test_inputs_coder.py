@@ -145,7 +145,7 @@ def test_the_linter_looks_as_the_scenarios_version_does_or_as_another(folder: Pa
 
 
 def test_a_scenario_without_a_version_takes_that_of_the_call_and_notes_are_told_when_it_runs(folder: Path):
-    assert load(scenario(), coder="v2.24.3").behaviour is BEHAVIOURS["v2.24"]
+    assert load(scenario(), coder="v2.24.1").behaviour is BEHAVIOURS["v2.24"]
     assert load(scenario("v2.26.9"), coder="v2.24").behaviour is BEHAVIOURS["v2.26"]
     loaded = load(scenario("2.30"))
     assert (loaded.behaviour.version, [str(note) for note in loaded.notes]) == (
@@ -173,9 +173,9 @@ def test_diff_reads_both_sides_as_the_scenarios_version_or_the_one_given(folder:
     assert begin(trial=of_scenario) == ("07:59", [])
     assert begin("v2.35", of_scenario) == ("07:59", ["week.yaml is about Coder v2.35+early-ranges, which is used"])
     done = invoke("diff", "main.tf", "new.tf", "--at", AT, "--coder", "v2.25")
-    assert "Read as Coder v2.24 does." in done.stdout
+    assert "Read as Coder v2.24.2 does." in done.stdout
     assert done.stderr.splitlines() == [
-        "coder: note: Coder v2.25 is not modelled by itself; the rules of v2.24, the newest below it, are used"
+        "coder: note: Coder v2.25 is not modelled by itself; the rules of v2.24.2, the newest below it, are used"
     ]
     done = invoke("diff", "main.tf", "new.tf", "--coder", "v2.x")
     assert (done.exit_code, done.output) == (2, 'coder: "v2.x" is not a version of Coder; write one such as v2.35\n')
@@ -183,7 +183,7 @@ def test_diff_reads_both_sides_as_the_scenarios_version_or_the_one_given(folder:
 
 def test_explain_takes_any_version(folder: Path):
     done = invoke("explain", "* 9-17 * * *", "--at", AT, "--coder", "v2.24.2")
-    assert "as Coder v2.24 reads it" in done.stdout
+    assert "as Coder v2.24.2 reads it" in done.stdout
     assert "note" not in done.stderr
     done = invoke("explain", "* 9-17 * * *", "--at", AT, "--coder", "2.99")
     assert "as Coder v2.35 reads it" in done.stdout

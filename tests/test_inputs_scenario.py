@@ -368,7 +368,9 @@ def test_the_reaper_is_there_unless_it_is_switched_off(tmp_path: Path, given: st
     assert load(write(tmp_path, MINIMAL + given)).has_reaper is has
 
 
-@pytest.mark.parametrize(("version", "notes"), [("v2.24", 1), ("2.24.1", 1), ("v2.26", 0), ("v2.35", 0)])
+@pytest.mark.parametrize(
+    ("version", "notes"), [("v2.24", 1), ("2.24.1", 1), ("v2.24.2", 0), ("v2.25", 0), ("v2.26", 0), ("v2.35", 0)]
+)
 def test_it_is_told_that_the_oldest_executor_stops_prebuilds(tmp_path: Path, version: str, notes: int):
     scenario = load(write(tmp_path, f"{MINIMAL}coder: {{version: {version}}}\n"))
-    assert len([note for note in scenario.notes if "stop prebuilds" in note.text]) == notes
+    assert len([note for note in scenario.notes if "also stop prebuilds" in note.text]) == notes

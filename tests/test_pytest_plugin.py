@@ -209,7 +209,8 @@ def test_a_version_of_coder_comes_from_the_test_file_the_command_line_or_the_ini
     done = run(project)
     done.assert_outcomes(passed=2)
     assert [line for line in done.outlines if line.startswith("simkit: ")] == [
-        "simkit: coder: note: Coder v2.25 is not modelled by itself; the rules of v2.24, the newest below it, are used"
+        "simkit: coder: note: Coder v2.25 is not modelled by itself; "
+        "the rules of v2.24.2, the newest below it, are used"
     ]
     run(project, "--simkit-coder", "2.35").assert_outcomes(failed=2)
     tests.write_text(f"template: main.tf\ncoder: 2.26.1\n{early}")

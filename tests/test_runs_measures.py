@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
-from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
+from scenarios import (
+    MONDAY_AT,
+    busy_week,
+    history,
+    inhabited,
+    inhabited_fortnight,
+    scenario,
+    scenarios,
+    with_an_executor_for_prebuilds,
+)
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, WEEK_US, Zone
 from simkit.coder_versions import BEHAVIOURS
@@ -128,6 +137,13 @@ def test_measures_between_instants_are_what_sql_finds(given: Scenario, edges: se
     assert_as_asked_between(given, [MONDAY_AT + minute * MINUTE_US for minute in sorted(edges)])
 
 
+@settings(max_examples=10)
+@drawn(given=with_an_executor_for_prebuilds(), shares=st.sets(st.integers(-10, 110), min_size=2, max_size=6))
+def test_measures_between_instants_of_prebuilds_that_are_stopped_are_what_sql_finds(given: Scenario, shares: set[int]):
+    length_us = given.end_at - given.start_at
+    assert_as_asked_between(given, [given.start_at + length_us * share // 100 for share in sorted(shares)])
+
+
 @settings(max_examples=20)
 @drawn(given=inhabited(), shares=st.sets(st.integers(-10, 110), min_size=2, max_size=6))
 def test_measures_between_instants_with_people_are_what_sql_finds(given: Scenario, shares: set[int]):
@@ -176,6 +192,12 @@ def test_measures_of_pools_are_what_the_questions_answer(given: list[Scenario]):
 @settings(max_examples=12)
 @drawn(given=st.lists(inhabited(), min_size=5, max_size=5))
 def test_measures_with_people_are_what_the_questions_answer(given: list[Scenario]):
+    assert_as_asked(*given)
+
+
+@settings(max_examples=6)
+@drawn(given=st.lists(with_an_executor_for_prebuilds(), min_size=5, max_size=5))
+def test_measures_of_prebuilds_that_the_executor_stops_are_what_the_questions_answer(given: list[Scenario]):
     assert_as_asked(*given)
 
 

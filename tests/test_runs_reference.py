@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scenarios import MONDAY_AT, busy_week, history, inhabited, inhabited_fortnight, scenario, scenarios
+from scenarios import (
+    MONDAY_AT,
+    busy_week,
+    history,
+    inhabited,
+    inhabited_fortnight,
+    scenario,
+    scenarios,
+    with_an_executor_for_prebuilds,
+)
 
 import simkit
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US
@@ -50,6 +59,19 @@ def test_pools_have_equal_rows_on_both_engines(given: Scenario):
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(given=inhabited())
 def test_peoples_workspaces_have_equal_rows_on_both_engines(given: Scenario):
+    assert_equal(given)
+
+
+@settings(max_examples=EXAMPLES // 2, deadline=None)
+@given(given=with_an_executor_for_prebuilds())
+def test_prebuilds_that_the_executor_stops_have_equal_rows_on_both_engines(given: Scenario):
+    assert_equal(given)
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
+@given(given=with_an_executor_for_prebuilds())
+def test_prebuilds_that_the_executor_stops_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
     assert_equal(given)
 
 

@@ -127,7 +127,7 @@ def test_summary_adds_up(result: Result):
     summary = result.ask("summary").set_index("preset")
     fates = result.ask("fates").set_index("preset")
     assert summary["builds"].equals(fates["created"].rename("builds"))
-    parts = fates[["claimed", "expired", "surplus", "failed", "canceled", "waiting", "building"]].sum(axis=1)
+    parts = fates[["claimed", "expired", "surplus", "stopped", "failed", "canceled", "waiting", "building"]].sum(axis=1)
     assert parts.tolist() == fates["created"].tolist()
     assert summary["hits"].tolist() == fates["claimed"].tolist()
     idle = result.ask("idle").groupby("preset", sort=False)[["idle_instance_hours", "idle_cost"]].sum()

@@ -312,13 +312,14 @@ class Engine:
 
     def _execute(self, now_at: int) -> None:
         self._executor.passed(now_at)
-        if not self.database.rows("SELECT 1 FROM users LIMIT 1"):
+        skips_prebuilds = self.behaviour.executor_skips_prebuilds
+        if skips_prebuilds and not self.database.rows("SELECT 1 FROM users LIMIT 1"):
             self._executor.due_at = NEVER
             return
         with self.database.transaction() as tx:
             self._see_daemons(tx)
             self._executor.due_at = lifecycle.execute(tx, now_at, self.activities, self.behaviour)
-        if not self.behaviour.executor_skips_prebuilds:
+        if not skips_prebuilds:
             self.pools_changed()  # it may have stopped some
 
     def _reconcile(self, now_at: int) -> None:

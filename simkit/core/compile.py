@@ -53,7 +53,8 @@ _DIRECTORY = _cache_directory()
 
 
 def will_compile(kind: str) -> bool:
-    """Will the next run of this kind ("pools", "people" or "counts") compile first, as far as `compiled` was told?"""
+    """Will the next run of this kind compile first, as far as `compiled` was told? Kinds are those of
+    `runs.simulate.kind_of`, and "counts"."""
     return not _config.DISABLE_JIT and (_DIRECTORY is None or not (_DIRECTORY / f"compiled-{kind}").exists())
 
 

@@ -81,7 +81,7 @@ def _execute(inputs: Inputs, world: World, lives: Lives, person: int, now_at: in
     pre-filter selects the workspace."""
     w = lives.people[person, H_WORKSPACE]
     if w == NONE:
-        set_wake(lives, person, NEVER)
+        set_wake(lives.wakes, person, NEVER)
         return
     build, claim = world.workspaces[w, W_BUILD], world.workspaces[w, W_OWNER]
     status = world.builds[build, B_STATUS]
@@ -95,13 +95,13 @@ def _execute(inputs: Inputs, world: World, lives: Lives, person: int, now_at: in
             facts = facts_of_workspace(world, lives, person, w, next_start(lives, person, facts.created_at), now_at)
         rule = transition(facts, template, now_at, retries)
         if status <= RUNNING and needs_build(rule, facts.transition):
-            set_wake(lives, person, tick_after(now_at))  # one that cannot be created undoes all of it
+            set_wake(lives.wakes, person, tick_after(now_at))  # one that cannot be created undoes all of it
             return
         o = lives.owned[claim]
         if o[O_NEXT_START] == NEVER and o[O_DORMANT] == NEVER:
             o[O_NEXT_START] = next_start(lives, person, now_at)
         if rule != NOTHING and not inputs.settings.executor_acts:
-            set_wake(lives, person, NEVER)
+            set_wake(lives.wakes, person, NEVER)
             return
         if rule != NOTHING:
             _act(world, lives, w, claim, rule, facts.transition, template, now_at)
@@ -221,4 +221,4 @@ def look(inputs: Inputs, world: World, lives: Lives, every_tick: bool, now_at: i
         lives.counters[NEXT_LOOK] = now_at + MINUTE_US
     else:
         while lives.wakes[1] == now_at:
-            _execute(inputs, world, lives, first_due(lives), now_at)
+            _execute(inputs, world, lives, first_due(lives.wakes), now_at)

@@ -107,6 +107,8 @@ def _job_us(inputs: Inputs, world: World, build: int) -> int:
     number = world.builds[build, B_NUMBER]
     if world.builds[build, B_TRANSITION] == DELETE:
         what = REMOVE
+    elif number > 1 and workspace[W_OWNER] == NONE:
+        what, luck = HALT, mix(luck ^ number)
     elif number > 1:
         what, luck = CLAIM, inputs.claims[workspace[W_OWNER], A_LUCK]
         if world.claims[workspace[W_OWNER], C_BUILD] != build:

@@ -3,8 +3,8 @@
 At one instant things happen in the order of `numbers.Order`; after each of them free daemons take jobs. An agent needs
 no event: it is ready from an instant on.
 
-`lives` is None in a run without people, and `targets` where schedules alone say what is desired: the compiler then
-leaves everything out that concerns them.
+`lives` is None in a run without people, `prebuilt` where the executor leaves prebuilds alone, and `targets` where
+schedules alone say what is desired: the compiler then leaves everything out that concerns them.
 """
 
 from __future__ import annotations
@@ -90,6 +90,15 @@ from simkit.core.lives import (
 )
 from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
 from simkit.core.pools import clear_failed, decide, duration, fails, finish_prebuild, serve_claim, tick_from, wake
+from simkit.core.prebuilt import (
+    K_COLUMNS,
+    Prebuilt,
+    change_prebuilds,
+    empty_prebuilt,
+    end_prebuild_job,
+    look_at_all,
+    see_pool,
+)
 from simkit.core.targets import Programs, Targets, empty_targets
 
 
@@ -103,10 +112,18 @@ class Output(NamedTuple):
     owned: Table  # [claims, lives.O_COLUMNS], empty without people, as are the next two
     lives: Table  # [builds, lives.L_COLUMNS]
     stories: Table  # what the executor did
+    prebuilt: Table  # [workspaces, prebuilt.K_COLUMNS], empty where the executor leaves prebuilds alone
 
 
 @jit
-def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets | None, every_tick: bool) -> bool:
+def _advance(
+    inputs: Inputs,
+    world: World,
+    lives: Lives | None,
+    prebuilt: Prebuilt | None,
+    targets: Targets | None,
+    every_tick: bool,
+) -> bool:
     """Go on from event to event: True at the end of the window, False when a table is full."""
     start_at, end_at, interval_us = inputs.settings.start_at, inputs.settings.end_at, inputs.settings.interval_us
     presets = inputs.presets.shape[0]
@@ -128,13 +145,19 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
             if lives.counters[NEXT_CHANGE] < lives.changes.shape[0]:
                 change_at = lives.changes[lives.counters[NEXT_CHANGE], V_AT]
             look_at = lives.counters[NEXT_LOOK] if every_tick else lives.wakes[1]
+            if prebuilt is not None and not every_tick:
+                look_at = min(look_at, prebuilt.wakes[1])
             now_at = min(now_at, change_at, look_at)
         if now_at > end_at:
             if lives is not None:
                 end_lives(inputs, world, lives, end_at)
             return True
-        if lives is not None and not _has_room_for_lives(world, lives, look_at == now_at):
-            return False
+        if lives is not None:
+            more = lives.people.shape[0] + 2 if look_at == now_at else 2
+            if prebuilt is not None and (every_tick or change_at == now_at):
+                more += counters[WORKSPACES]  # all prebuilds at once
+            if not _has_room_for_lives(world, lives, more):
+                return False
 
         ends = NONE  # the build whose job ends
         # What happens at one instant happens in the order of these branches, which is that of `numbers.Order`.
@@ -143,6 +166,8 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
             counters[NEXT_EVENT] += 1
         elif change_at == now_at:
             if lives is not None:
+                if prebuilt is not None:
+                    change_prebuilds(inputs, world, lives, prebuilt, lives.counters[NEXT_CHANGE])
                 change(inputs, world, lives, lives.counters[NEXT_CHANGE])
                 lives.counters[NEXT_CHANGE] += 1
         elif job_at == now_at:
@@ -154,7 +179,10 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
             counters[NEXT_CLAIM] += 1
         elif look_at == now_at:
             if lives is not None:
-                look(inputs, world, lives, every_tick, now_at)
+                if prebuilt is None:
+                    look(inputs, world, lives, every_tick, now_at)
+                elif not look_at_all(inputs, world, lives, prebuilt, every_tick, now_at):
+                    continue
         elif tick_at == now_at:
             more = 0
             for preset in range(presets):
@@ -165,6 +193,7 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
                 return False
             if lives is not None:
                 lives.counters[TICKED_AT] = now_at
+            ordered = counters[BUILDS]
             if inputs.settings.clears_failed:
                 for preset in range(presets):
                     clear_failed(inputs, world, preset, now_at)
@@ -174,6 +203,8 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
                     decide(inputs, world, targets, preset, now_at)
                 counters[NEXT_WAKE] = min(counters[NEXT_WAKE], world.state[preset, S_WAKE])
             counters[NEXT_TICK] = now_at + interval_us
+            if lives is not None and prebuilt is not None:
+                see_pool(inputs, world, lives, prebuilt, ordered, now_at)
         else:
             # What it ends is seen by the next ticks of the others: those of this instant, if they had any, are over.
             counters[NEXT_TICK] = max(counters[NEXT_TICK], tick_from(now_at + 1, start_at, interval_us))
@@ -182,6 +213,10 @@ def _advance(inputs: Inputs, world: World, lives: Lives | None, targets: Targets
             ends = next_to_reap(world, now_at)
         if ends != NONE:
             _finish(inputs, world, lives, targets, ends, now_at)
+            if lives is not None and prebuilt is not None:
+                w = world.builds[ends, B_WORKSPACE]
+                if world.workspaces[w, W_OWNER] == NONE:
+                    end_prebuild_job(inputs, world, lives, prebuilt, w, now_at)
         take_jobs(inputs, world, now_at)
 
 
@@ -263,12 +298,11 @@ def _has_room(world: World, more: int) -> bool:
 
 
 @part
-def _has_room_for_lives(world: World, lives: Lives, looks: bool) -> bool:
+def _has_room_for_lives(world: World, lives: Lives, more: int) -> bool:
     """Two more stories and one more workspace and build than a claim needs: a job that is done may bring the next.
 
     The executor's tick may bring a story and a build for everybody.
     """
-    more = lives.people.shape[0] + 2 if looks else 2
     if lives.counters[STORIES] + more > lives.stories.shape[0]:
         world.counters[MORE] = more
         return False
@@ -287,8 +321,9 @@ def simulate(
     lives = (
         None if people is None else empty_lives(people, len(inputs.claims), len(world.builds), inputs.settings.start_at)
     )
+    prebuilt = None if people is None or not people.prebuilds_too else empty_prebuilt(len(world.workspaces))
     targets = None if programs is None else empty_targets(programs)
-    while not _advance(inputs, world, lives, targets, every_tick):
+    while not _advance(inputs, world, lives, prebuilt, targets, every_tick):
         more = int(world.counters[MORE])
         world = world._replace(
             workspaces=_grown(world.workspaces, more),
@@ -299,6 +334,8 @@ def simulate(
             # As many rows as builds; those of prebuilds stay empty.
             room = np.full((len(world.builds) - len(lives.builds), L_COLUMNS), NEVER, dtype=np.int64)
             lives = lives._replace(builds=np.concatenate([lives.builds, room]), stories=_grown(lives.stories, more))
+        if prebuilt is not None:
+            prebuilt = empty_prebuilt(len(world.workspaces), prebuilt)
     counters = world.counters
     nothing = np.empty((0, 0), dtype=np.int64)
     return Output(
@@ -309,14 +346,15 @@ def simulate(
         nothing if lives is None else lives.owned,
         nothing if lives is None else lives.builds[: counters[BUILDS]],
         nothing if lives is None else lives.stories[: lives.counters[STORIES]],
+        nothing if prebuilt is None else prebuilt.rows[: counters[WORKSPACES]],
     )
 
 
 def no_rows(inputs: Inputs) -> Output:
     """The output of a run in which nothing has happened yet."""
-    tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS)
-    workspaces, builds, decisions, owned, lives, stories = (np.empty((0, n), dtype=np.int64) for n in tables)
-    return Output(workspaces, builds, no_claims(inputs), decisions, owned, lives, stories)
+    tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS, K_COLUMNS)
+    workspaces, builds, decisions, owned, lives, stories, prebuilt = (np.empty((0, n), dtype=np.int64) for n in tables)
+    return Output(workspaces, builds, no_claims(inputs), decisions, owned, lives, stories, prebuilt)
 
 
 def _grown(table: Table, more: int) -> Table:

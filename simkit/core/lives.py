@@ -105,7 +105,7 @@ T_COLUMNS = len(Template._fields)
 # What the executor did and what befell a workspace: a row each.
 (
     X_AT,
-    X_CLAIM,
+    X_WORKSPACE,
     X_RULE,
     X_BUILD,
     X_DEADLINE,
@@ -135,6 +135,7 @@ class People(NamedTuple):
     zone_from: Int64Array
     zone_offset: Int64Array
     changes: Table  # [v, V_COLUMNS] in order of time
+    prebuilds_too: bool = False  # the executor does not leave prebuilds alone; their user is the last of the people
 
 
 class Lives(NamedTuple):
@@ -159,9 +160,6 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
     people[:, [H_WORKSPACE, H_WAITING]] = NONE
     people[:, [H_UNTIL, H_CROSSED, H_REPORT]] = -NEVER
     people[:, [H_ALLOWED]] = 0
-    leaves = 1
-    while leaves < len(people):
-        leaves *= 2
     counters = np.zeros(LIFE_COUNTERS, dtype=np.int64)
     counters[TICKED_AT] = -NEVER
     counters[NEXT_LOOK] = -(-start_at // MINUTE_US) * MINUTE_US
@@ -175,9 +173,17 @@ def empty_lives(given: People, inputs_claims: int, builds: int, start_at: int) -
         owned=np.full((inputs_claims, O_COLUMNS), NEVER, dtype=np.int64),
         builds=np.full((builds, L_COLUMNS), NEVER, dtype=np.int64),
         stories=np.empty((inputs_claims + 4096, X_COLUMNS), dtype=np.int64),
-        wakes=np.full(2 * leaves, NEVER, dtype=np.int64),
+        wakes=no_wakes(len(people)),
         counters=counters,
     )
+
+
+def no_wakes(of: int) -> Int64Array:
+    """Nobody of so many is due."""
+    leaves = 1
+    while leaves < of:
+        leaves *= 2
+    return np.full(2 * leaves, NEVER, dtype=np.int64)
 
 
 @part
@@ -210,10 +216,9 @@ def schedule_of(lives: Lives, cron: int) -> Zoned:
 
 
 @part
-def set_wake(lives: Lives, person: int, at: int) -> None:
-    """The executor looks at the person's workspace at an instant."""
-    wakes = lives.wakes
-    i = wakes.size // 2 + person
+def set_wake(wakes: Int64Array, which: int, at: int) -> None:
+    """The executor looks at somebody's workspace at an instant. `wakes`: see `Lives.wakes`."""
+    i = wakes.size // 2 + which
     wakes[i] = at
     i //= 2
     while i > 0:
@@ -222,9 +227,8 @@ def set_wake(lives: Lives, person: int, at: int) -> None:
 
 
 @part
-def first_due(lives: Lives) -> int:
-    """The first person, in order, who is due at wakes[1]."""
-    wakes = lives.wakes
+def first_due(wakes: Int64Array) -> int:
+    """The first, in order, who is due at wakes[1]."""
     i = 1
     while i < wakes.size // 2:
         i = 2 * i if wakes[2 * i] == wakes[1] else 2 * i + 1
@@ -446,7 +450,7 @@ def _start_again(world: World, lives: Lives, person: int, w: int, i: int, now_at
     world.claims[i, C_HIT] = STARTED
     world.claims[i, C_BUILD] = new_life_build(world, lives, w, START, 0, now_at)
     lives.people[person, H_WAITING] = i
-    set_wake(lives, person, NEVER)
+    set_wake(lives.wakes, person, NEVER)
 
 
 @called
@@ -467,12 +471,12 @@ def _settle_in(
     o[O_DORMANT] = NEVER
     o[O_DELETING] = NEVER
     o[O_NEXT_START] = next_start(lives, person, now_at)
-    _clear(lives.builds[world.claims[i, C_BUILD]], 0)
-    set_wake(lives, person, NEVER)
+    begin_life(lives.builds[world.claims[i, C_BUILD]], 0)
+    set_wake(lives.wakes, person, NEVER)
 
 
 @part
-def _clear(life: Int64Array, reason: int) -> None:
+def begin_life(life: Int64Array, reason: int) -> None:
     life[L_DEADLINE] = NEVER
     life[L_MAX_DEADLINE] = NEVER
     life[L_REASON] = reason
@@ -485,7 +489,7 @@ def _clear(life: Int64Array, reason: int) -> None:
 def new_life_build(world: World, lives: Lives, w: int, transition: int, reason: int, now_at: int) -> int:
     """A build of an owned workspace, initiated by its owner (whom the executor acts for)."""
     build = new_build(world, w, transition, True, now_at)
-    _clear(lives.builds[build], reason)
+    begin_life(lives.builds[build], reason)
     return build
 
 
@@ -519,7 +523,7 @@ def end_build(
     if transition == DELETE and not fails:
         world.workspaces[w, W_DELETED] = now_at
         h[H_WORKSPACE] = NONE
-        set_wake(lives, person, NEVER)
+        set_wake(lives.wakes, person, NEVER)
         if waiting != NONE:
             _settle_in(inputs, world, lives, targets, person, waiting, now_at)
     elif transition != START and waiting != NONE:
@@ -532,7 +536,7 @@ def end_build(
 def look_again(inputs: Inputs, world: World, lives: Lives, person: int, w: int, now_at: int) -> None:
     """The executor looks at a workspace when a rule may apply to it."""
     facts = facts_of_workspace(world, lives, person, w, NEVER, now_at)
-    set_wake(lives, person, due_at(inputs, lives, person, facts, now_at))
+    set_wake(lives.wakes, person, due_at(inputs, lives, person, facts, now_at))
 
 
 @called
@@ -556,23 +560,40 @@ def facts_of_workspace(world: World, lives: Lives, person: int, w: int, allowed_
 @called
 def tell(world: World, lives: Lives, w: int, rule: int, now_at: int) -> None:
     """Write down what is about to happen to an owned workspace, and the numbers that caused it."""
+    o = lives.owned[world.workspaces[w, W_OWNER]]
+    write(world, lives, w, rule, o[O_NEXT_START], o[O_LAST_USED], o[O_DELETING], o[O_TTL], now_at)
+
+
+@part
+def write(
+    world: World,
+    lives: Lives,
+    w: int,
+    rule: int,
+    next_start_at: int,
+    last_used_at: int,
+    deleting_at: int,
+    ttl_us: int,
+    now_at: int,
+) -> None:
+    """A row of stories about a workspace and its latest build."""
     i = lives.counters[STORIES]
     lives.counters[STORIES] = i + 1
-    claim, build = world.workspaces[w, W_OWNER], world.workspaces[w, W_BUILD]
-    row, life, o = lives.stories[i], lives.builds[build], lives.owned[claim]
+    build = world.workspaces[w, W_BUILD]
+    row, life = lives.stories[i], lives.builds[build]
     row[X_AT] = now_at
-    row[X_CLAIM] = claim
+    row[X_WORKSPACE] = w
     row[X_RULE] = rule
     row[X_BUILD] = build
     row[X_DEADLINE] = life[L_DEADLINE]
     row[X_MAX_DEADLINE] = life[L_MAX_DEADLINE]
     row[X_BUMPED_AT] = life[L_BUMPED_AT]
     row[X_BUMPED_FROM] = life[L_BUMPED_FROM]
-    row[X_NEXT_START] = o[O_NEXT_START]
-    row[X_LAST_USED] = o[O_LAST_USED]
-    row[X_DELETING] = o[O_DELETING]
-    row[X_BUMPS] = life[L_BUMPS]
-    row[X_TTL] = o[O_TTL]
+    row[X_NEXT_START] = next_start_at
+    row[X_LAST_USED] = last_used_at
+    row[X_DELETING] = deleting_at
+    row[X_BUMPS] = life[L_BUMPS] if life[L_BUMPS] != NEVER else 0  # the pool's own builds have no life
+    row[X_TTL] = ttl_us
 
 
 @part

@@ -33,14 +33,12 @@ from simkit.core.facts import (
     E_PRESET,
     HIT,
     W_CLAIMED,
-    W_DELETED,
     W_OWNER,
     W_PRESET,
     Inputs,
 )
 from simkit.core.kernel import Output
 from simkit.core.numbers import (
-    DELETE,
     FAILED,
     NEVER,
     NONE,
@@ -50,8 +48,9 @@ from simkit.core.numbers import (
     Table,
 )
 
-# What is counted, by preset and period. IDLE is until somebody claims a prebuild or the reconciler deletes it, UNUSED
-# until it is claimed or gone. LEFT behind by a failed build; CLAIMED by people is counted from rows alone.
+# What is counted, by preset and period. IDLE is until somebody claims a prebuild or its deletion is ordered, UNUSED
+# until it is claimed or gone; a stop, which old versions' executor orders, is as good as a deletion. LEFT behind by a
+# failed build; CLAIMED by people is counted from rows alone.
 N_CLAIMS, N_HITS, N_BUILDS, N_FAILED, N_UNUSED, N_BUILDING, N_IDLE, N_DELETING, N_LEFT, N_CLAIMED, N_COLUMNS = range(11)
 
 
@@ -111,13 +110,15 @@ def _tally(
     claims: Table,
     periods: Periods,
     following: Int64Array,
+    gone_at: Int64Array,
     cells: Int64Array,
     asked: npt.NDArray[np.bool_],
     hit: npt.NDArray[np.bool_],
     ready_at: Int64Array,
     queued_us: Int64Array,
 ) -> None:
-    """Count the kernel's rows. `following`: int64[workspaces], NONE; it takes each one's build after the current."""
+    """Count the kernel's rows. `following`: int64[workspaces], NONE; it takes each one's build after the current.
+    `gone_at`: int64[workspaces], the window's end; it takes when each one runs no more."""
     end_at, created_in = inputs.settings.end_at, periods.from_at.size - 1
     for i in range(builds.shape[0] - 1, -1, -1):
         build = builds[i]
@@ -129,6 +130,8 @@ def _tally(
         after_completed_at = min(builds[after, B_COMPLETED], end_at) if after != NONE else end_at
         created_at, started_at = build[B_CREATED], min(build[B_STARTED], end_at)
         completed_at, failed = min(build[B_COMPLETED], end_at), build[B_STATUS] == FAILED
+        if build[B_TRANSITION] != START and build[B_STATUS] == SUCCEEDED:
+            gone_at[w] = completed_at
         starts, prebuilt = build[B_TRANSITION] == START, build[B_NUMBER] == 1 and build[B_HUMAN] == 0
         while created_at < periods.counts_from[created_in]:
             created_in -= 1
@@ -141,13 +144,12 @@ def _tally(
             if build[B_STATUS] == SUCCEEDED:
                 until_at = workspaces[w, W_CLAIMED]
                 if until_at == NEVER:
-                    until_at = min(workspaces[w, W_DELETED], end_at)
+                    until_at = gone_at[w]
                 _add(cells, periods, created_in, preset, N_UNUSED, completed_at, until_at)
                 _add(cells, periods, created_in, preset, N_IDLE, completed_at, after_created_at)
-            if after != NONE and builds[after, B_TRANSITION] == DELETE:
+            if after != NONE and builds[after, B_TRANSITION] != START:
                 # One whose deletion failed is still there.
-                gone_at = end_at if builds[after, B_STATUS] == FAILED else after_completed_at
-                _add(cells, periods, created_in, preset, N_DELETING, after_created_at, gone_at)
+                _add(cells, periods, created_in, preset, N_DELETING, after_created_at, gone_at[w])
         if starts and failed and completed_at > started_at:  # one whose build never began never was
             until_at = after_created_at if prebuilt else after_completed_at
             _add(cells, periods, created_in, preset, N_LEFT, completed_at, until_at)
@@ -197,7 +199,8 @@ def tally(inputs: Inputs, rows: Output, edges: Int64Array) -> Counted:
     asked, hit = (np.zeros(claims, dtype=np.bool_) for _ in range(2))
     ready_at, queued_us = (np.full(claims, NEVER, dtype=np.int64) for _ in range(2))
     of_claims = (asked, hit, ready_at, queued_us)
-    _tally(inputs, rows.workspaces, rows.builds, rows.claims, periods, following, cells, *of_claims)
+    gone_at = np.full(len(rows.workspaces), inputs.settings.end_at, dtype=np.int64)
+    _tally(inputs, rows.workspaces, rows.builds, rows.claims, periods, following, gone_at, cells, *of_claims)
     return Counted(cells[:, 1:-1], *of_claims, *_limits(inputs, rows))
 
 
@@ -215,7 +218,7 @@ def _limits(inputs: Inputs, rows: Output) -> tuple[Int64Array, Int64Array]:
     b = rows.builds
     failed = b[(b[:, B_NUMBER] == 1) & (b[:, B_HUMAN] == 0) & (b[:, B_STATUS] == FAILED)]
     deleted_at = np.full(len(rows.workspaces), NEVER, dtype=np.int64)
-    deletes = b[b[:, B_TRANSITION] == DELETE]
+    deletes = b[b[:, B_TRANSITION] != START][::-1]  # the first of a workspace is written last
     deleted_at[deletes[:, B_WORKSPACE]] = deletes[:, B_CREATED]
     gone_at = deleted_at[failed[:, B_WORKSPACE]]
     ended: dict[tuple[int, int], int] = {}  # the first tick of each span, by preset and end

@@ -18,7 +18,7 @@ from scipy.special import pdtrc
 
 from simkit.clock import NEVER, Int64Array
 from simkit.core import facts
-from simkit.core.numbers import DELETE, START, SUCCEEDED
+from simkit.core.numbers import START, SUCCEEDED
 from simkit.runs.result import KernelResult
 
 MOST_STATES = 10_000
@@ -295,15 +295,16 @@ def idle_prebuilds(result: KernelResult, from_at: int, until_at: int) -> Flow:
     is_built = prebuilt & (builds[:, facts.B_TRANSITION] == START) & (builds[:, facts.B_STATUS] == SUCCEEDED)
     mine = builds[is_built, facts.B_WORKSPACE]
     began_at = builds[is_built, facts.B_COMPLETED]
-    claimed_at, deleted_at = workspaces[mine, facts.W_CLAIMED], workspaces[mine, facts.W_DELETED]
+    claimed_at, gone_at = workspaces[mine, facts.W_CLAIMED], result.gone_at[mine]
 
     # Who comes while their workspace is being deleted claims when it is gone: a claim is when its build is created.
     hits_at = builds[claims[claims[:, facts.C_HIT] == facts.HIT, facts.C_BUILD], facts.B_CREATED]
-    # Deleted while nobody owned it: the build after the one that built it.
-    deletes = (builds[:, facts.B_TRANSITION] == DELETE) & (builds[:, facts.B_STATUS] == SUCCEEDED)
-    deletes &= np.isin(builds[:, facts.B_WORKSPACE], mine) & (builds[:, facts.B_NUMBER] == 2)
-    went_at = np.concatenate([hits_at, builds[deletes, facts.B_COMPLETED]])
-    return _flow(result, began_at, went_at, np.minimum(claimed_at, deleted_at), from_at, until_at)
+    # Stopped or deleted while nobody owned it: the first build after the one that built it, and that succeeded.
+    ends = (builds[:, facts.B_TRANSITION] != START) & (builds[:, facts.B_STATUS] == SUCCEEDED)
+    ends &= np.isin(builds[:, facts.B_WORKSPACE], mine[claimed_at == NEVER])
+    _, first = np.unique(builds[ends, facts.B_WORKSPACE], return_index=True)
+    went_at = np.concatenate([hits_at, builds[ends, facts.B_COMPLETED][first]])
+    return _flow(result, began_at, went_at, np.minimum(claimed_at, gone_at), from_at, until_at)
 
 
 def waiting_jobs(result: KernelResult, from_at: int, until_at: int) -> Flow:

@@ -170,8 +170,8 @@ class ScenarioReader:
         if not behaviour.executor_skips_prebuilds and any(p.instances or p.schedules for p in presets):
             self.findings.note(
                 given["coder"].where if "coder" in given else document.where,
-                "Coder v2.24.0 and v2.24.1 also stop prebuilds at the template's default TTL, and new ones are built "
-                "beside the stopped ones; a simulation leaves prebuilds alone, as v2.24.2 does (ControlPlane does not)",
+                "Coder v2.24.0 and v2.24.1 also stop prebuilds, at the template's default TTL or autostop requirement, "
+                "and new ones are built beside the stopped ones; write v2.24.2 for one that leaves them alone",
             )
         return replace(read, notes=tuple(self.findings))
 

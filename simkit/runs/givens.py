@@ -39,6 +39,7 @@ from simkit.demand.streams import key
 from simkit.errors import InputError, RunError
 from simkit.limits import MAX_SEED
 from simkit.model import (
+    DEFAULT_QUIET_HOURS,
     Activate,
     Distribution,
     History,
@@ -328,8 +329,12 @@ def _claims(drawn: Claims, asked_for: _AskedFor, presets: tuple[tuple[TemplateVe
 
 
 def kernel_people(scenario: Scenario) -> lives.People | None:
-    """People as the kernel takes them; None without any."""
-    if not scenario.people:
+    """People as the kernel takes them; None without any.
+
+    Where the executor does not leave prebuilds alone, their user is the last of them.
+    """
+    prebuilds_too = not scenario.behaviour.executor_skips_prebuilds
+    if not scenario.people and not prebuilds_too:
         return None
     schedules = [scenario.schedule, *(e.schedule for e in scenario.events if isinstance(e, SetSchedule))]
     crons: dict[str, int] = {}
@@ -343,6 +348,12 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
         for column, text in ((lives.H_AUTOSTART, people.autostart), (lives.H_QUIET_HOURS, people.quiet_hours)):
             row[column] = crons.setdefault(text, len(crons)) if is_autostart(text) else NONE
         rows += [row] * people.count
+    known = len(rows)
+    if prebuilds_too:
+        row = [0] * lives.H_COLUMNS
+        row[lives.H_TTL], row[lives.H_SUSPENDED_AT], row[lives.H_AUTOSTART] = NEVER, NEVER, NONE
+        row[lives.H_QUIET_HOURS] = crons.setdefault(DEFAULT_QUIET_HOURS, len(crons))
+        rows.append(row)
     changes: list[tuple[int, int, int, int]] = []
     later = 0
     for event in scenario.events:
@@ -354,7 +365,9 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
             later += 1
             if scenario.behaviour.schedule_changes_deleted:
                 changes.append((event.at, lives.SET_TEMPLATE_OF_DELETED, 0, later))
-            changes += [(event.at, lives.SET_TEMPLATE, person, later) for person in range(len(rows))]
+            # The executor and the store come to the prebuilds user first.
+            of = [*range(known, len(rows)), *range(known)]
+            changes += [(event.at, lives.SET_TEMPLATE, person, later) for person in of]
     cron_rows, offsets = _crons(scenario, list(crons))
     return lives.People(
         people=np.array(rows, dtype=np.int64).reshape(-1, lives.H_COLUMNS),
@@ -363,6 +376,7 @@ def kernel_people(scenario: Scenario) -> lives.People | None:
         zone_from=offsets[0],
         zone_offset=offsets[1],
         changes=np.array(changes, dtype=np.int64).reshape(-1, lives.V_COLUMNS),
+        prebuilds_too=prebuilds_too,
     )
 
 
@@ -484,7 +498,10 @@ def _digest(
     queue = (scenario.has_reaper, daemons, scenario.version_tags, scenario.prebuild_tags)
     digest.update(repr((*first, scenario.currency, scenario.zone.name, groups, queue)).encode())
     named_arrays = [*zip(inputs._fields, inputs, strict=True)]
-    named_arrays += [] if people is None else zip(people._fields, people, strict=True)
+    if people is not None:  # whose executor comes to prebuilds too, the version says
+        named_arrays += [
+            (name, one) for name, one in zip(people._fields, people, strict=True) if name != "prebuilds_too"
+        ]
     named_arrays += [] if programs is None else zip(programs._fields, programs, strict=True)
     for name, value in named_arrays:
         digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))

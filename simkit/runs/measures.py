@@ -224,8 +224,9 @@ def _prebuilds(result: KernelResult) -> _Prebuilds:
     workspaces, builds = result.rows.workspaces, result.rows.builds
     first = np.flatnonzero((builds[:, facts.B_NUMBER] == 1) & (builds[:, facts.B_HUMAN] == 0))
     mine = workspaces[builds[first, facts.B_WORKSPACE]]
-    claimed_at, deleted_at = mine[:, facts.W_CLAIMED], mine[:, facts.W_DELETED]
-    until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(deleted_at, result.scenario.end_at))
+    claimed_at = mine[:, facts.W_CLAIMED]
+    gone_at = result.gone_at[builds[first, facts.B_WORKSPACE]]
+    until_at = np.where(claimed_at != NEVER, claimed_at, np.minimum(gone_at, result.scenario.end_at))
     return _Prebuilds(
         preset=mine[:, facts.W_PRESET],
         from_at=builds[first, facts.B_COMPLETED],

@@ -6,7 +6,7 @@ Slow, and auditable: where both engines cover a scenario, their rows are equal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -60,8 +60,6 @@ def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> Re
         run_id=given.run_id,
         has_reaper=scenario.has_reaper,
     )
-    # The kernel's executor looks at people's workspaces alone, in each version; the scenario's notes say so.
-    plane.behaviour = replace(plane.behaviour, executor_skips_prebuilds=True)
     world = _World(plane, given)
     world.begin()
     with plane.database.together():

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import facts, kernel, lives
-from simkit.core.numbers import CANCELED, FAILED, NONE
+from simkit.core import facts, kernel, lives, prebuilt
+from simkit.core.numbers import CANCELED, FAILED, NONE, START, SUCCEEDED
 from simkit.model import Scenario
 from simkit.runs.givens import Givens
 from simkit.runs.static import static_tables, version_of
@@ -90,6 +90,15 @@ class KernelResult(Result):
         return self.given.inputs
 
     @cached_property
+    def gone_at(self) -> Int64Array:
+        """When each workspace first ran no more, stopped or deleted: int64[w], NEVER for those that run on."""
+        b = self.rows.builds
+        ends = b[(b[:, facts.B_TRANSITION] != START) & (b[:, facts.B_STATUS] == SUCCEEDED)]
+        found = np.full(len(self.rows.workspaces), NEVER, dtype=np.int64)
+        np.minimum.at(found, ends[:, facts.B_WORKSPACE], ends[:, facts.B_COMPLETED])
+        return found
+
+    @cached_property
     def tables(self) -> Tables:
         """As `Result.tables`: made when they are asked for, column by column where that takes time."""
         moved = {
@@ -127,7 +136,7 @@ def _workspaces(result: KernelResult) -> Columns:
         ),
         "last_used_at": last_used,
     }
-    if not result.scenario.people:
+    if result.given.people is None:
         return Lazy(columns)
 
     mine = result.rows.owned
@@ -137,6 +146,12 @@ def _workspaces(result: KernelResult) -> Columns:
     def of_life(column: int) -> Int64Array:
         found = last_used() if column == lives.O_LAST_USED else np.full(len(w), NEVER, dtype=np.int64)
         found[of_person] = mine[claim[of_person], column]
+        return found
+
+    def of_dormancy(column: int, of_prebuilt: int) -> Int64Array:
+        found = of_life(column)
+        if result.given.people is not None and result.given.people.prebuilds_too:
+            found[~owned] = result.rows.prebuilt[~owned, of_prebuilt]
         return found
 
     def autostart() -> npt.NDArray[Any]:
@@ -152,8 +167,8 @@ def _workspaces(result: KernelResult) -> Columns:
             "last_used_at": lambda: of_life(lives.O_LAST_USED),
             "next_start_at": lambda: of_life(lives.O_NEXT_START),
             "ttl": lambda: _nanoseconds(of_life(lives.O_TTL)),
-            "dormant_at": lambda: of_life(lives.O_DORMANT),
-            "deleting_at": lambda: of_life(lives.O_DELETING),
+            "dormant_at": lambda: of_dormancy(lives.O_DORMANT, prebuilt.K_DORMANT),
+            "deleting_at": lambda: of_dormancy(lives.O_DELETING, prebuilt.K_DELETING),
             "autostart_schedule": autostart,
         }
     )
@@ -185,7 +200,7 @@ def _workspace_builds(result: KernelResult) -> Columns:
 
     def reason() -> npt.NDArray[Any]:
         found = np.full(len(b), "initiator", dtype=object)
-        if result.scenario.people:
+        if result.given.people is not None:
             rule = result.rows.lives[:, lives.L_REASON]
             found[rule != NEVER] = text(REASONS)[rule[rule != NEVER]]
         return found
@@ -202,7 +217,7 @@ def _workspace_builds(result: KernelResult) -> Columns:
         "job_id": lambda: ids(len(b)),
         "reason": reason,
     }
-    if result.scenario.people:
+    if result.given.people is not None:
         columns["deadline"] = lambda: result.rows.lives[:, lives.L_DEADLINE]
         columns["max_deadline"] = lambda: result.rows.lives[:, lives.L_MAX_DEADLINE]
     return Lazy(columns)
@@ -215,7 +230,7 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
         found = text([None, BUILD_ERROR, PENDING_TOO_LONG_ERROR])[
             (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_REAPED]
         ]
-        if result.scenario.people:
+        if result.given.people is not None:
             refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
             found[result.rows.stories[refused, lives.X_BUILD]] = NO_STOP_DAY_ERROR
         return found
@@ -281,10 +296,10 @@ def sessions(given: Givens, claims: Int64Array, ready_at: Int64Array) -> Columns
 
 
 def _lifecycle_decisions(result: KernelResult) -> Columns:
-    x = result.rows.stories if result.scenario.people else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
+    x = result.rows.stories if result.given.people is not None else np.empty((0, lives.X_COLUMNS), dtype=np.int64)
     return {
         "decided_at": x[:, lives.X_AT],
-        "workspace_id": result.rows.claims[x[:, lives.X_CLAIM], facts.C_WORKSPACE] + 1,
+        "workspace_id": x[:, lives.X_WORKSPACE] + 1,
         "rule": text(list(RULES.values()))[np.searchsorted(list(RULES), x[:, lives.X_RULE])],
         "workspace_build_id": x[:, lives.X_BUILD] + 1,
         "deadline": x[:, lives.X_DEADLINE],

@@ -32,8 +32,12 @@ def will_compile(scenario: Scenario, with_targets: bool = False) -> bool:
 
 
 def kind_of(scenario: Scenario, with_targets: bool = False) -> str:
-    """Which event loop it takes: the one without people, and without expressions as targets, is smaller."""
-    return ("people" if scenario.people else "pools") + "-targets" * with_targets
+    """Which event loop it takes: the one without people, without an executor that comes to prebuilds, and without
+    expressions as targets, is smaller."""
+    kind = "people" if scenario.people else "pools"
+    if not scenario.behaviour.executor_skips_prebuilds:
+        kind = "prebuilds"
+    return kind + "-targets" * with_targets
 
 
 def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[KernelResult]:

@@ -538,6 +538,19 @@ GROUP BY p.run_id, p.preset, h.timezone, isodow(h.local_at), hour(h.local_at);
 
 -- One row per workspace that the reconciler made: when it was wanted, built, claimed and deleted.
 CREATE VIEW prebuild_spans AS
+WITH ends AS (
+    SELECT
+        e.run_id, e.workspace_id,
+        min(e.created_at) AS created_at, min(e.created_at) FILTER (WHERE e.initiator_id = 0) AS pool_created_at,
+        -- One whose deletion the reaper ended is still there.
+        min(j.completed_at) FILTER (WHERE j.error IS NULL) AS completed_at,
+        min(j.completed_at) FILTER (WHERE j.error IS NULL AND e.initiator_id = 0) AS pool_completed_at
+    FROM workspace_builds AS e
+    JOIN provisioner_jobs AS j ON j.run_id = e.run_id AND j.id = e.job_id
+    WHERE e.transition <> 'start'
+    GROUP BY ALL
+)
+
 SELECT
     b.run_id,
     b.workspace_id,
@@ -548,20 +561,17 @@ SELECT
     j.completed_at,
     j.job_status AS build_status,
     c.created_at AS claimed_at,
-    d.created_at AS delete_created_at,
-    -- One whose deletion the reaper ended is still there.
-    CASE WHEN dj.error IS NULL THEN dj.completed_at END AS deleted_at
+    -- The reconciler deletes what runs, an operator what failed. In v2.24 the executor may stop it before: it is then as
+    -- good as deleted, for it runs no more.
+    CASE WHEN j.job_status = 'failed' THEN d.created_at ELSE d.pool_created_at END AS delete_created_at,
+    CASE WHEN j.job_status = 'failed' THEN d.completed_at ELSE d.pool_completed_at END AS deleted_at
 FROM workspace_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 -- Of a claimed one the second build is the claim's. Who claims it may have asked earlier, and waited for the end of an
 -- older workspace: claims.created_at says when.
 LEFT JOIN workspace_builds AS c
     ON c.run_id = b.run_id AND c.workspace_id = b.workspace_id AND c.build_number = 2 AND c.transition = 'start'
-LEFT JOIN workspace_builds AS d
-    ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.transition = 'delete'
-    -- The reconciler deletes what runs, an operator what failed.
-    AND (d.initiator_id = 0 OR j.job_status = 'failed')
-LEFT JOIN provisioner_jobs AS dj ON dj.run_id = d.run_id AND dj.id = d.job_id
+LEFT JOIN ends AS d ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id
 WHERE b.build_number = 1 AND b.initiator_id = 0;
 
 -- The same, and when its agent was ready.

@@ -14,7 +14,7 @@ WITH change AS (
     SELECT
         run_id, preset_id, coalesce(claimed_at, delete_created_at), -1,
         -coalesce(ready_at < coalesce(claimed_at, delete_created_at), false)::INTEGER, 0, 0, 0
-    FROM prebuilds WHERE coalesce(claimed_at, delete_created_at) IS NOT NULL
+    FROM prebuilds WHERE build_status = 'succeeded' AND coalesce(claimed_at, delete_created_at) IS NOT NULL
     UNION ALL
     SELECT run_id, preset_id, created_at, 0, 0, 0, hit::INTEGER, (NOT hit)::INTEGER FROM claims
     UNION ALL

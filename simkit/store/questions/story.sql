@@ -31,7 +31,7 @@ told AS (
         {'desired': d.desired, 'actual': d.actual, 'expired': d.expired, 'starting': d.starting} AS saw
     FROM build AS b
     JOIN reconciler_decisions AS d USING (run_id, preset_id)
-    WHERE transition = 'delete' AND initiator_id = 0 AND d.decided_at = created_at
+    WHERE transition = 'delete' AND reason = 'initiator' AND initiator_id = 0 AND d.decided_at = created_at
         AND d.deleted_expired + d.deleted_oldest > 0
     UNION ALL BY NAME
     SELECT b.run_id, b.workspace_id, b.workspace_build_id, 1 AS place, c.created_at AS happened_at,

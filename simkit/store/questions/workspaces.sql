@@ -12,13 +12,17 @@ WITH change AS (
     JOIN runs AS r USING (run_id)
     WHERE i.owned AND i.until_at < r.end_at
     UNION ALL
-    SELECT run_id, decided_at, 0, 0, CASE rule WHEN 'dormancy' THEN 1 ELSE -1 END, 0
-    FROM lifecycle_decisions WHERE rule IN ('dormancy', 'woken')
+    SELECT d.run_id, d.decided_at, 0, 0, CASE d.rule WHEN 'dormancy' THEN 1 ELSE -1 END, 0
+    FROM lifecycle_decisions AS d
+    JOIN workspace_builds AS b ON b.run_id = d.run_id AND b.id = d.workspace_build_id
+    WHERE d.rule IN ('dormancy', 'woken')
+        -- In v2.24 prebuilds have a life, too.
+        AND NOT (b.initiator_id = 0 AND (b.build_number = 1 OR b.transition <> 'start'))
     UNION ALL
     SELECT b.run_id, j.completed_at, -1, 0, -1, 1
     FROM workspace_builds AS b
     JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
-    WHERE b.transition = 'delete' AND b.reason = 'autodelete' AND j.job_status = 'succeeded'
+    WHERE b.transition = 'delete' AND b.reason = 'autodelete' AND b.initiator_id <> 0 AND j.job_status = 'succeeded'
 ),
 
 named AS (
