@@ -108,6 +108,36 @@ ANSWERS = (
     ('jsondecode("{\\"a\\": [1, 2.5, null, true]}")', {'a': [1, 2.5, None, True]}),
     ('jsonencode({b = "<x>", a = [1, 2.5, null]})', '{"a":[1,2.5,null],"b":"\\u003cx\\u003e"}'),
     ('urlencode("a b&c/é")', 'a+b%26c%2F%C3%A9'),
+    ('cidrhost("10.12.112.0/20", 16)', '10.12.112.16'),
+    ('cidrhost("10.12.112.0/20", 268)', '10.12.113.12'),
+    ('cidrhost("fd00:fd12:3456:7890:00a2::/72", 34)', 'fd00:fd12:3456:7890::22'),
+    ('cidrhost("10.0.0.77/24", -1)', '10.0.0.255'),
+    ('cidrnetmask("172.16.0.0/12")', '255.240.0.0'),
+    ('cidrsubnet("172.16.0.0/12", 4, 2)', '172.18.0.0/16'),
+    ('cidrsubnet("10.1.2.0/24", 4, 15)', '10.1.2.240/28'),
+    ('cidrsubnet("fd00:fd12:3456:7890::/56", 16, 162)', 'fd00:fd12:3456:7800:a200::/72'),
+    ('cidrsubnet("010.001.0.0/16", 0, 0)', '10.1.0.0/16'),
+    ('cidrsubnets("10.1.0.0/16", 4, 4, 8, 4)', ['10.1.0.0/20', '10.1.16.0/20', '10.1.32.0/24', '10.1.48.0/20']),
+    ('cidrsubnets("fd00:fd12:3456:7890::/56", 16, 16, 16, 32)[3]', 'fd00:fd12:3456:7800:300::/88'),
+    ('[for c in cidrsubnets("10.0.0.0/8", 8, 8) : cidrsubnets(c, 4, 4)][1][1]', '10.1.16.0/20'),
+    ('formatdate("DD MMM YYYY hh:mm ZZZ", "2018-01-02T23:12:01Z")', '02 Jan 2018 23:12 UTC'),
+    ('formatdate("EEEE, DD-MMM-YY hh:mm:ss ZZZ", "2018-01-02T23:12:01Z")', 'Tuesday, 02-Jan-18 23:12:01 UTC'),
+    ('formatdate("EEE, DD MMM YYYY hh:mm:ss ZZZ", "2018-01-02T23:12:01-08:00")', 'Tue, 02 Jan 2018 23:12:01 -0800'),
+    ('formatdate("MMM DD, YYYY", "2018-01-02T23:12:01Z")', 'Jan 02, 2018'),
+    ('formatdate("HH:mmaa", "2018-01-02T23:12:01Z")', '11:12pm'),
+    ('formatdate("h \'o\'\'clock\'", "2018-01-02T23:12:01Z")', "23 o'clock"),
+    ('formatdate("H\'\'M D Z ZZZZZ", "2018-11-02T00:12:01.5+05:30")', "12'11 2 +05:30 +05:30"),
+    ('yamlencode({"a":"b", "c":"d"})', '"a": "b"\n"c": "d"\n'),
+    ('yamlencode({"foo":[1, 2, 3], "bar": "baz"})', '"bar": "baz"\n"foo":\n- 1\n- 2\n- 3\n'),
+    (
+        'yamlencode({"foo":[1, {"a":"b","c":"d"}, 3], "bar": "baz"})',
+        '"bar": "baz"\n"foo":\n- 1\n- "a": "b"\n  "c": "d"\n- 3\n',
+    ),
+    ('yamlencode(true)', 'true\n...\n'),
+    ('yamlencode("")', '""\n'),
+    ('yamlencode({a = [], b = {}, c = null, d = 2.5})', '"a": []\n"b": {}\n"c": null\n"d": 2.5\n'),
+    ('yamlencode(toset(["b", "a"]))', '- "a"\n- "b"\n'),
+    ('yamlencode({s = "x: 1\\ny\\n"})', '"s": |\n  x: 1\n  y\n'),
     ('basename("/a/b.txt")', 'b.txt'),
     ('dirname("/a/b.txt")', '/a'),
     ('dirname("b.txt")', '.'),
@@ -238,6 +268,60 @@ def test_a_function_that_is_not_worked_out_says_so_and_is_no_fault_of_the_templa
 def test_what_would_take_long_or_much_is_refused_soon(expression, reason):
     value = worth(expression)
     assert isinstance(value, Unknown)
+    assert reason in value.told
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*", ["a.tf", "b.txt"]),
+        ("*.{tf,md}", ["a.tf"]),
+        ("**", ["a.tf", "b.txt", "sub/.hidden", "sub/c.tf", "sub/deep/d.tf"]),
+        ("**/*.tf", ["a.tf", "sub/c.tf", "sub/deep/d.tf"]),
+        ("sub/*", ["sub/.hidden", "sub/c.tf"]),
+        ("[ab].t??", ["b.txt"]),
+        ("[^b].*", ["a.tf"]),
+        ("nothing*", []),
+    ],
+)
+def test_fileset_finds_files_below_the_template_alone(tmp_path: Path, pattern: str, found: list[str]):
+    folder = tmp_path / "template"
+    (folder / "sub" / "deep").mkdir(parents=True)
+    for name in ("a.tf", "b.txt", "sub/c.tf", "sub/.hidden", "sub/deep/d.tf"):
+        (folder / name).write_text("")
+    (tmp_path / "secret.tf").write_text("")
+    (folder / "link.tf").symlink_to(tmp_path / "secret.tf")
+    assert plain(worth(f'fileset(path.module, "{pattern}")', folder)) == found
+    assert plain(worth('fileset("sub", "*.tf")', folder)) == ["c.tf"]
+    for outside in ("..", "/etc"):
+        value = worth(f'fileset("{outside}", "*")', folder)
+        assert isinstance(value, Unknown)
+        assert value.failed
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ('cidrhost("10.0.0.0/30", 4)', "does not accommodate a host numbered 4"),
+        ('cidrhost("10.0.0.0", 4)', "no prefix in CIDR notation"),
+        ('cidrnetmask("10.0.0.0/255.0.0.0")', "no prefix in CIDR notation"),
+        ('cidrnetmask("fd00::/8")', "only IPv4 networks have a netmask"),
+        ('cidrsubnet("10.0.0.0/30", 4, 0)', "not address space enough"),
+        ('cidrsubnet("10.0.0.0/24", 4, 16)', "does not accommodate a subnet numbered 16"),
+        ('cidrsubnets("10.0.0.0/24", 1, 1, 1)', "not enough remaining address space"),
+        ('cidrsubnets("10.0.0.0/24", 0)', "by 1 to 32 bits"),
+        ('formatdate("YYY", "2018-01-02T23:12:01Z")', 'knows no "YYY"'),
+        ('formatdate("\'a", "2018-01-02T23:12:01Z")', "a quote that does not end"),
+        ('formatdate("YYYY", "2018-01-02")', "no timestamp of RFC 3339"),
+        ('formatdate("YYYY", "2018-02-30T00:00:00Z")', "no timestamp of RFC 3339"),
+        ('fileset(".", "{a,b")', "a { that does not end"),
+        ('fileset(".", "[a")', "a [ that does not end"),
+    ],
+)
+def test_where_networks_dates_and_patterns_are_wrong_it_is_told(tmp_path: Path, expression: str, reason: str):
+    value = worth(expression, tmp_path)
+    assert isinstance(value, Unknown)
+    assert value.failed
     assert reason in value.told
 
 

@@ -25,6 +25,8 @@ from urllib.parse import quote_plus
 
 import yaml
 
+from simkit.inputs.dates import formatdate
+from simkit.inputs.networks import cidrhost, cidrnetmask, cidrsubnet, cidrsubnets
 from simkit.inputs.values import (
     MOST_ITEMS,
     Set,
@@ -51,10 +53,9 @@ from simkit.inputs.values import (
 AT_RUN_TIME = {"timestamp", "plantimestamp", "uuid", "bcrypt"}
 """Functions whose answer differs each time."""
 ELSEWHERE = {
-    "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "formatdate", "rsadecrypt", "templatestring",
-    "textdecodebase64", "textencodebase64", "timeadd", "timecmp", "yamlencode", "base64gzip", "ephemeralasnull",
-    "issensitive", "type", "filebase64sha256", "filebase64sha512", "filemd5", "filesha1", "filesha256", "filesha512",
-    "filebase64", "fileset", "abspath", "pathexpand",
+    "rsadecrypt", "templatestring", "textdecodebase64", "textencodebase64", "timeadd", "timecmp", "base64gzip",
+    "ephemeralasnull", "issensitive", "type", "filebase64sha256", "filebase64sha512", "filemd5", "filesha1",
+    "filesha256", "filesha512", "filebase64", "abspath", "pathexpand",
 }  # fmt: skip
 """Functions of Terraform's that are not worked out here."""
 _MOST_MATCHING = 30_000_000  # steps of a regular expression's search
@@ -389,6 +390,31 @@ def _yamldecode(of: Value) -> Value:
         raise failure("yamldecode is given what cannot be read as YAML", "correct it") from None
 
 
+class _YamlOut(yaml.SafeDumper):
+    """Terraform's way: text in double quotes, or in lines if it has some; keys in order, no aliases, no wrapping."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_YamlOut.add_representer(
+    str, lambda to, of: to.represent_scalar("tag:yaml.org,2002:str", of, style="|" if "\n" in of else '"')
+)
+_YamlOut.add_representer(Decimal, lambda to, of: to.represent_scalar("tag:yaml.org,2002:float", format(of, "f")))
+
+
+def _yamlencode(of: Value) -> str:
+    plain = _whole(all_known(of))
+    return checked_text(yaml.dump(plain, Dumper=_YamlOut, allow_unicode=True, width=math.inf, sort_keys=True))
+
+
+def _whole(value: Value) -> Any:
+    """Lists and maps of their own kinds: YAML says what a Set is, too."""
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
+
+
 def _csvdecode(of: Value) -> list[Value]:
     try:
         rows: list[Value] = [
@@ -510,6 +536,10 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "ceil": _rounded(math.ceil),
     "chomp": lambda of: text(of).rstrip("\r\n"),
     "chunklist": _chunks,
+    "cidrhost": cidrhost,
+    "cidrnetmask": cidrnetmask,
+    "cidrsubnet": cidrsubnet,
+    "cidrsubnets": cidrsubnets,
     "coalesce": lambda *of: _first(of, lambda one: one is None or one == "", "value"),
     "coalescelist": lambda *of: _first(of, lambda one: not one, "list with elements"),
     "compact": lambda of: [one for one in items(of) if known(one) is not None and text(one) != ""],
@@ -523,6 +553,7 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "flatten": _flat,
     "floor": _rounded(math.floor),
     "format": _format,
+    "formatdate": formatdate,
     "formatlist": _formatlist,
     "indent": _indent,
     "index": _index,
@@ -582,6 +613,7 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "uuidv5": _uuidv5,
     "values": lambda of: [mapping(of)[key] for key in sorted(mapping(of))],
     "yamldecode": _yamldecode,
+    "yamlencode": _yamlencode,
     "zipmap": _zipmap,
 }
 """By name. They take as many arguments as Terraform's do."""

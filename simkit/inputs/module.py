@@ -5,13 +5,16 @@ A module is one call of a folder: a child that is called twice is two modules wi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings, Where, did_you_mean
+from simkit.inputs import globs
 from simkit.inputs.expressions import WAY_OUT, Budget, Scope, dotted, evaluate, rendered
 from simkit.inputs.hcl import (
     LOCAL_SOURCES,
@@ -28,6 +31,7 @@ from simkit.inputs.hcl import (
 from simkit.inputs.preset import Given
 from simkit.inputs.text import read_text
 from simkit.inputs.values import (
+    MOST_ITEMS,
     MOST_TEXT,
     NotKnown,
     Set,
@@ -247,6 +251,8 @@ class Module:
         """The functions that read files: below the template's folder alone."""
         if name == "fileexists":
             return self._path(text(arguments[0])).is_file()
+        if name == "fileset":
+            return self._files(text(arguments[0]), text(arguments[1]))
         if name not in ("file", "templatefile"):
             raise KeyError(name)
         path = self._path(text(arguments[0]))
@@ -262,6 +268,24 @@ class Module:
             return content
         names = mapping(arguments[1]) if len(arguments) > 1 else {}
         return rendered(_NOWHERE, content, Scope(self, self.reading.budget, names))
+
+    def _files(self, written: str, pattern: str) -> Set:
+        """The files of a folder whose paths in it match; those outside of the template's folder are not there."""
+        folder, matches = self._path(written), globs.matcher(pattern)
+        found: list[Value] = []
+        seen = 0
+        for here, folders, files in os.walk(folder):
+            folders.sort()
+            seen += len(folders) + len(files)
+            if seen > MOST_ITEMS:
+                raise failure(f"the folder has more than {MOST_ITEMS:,} files", "take a smaller one")
+            for name in files:
+                path = Path(here, name).relative_to(folder).as_posix()
+                if matches(path):
+                    with suppress(NotKnown):  # a link that leads outside
+                        if self._path(str(Path(here, name))).is_file():
+                            found.append(path)
+        return Set(sorted(found, key=str))
 
     def _path(self, written: str) -> Path:
         try:
