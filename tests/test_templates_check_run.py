@@ -248,6 +248,17 @@ def test_a_simulated_expectation_that_fails_tells_its_estimate_and_its_interval(
     )
 
 
+def test_the_cure_of_a_cold_beginning_was_tried_where_the_test_simulates(simulated, folder):
+    (failure,) = simulated("hit_rate: {at_least: 0.1}\n    never: [cold_begin]").failures
+    assert "to have them at 08:00: it buys" in failure.text
+    assert "of the hit rate for" in failure.text
+    assert "if claims come that early" not in failure.text
+    late = HISTORY.replace("T08:0", "T10:0").replace("T09:0", "T10:0")
+    Path("history.csv").write_text(late)
+    (failure,) = simulated("hit_rate: {at_least: 0.1}\n    never: [cold_begin]").failures
+    assert "to have them at 08:00 was tried and buys nothing" in failure.text
+
+
 def test_one_that_is_too_close_to_call_fails_and_says_what_would_settle_it(simulated):
     (failure,) = simulated("hit_rate: {at_least: 0.88}").failures
     assert failure.text.splitlines()[1:3] == [
