@@ -150,6 +150,7 @@ def test_a_plan_that_the_hard_limit_may_end_says_so_first_and_how_often():
     ended = [measures(of) for of in runs]
     which = ended[0].presets.index("backend-us")
     assert sum(of.hit_rate[which] < 0.5 for of in ended) == len(one.drowned.after_days) > 0
+    assert verdict(one).startswith("Meets 95.0% only while the hard limit stays away: ")
     assert f"in {len(one.drowned.after_days)} of {one.drowned.replications} replications" in verdict(one)
     assert any("cleared_after" in text for text in one.bound)
 

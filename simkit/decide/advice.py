@@ -49,18 +49,17 @@ def compared(advice: Advice, currency: str) -> list[Row]:
 
 def verdict(advice: Advice) -> str:
     """Is the target met, and what may end it?"""
-    seen, limit = _percent(advice.aim), _percent(advice.limit)
-    text = (
-        f"{_percent(advice.target)}: {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, "
-    )
+    target, seen, limit = _percent(advice.target), _percent(advice.aim), _percent(advice.limit)
     if advice.is_met:
-        text = f"Meets {text}with a confidence of {CONFIDENCE:.0%}."
+        only = " only while the hard limit stays away" if advice.drowned is not None else ""
+        text, how = f"Meets {target}{only}", f"with a confidence of {CONFIDENCE:.0%}"
     else:
-        text = f"Does not meet {text}{100 * (advice.target - advice.limit):.1f} points short."
+        text, how = f"Does not meet {target}", f"{100 * (advice.target - advice.limit):.1f} points short"
+    text += f": {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, {how}."
     if advice.drowned is not None:
         days = advice.drowned.after_days
         text += (
-            f" But the hard limit ends it in {len(days)} of {advice.drowned.replications} replications, the first "
+            f" The hard limit ends it in {len(days)} of {advice.drowned.replications} replications, the first "
             f"after {min(days):,.0f} days, unless somebody deletes failed prebuilds."
         )
     return text
@@ -97,7 +96,7 @@ def _outlook(advice: Advice) -> str:
     return (
         f"Next quarter ({QUARTER} weeks): {low} to {high}, an interval of 95 %. As standard deviations in points: "
         f"weeks differ {100 * one.of_weeks:.1f}{of_builds}, {GROWTH:.0%} more or fewer people "
-        f"{100 * one.of_volume:.1f}. "
+        f"{100 * one.of_volume:.1f}, a plan does worse on weeks that it was not chosen by {100 * one.of_choice:.1f}. "
         "It does not hold a change of habits that these weeks have not seen."
     )
 
@@ -302,6 +301,7 @@ def _preset(advice: Advice) -> dict[str, Any]:
             "high": _rounded(outlook.interval.high),
             "deviation_of_weeks": _rounded(outlook.of_weeks),
             "deviation_of_volume": _rounded(outlook.of_volume),
+            "deviation_of_choice": _rounded(outlook.of_choice),
             "deviation_of_builds": _rounded(outlook.of_builds),
         },
         "held_out": None

@@ -36,11 +36,20 @@ def deviation_of_next(weeks: Weeks, ahead: int = QUARTER) -> Float64Array:
 
     Weeks are taken as alike and independent. The ratio of hits to claims varies as its residuals do, over the weeks
     seen and over those to come. (Cochran, Sampling Techniques, 6.3; Hahn and Meeker, Statistical Intervals, 4.8.)
+    It varies at least as much as misses do that come one by one: weeks without any do not say that none will come.
     """
     seen = weeks.claims.size
     residuals = weeks.hits - rate(weeks)[..., None] * weeks.claims
     s = np.sqrt((residuals**2).sum(axis=-1) / max(seen - 1, 1)) / weeks.claims.mean()
+    missed = _missed(weeks)
+    s = np.maximum(s, np.sqrt(missed * (1 - missed) / weeks.claims.mean()))
     return np.asarray(s * math.sqrt(1 / seen + 1 / ahead))
+
+
+def _missed(weeks: Weeks) -> Float64Array:
+    """The share of claims that miss, of which none is seen to be none: Jeffreys' estimate."""
+    misses = np.clip(weeks.claims.sum() - weeks.hits.sum(axis=-1), 0.0, weeks.claims.sum())
+    return np.asarray((misses + 0.5) / (weeks.claims.sum() + 1))
 
 
 def lower_limit(weeks: Weeks, confidence: float, ahead: int = QUARTER) -> Float64Array:
@@ -53,18 +62,29 @@ def lower_limit(weeks: Weeks, confidence: float, ahead: int = QUARTER) -> Float6
 class Outlook:
     """What the next quarter may bring: an interval of 95 %, and the standard deviations it is made of.
 
-    `of_weeks`: weeks differ; `of_volume`: more or fewer people come, by the slope of the hit rate over the logarithm of
-    the volume; `of_builds`: that part of `of_weeks` which is chance of builds.
+    `of_weeks`: weeks differ; `of_choice`: a plan does better on the weeks that it was chosen by, by about so much;
+    `of_volume`: more or fewer people come, by the slope of the hit rate over the logarithm of the volume; `of_builds`:
+    that part of `of_weeks` which is chance of builds.
     """
 
     interval: Interval
     of_weeks: float
+    of_choice: float
     of_volume: float
     of_builds: float
 
 
-def outlook(weeks: Weeks, slope: float, builds: float) -> Outlook:
-    """The next quarter's hit rate. `slope`: d rate / d log volume; `builds`: see Outlook."""
-    mean, of_weeks, of_volume = float(rate(weeks)), float(deviation_of_next(weeks)), abs(slope) * GROWTH
-    half = t_quantile(weeks.claims.size - 1) * math.hypot(of_weeks, of_volume)
-    return Outlook(Interval(mean, max(0.0, mean - half), min(1.0, mean + half)), of_weeks, of_volume, builds)
+def outlook(weeks: Weeks, slope: float, builds: float, lost: float = 0.0) -> Outlook:
+    """The next quarter's hit rate. `slope`: d rate / d log volume; `builds`: see Outlook; `lost`: of_choice.
+
+    As weeks differ, the interval reaches down by the odds of a miss, which a bad quarter multiplies.
+    """
+    mean, of_weeks, of_volume = float(rate(weeks)) - lost, float(deviation_of_next(weeks)), abs(slope) * GROWTH
+    t = t_quantile(weeks.claims.size - 1)
+    missed, others = max(1 - mean, float(_missed(weeks))), t * math.hypot(lost, of_volume)
+    down = up = t * of_weeks
+    if missed < 1:
+        odds = missed / (1 - missed) * math.exp(min(down / (missed * (1 - missed)), 50.0))
+        down = max(down, odds / (1 + odds) - missed)
+    low, high = mean - math.hypot(down, others), mean + math.hypot(up, others)
+    return Outlook(Interval(mean, max(0.0, low), min(1.0, high)), of_weeks, lost, of_volume, builds)

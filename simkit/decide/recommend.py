@@ -239,7 +239,7 @@ class Choice:
         presets = []
         for name in self.names:
             seen = _weeks(exact[name], self.fitted)
-            limit = float(lower_limit(seen, CONFIDENCE))
+            limit = float(lower_limit(seen, CONFIDENCE)) - self.lost[name]
             table = self.tables[name].of_weeks(self.fitted)
             presets.append(
                 Advice(
@@ -254,7 +254,7 @@ class Choice:
                     after=after[name],
                     held_out=held_out.get(name),
                     drowned=self.drowned.get(name),
-                    outlook=outlook(seen, slopes[name], builds[name]),
+                    outlook=outlook(seen, slopes[name], builds[name], self.lost[name]),
                     front=fronts[name],
                     ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
                     why=self._why(name, chosen, float(rate(seen)), limit),

@@ -78,7 +78,7 @@ class Advice:
     aim: float
     """The hit rate on the weeks seen that makes the target likely in the next quarter."""
     limit: float
-    """What the next quarter is not below, with CONFIDENCE."""
+    """What the next quarter is not below, with CONFIDENCE, less what plans lose on weeks they were not chosen by."""
     before: Outcome
     after: Outcome
     held_out: HeldOut | None
@@ -95,7 +95,8 @@ class Advice:
 
     @property
     def is_met(self) -> bool:
-        return self.limit >= self.target - 1e-9
+        """To what is printed, a tenth of a percent."""
+        return self.limit >= self.target - 0.0005
 
 
 @dataclass(frozen=True)
