@@ -77,7 +77,10 @@ TESTED_ELSEWHERE = {
     "simkit.decide.asked": "test_decide_recommend",  # what is refused, beside what is answered
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",
+    "simkit.inputs.dates": "test_inputs_functions",  # as templates call it
+    "simkit.inputs.globs": "test_inputs_functions",
     "simkit.inputs.hcl": "test_inputs_terraform",
+    "simkit.inputs.networks": "test_inputs_functions",
     "simkit.inputs.quantities": "test_inputs_scenario",
     "simkit.inputs.rows": "test_inputs_history",  # through the histories that have them
     "simkit.inputs.terraform_json": "test_inputs_module",  # through templates in JSON

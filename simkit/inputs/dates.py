@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from simkit.clock import LONG_WEEKDAYS, MONTHS
 from simkit.inputs.values import Value, failure, text
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _PARTS = re.compile(r"''|'((?:[^']|'')+)('?)|(([A-Za-z])\4*)|[^A-Za-z']+|'")
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 
 
 def formatdate(spec: Value, timestamp: Value) -> str:
@@ -49,14 +45,14 @@ def _verb(verb: str, at: datetime) -> str:
     values = {
         "YYYY": f"{at.year:04}",
         "YY": f"{at.year % 100:02}",
-        "MMMM": _MONTHS[at.month - 1],
-        "MMM": _MONTHS[at.month - 1][:3],
+        "MMMM": MONTHS[at.month - 1],
+        "MMM": MONTHS[at.month - 1][:3],
         "MM": f"{at.month:02}",
         "M": f"{at.month}",
         "DD": f"{at.day:02}",
         "D": f"{at.day}",
-        "EEEE": _DAYS[at.weekday()],
-        "EEE": _DAYS[at.weekday()][:3],
+        "EEEE": LONG_WEEKDAYS[at.weekday()],
+        "EEE": LONG_WEEKDAYS[at.weekday()][:3],
         "hh": f"{at.hour:02}",
         "h": f"{at.hour}",
         "HH": f"{hour12:02}",
