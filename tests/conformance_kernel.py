@@ -45,7 +45,9 @@ jobs, pools, lives, executor = uncompiled.jobs, uncompiled.pools, uncompiled.liv
 def pool(given: Given, version: str) -> Any:
     """A run, which is the same if the reconciler looks at every tick."""
     result = run(scenario_of(given, version))
-    for ours, every_tick in zip(result.rows, kernel.simulate(result.inputs, every_tick=True), strict=True):
+    for ours, every_tick in zip(
+        result.rows, kernel.simulate(result.inputs, result.given.people, every_tick=True), strict=True
+    ):
         np.testing.assert_array_equal(ours, every_tick, "a tick that was skipped could have decided something")
     return told(result.tables)
 

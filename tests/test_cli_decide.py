@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import simkit
 from simkit.cli import main
+from simkit.runs.counts import count_measures
+from simkit.runs.givens import Givens
 
 SCENARIO = """\
 name: week
@@ -124,13 +125,13 @@ def test_sweep_says_how_to_go_on_when_it_is_interrupted(
 
     ran: list[int] = []
 
-    def run(*given: object) -> object:
+    def counted(given: Givens) -> object:
         ran.append(1)
         if len(ran) == 5:
             raise KeyboardInterrupt
-        return simkit.run(*given)
+        return count_measures(given)
 
-    monkeypatch.setattr(sweeping, "run", run)
+    monkeypatch.setattr(sweeping, "count_measures", counted)
     done = invoke("sweep", scenario, *VARY, "--out", tmp_path / "s.duckdb")
     assert done.exit_code == 1
     assert "interrupted; what was done is in it" in done.stderr

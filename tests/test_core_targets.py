@@ -63,8 +63,8 @@ def claims(*minutes: float) -> tuple[tuple[int, str], ...]:
 @given(of=scenarios(), text=DEEP)
 def test_a_tick_that_was_skipped_would_have_desired_nothing_else(of, text):
     given = with_expression(of, text)
-    skipped = kernel.simulate(given.inputs, programs=given.programs)
-    every = kernel.simulate(given.inputs, programs=given.programs, every_tick=True)
+    skipped = kernel.simulate(given.inputs, given.people, programs=given.programs)
+    every = kernel.simulate(given.inputs, given.people, programs=given.programs, every_tick=True)
     for name, a, b in zip(skipped._fields, skipped, every, strict=True):
         np.testing.assert_array_equal(a, b, f"{name} of {text}")
 
@@ -83,7 +83,7 @@ def test_nor_would_one_of_a_run_with_people(of, text):
 def test_the_schedules_number_as_an_expression_gives_the_rows_of_the_schedule(of):
     of = of.with_presets(_never_negative)
     given = givens(of, 7, 0)
-    for a, b in zip(kernel.simulate(given.inputs), played(of, "scheduled_target").rows, strict=True):
+    for a, b in zip(kernel.simulate(given.inputs, given.people), played(of, "scheduled_target").rows, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -98,8 +98,8 @@ def _never_negative(preset: Preset) -> Preset:
 )
 def test_compiled_and_plain_python_desire_the_same(text):
     given = with_expression(busy_week(hours=30), text)
-    compiled = kernel.simulate(given.inputs, programs=given.programs)
-    plain = uncompiled.kernel.simulate(given.inputs, programs=given.programs)
+    compiled = kernel.simulate(given.inputs, given.people, programs=given.programs)
+    plain = uncompiled.kernel.simulate(given.inputs, given.people, programs=given.programs)
     for name, a, b in zip(compiled._fields, compiled, plain, strict=True):
         np.testing.assert_array_equal(a, b, name)
 

@@ -91,7 +91,7 @@ from simkit.core.lives import (
 from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
 from simkit.core.pools import clear_failed, decide, duration, fails, finish_prebuild, serve_claim, tick_from, wake
 from simkit.core.prebuilt import (
-    K_COLUMNS,
+    U_COLUMNS,
     Prebuilt,
     change_prebuilds,
     empty_prebuilt,
@@ -112,7 +112,7 @@ class Output(NamedTuple):
     owned: Table  # [claims, lives.O_COLUMNS], empty without people, as are the next two
     lives: Table  # [builds, lives.L_COLUMNS]
     stories: Table  # what the executor did
-    prebuilt: Table  # [workspaces, prebuilt.K_COLUMNS], empty where the executor leaves prebuilds alone
+    prebuilt: Table  # [workspaces, prebuilt.U_COLUMNS], empty where the executor leaves prebuilds alone
 
 
 @jit
@@ -352,7 +352,7 @@ def simulate(
 
 def no_rows(inputs: Inputs) -> Output:
     """The output of a run in which nothing has happened yet."""
-    tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS, K_COLUMNS)
+    tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS, U_COLUMNS)
     workspaces, builds, decisions, owned, lives, stories, prebuilt = (np.empty((0, n), dtype=np.int64) for n in tables)
     return Output(workspaces, builds, no_claims(inputs), decisions, owned, lives, stories, prebuilt)
 

@@ -79,19 +79,19 @@ from simkit.core.lives import (
 from simkit.core.numbers import DELETE, NEVER, NONE, RUNNING, START, STOP, SUCCEEDED, Int64Array, Table
 from simkit.core.pools import new_build, unlink, wake
 
-K_DORMANT, K_DELETING, K_COLUMNS = 0, 1, 2
+U_DORMANT, U_DELETING, U_COLUMNS = 0, 1, 2
 
 
 class Prebuilt(NamedTuple):
     """Prebuilds by the row of their workspace. What a claim has taken over is left to its owner's life."""
 
-    rows: Table  # [rows of World.workspaces, K_COLUMNS]
+    rows: Table  # [rows of World.workspaces, U_COLUMNS]
     wakes: Int64Array  # as Lives.wakes
 
 
 def empty_prebuilt(workspaces: int, before: Prebuilt | None = None) -> Prebuilt:
     """Room for so many workspaces, with the state that there is already."""
-    made = Prebuilt(np.full((workspaces, K_COLUMNS), NEVER, dtype=np.int64), no_wakes(workspaces))
+    made = Prebuilt(np.full((workspaces, U_COLUMNS), NEVER, dtype=np.int64), no_wakes(workspaces))
     if before is not None:
         made.rows[: len(before.rows)] = before.rows
         leaves, known = len(made.wakes) // 2, len(before.wakes) // 2
@@ -127,14 +127,14 @@ def _facts(world: World, lives: Lives, prebuilt: Prebuilt, w: int) -> Facts:
         next_start_at=NEVER,
         allowed_start_at=NEVER,
         last_used_at=world.workspaces[w, W_CREATED],
-        dormant_at=k[K_DORMANT],
-        deleting_at=k[K_DELETING],
+        dormant_at=k[U_DORMANT],
+        deleting_at=k[U_DELETING],
     )
 
 
 @part
 def _tell(world: World, lives: Lives, prebuilt: Prebuilt, w: int, rule: int, now_at: int) -> None:
-    deleting_at = prebuilt.rows[w, K_DELETING]
+    deleting_at = prebuilt.rows[w, U_DELETING]
     write(world, lives, w, rule, NEVER, world.workspaces[w, W_CREATED], deleting_at, NEVER, now_at)
 
 
@@ -171,7 +171,7 @@ def see_pool(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebuilt, fir
 
 
 @called
-def _execute(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebuilt, w: int, now_at: int) -> None:
+def _execute_of_prebuilt(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebuilt, w: int, now_at: int) -> None:
     """The executor's tick comes to a prebuild, as it does to a person's workspace."""
     if not _is_theirs(world, w):
         set_wake(prebuilt.wakes, w, NEVER)
@@ -184,12 +184,12 @@ def _execute(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebuilt, w: 
             set_wake(prebuilt.wakes, w, tick_after(now_at))  # one that cannot be created undoes all of it
             return
         if rule != NOTHING:
-            _act(world, lives, prebuilt, w, rule, facts, template, now_at)
+            _act_on(world, lives, prebuilt, w, rule, facts, template, now_at)
     _look_again(inputs, world, lives, prebuilt, w, now_at)
 
 
 @part
-def _act(
+def _act_on(
     world: World, lives: Lives, prebuilt: Prebuilt, w: int, rule: int, facts: Facts, template: Template, now_at: int
 ) -> None:
     """Do what a rule says to a prebuild; one that is stopped is none of its pool's any more."""
@@ -203,8 +203,8 @@ def _act(
         build = new_build(world, w, DELETE if rule == AUTODELETE else STOP, False, now_at)
         begin_life(lives.builds[build], rule)
     if rule == DORMANCY:
-        prebuilt.rows[w, K_DORMANT] = now_at
-        prebuilt.rows[w, K_DELETING] = deletes_at(now_at, template)
+        prebuilt.rows[w, U_DORMANT] = now_at
+        prebuilt.rows[w, U_DELETING] = deletes_at(now_at, template)
 
 
 @part
@@ -213,10 +213,10 @@ def look_at_all(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebuilt, 
     lives.counters[TICKED_AT] = now_at
     if every_tick:
         for w in range(world.counters[WORKSPACES]):
-            _execute(inputs, world, lives, prebuilt, w, now_at)
+            _execute_of_prebuilt(inputs, world, lives, prebuilt, w, now_at)
     elif prebuilt.wakes[1] == now_at:
         # One at a time, as the tables must have room for what it brings; daemons take jobs when all are done.
-        _execute(inputs, world, lives, prebuilt, first_due(prebuilt.wakes), now_at)
+        _execute_of_prebuilt(inputs, world, lives, prebuilt, first_due(prebuilt.wakes), now_at)
         if prebuilt.wakes[1] == now_at:
             return False
     look(inputs, world, lives, every_tick, now_at)
@@ -243,7 +243,7 @@ def change_prebuilds(inputs: Inputs, world: World, lives: Lives, prebuilt: Prebu
         k = prebuilt.rows[w]
         if not of_deleted:
             _tell(world, lives, prebuilt, w, TEMPLATE_CHANGED, now_at)
-        k[K_DELETING] = deletes_at(k[K_DORMANT], after)
+        k[U_DELETING] = deletes_at(k[U_DORMANT], after)
         if of_deleted:
             continue
         build = world.workspaces[w, W_BUILD]

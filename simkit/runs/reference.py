@@ -5,7 +5,7 @@ Slow, and auditable: where both engines cover a scenario, their rows are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,8 @@ class ReferenceResult(Result):
 
     plane: ControlPlane
     sessions: Columns
+    claim_of: Mapping[int, int]
+    """The claim of the input, of each workspace that was made or taken for one."""
 
     @cached_property
     def tables(self) -> Tables:
@@ -47,6 +49,10 @@ class ReferenceResult(Result):
         agents = moved["workspace_agents"]
         order = np.argsort(agents["workspace_build_id"], kind="stable")
         moved["workspace_agents"] = {name: column[order] for name, column in agents.items()} | {"id": agents["id"]}
+        # And claims in the order in which they are asked: one may wait for a deletion, and another come before it.
+        claims = moved["claims"]
+        order = np.argsort([self.claim_of[w] for w in claims["workspace_id"].tolist()], kind="stable")
+        moved["claims"] = {name: column[order] for name, column in claims.items()} | {"id": claims["id"]}
         return {**static_tables(self.given), **moved, "sessions": self.sessions}
 
 
@@ -65,7 +71,7 @@ def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> Re
     with plane.database.together():
         plane.advance_to(scenario.end_at)
         world.end()
-    return ReferenceResult(given, plane, world.sessions())
+    return ReferenceResult(given, plane, world.sessions(), world.claim_of)
 
 
 @dataclass

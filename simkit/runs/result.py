@@ -167,8 +167,8 @@ def _workspaces(result: KernelResult) -> Columns:
             "last_used_at": lambda: of_life(lives.O_LAST_USED),
             "next_start_at": lambda: of_life(lives.O_NEXT_START),
             "ttl": lambda: _nanoseconds(of_life(lives.O_TTL)),
-            "dormant_at": lambda: of_dormancy(lives.O_DORMANT, prebuilt.K_DORMANT),
-            "deleting_at": lambda: of_dormancy(lives.O_DELETING, prebuilt.K_DELETING),
+            "dormant_at": lambda: of_dormancy(lives.O_DORMANT, prebuilt.U_DORMANT),
+            "deleting_at": lambda: of_dormancy(lives.O_DELETING, prebuilt.U_DELETING),
             "autostart_schedule": autostart,
         }
     )
