@@ -77,6 +77,7 @@ TESTED_ELSEWHERE = {
     "simkit.decide.asked": "test_decide_recommend",  # what is refused, beside what is answered
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",
+    "simkit.decide.reasons": "test_decide_recommend",
     "simkit.inputs.dates": "test_inputs_functions",  # as templates call it
     "simkit.inputs.globs": "test_inputs_functions",
     "simkit.inputs.hcl": "test_inputs_terraform",

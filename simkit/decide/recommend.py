@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, HOUR_US, LONG_WEEKDAYS, NEVER, SECOND_US, WEEK_US, Int64Array, Zone, format_duration
+from simkit.clock import DAY_US, HOUR_US, NEVER, SECOND_US, WEEK_US, Zone, format_duration
 from simkit.decide.asked import Asked, claims_of, drowns_below, presets_of
 from simkit.decide.bounds import ladder
 from simkit.decide.holidays import Exceptions, Of, Span, exceptions, ordinary_weeks, quiet_number, without
 from simkit.decide.levels import (
     Calendar,
-    Float64Array,
     LevelTables,
     Played,
     Run,
@@ -34,9 +33,11 @@ from simkit.decide.levels import (
 )
 from simkit.decide.margins import QUARTER, Weeks, lower_limit, outlook, rate
 from simkit.decide.plan import Plan
+from simkit.decide.reasons import queued, why
 from simkit.decide.recommendation import (
     CONFIDENCE,
     NOTICED_US,
+    PRINTED,
     Advice,
     Drowned,
     HeldOut,
@@ -47,7 +48,7 @@ from simkit.decide.recommendation import (
 )
 from simkit.decide.search import Aim, Fit, Search
 from simkit.decide.work import in_order, workers
-from simkit.demand import hour_of_week, scaled
+from simkit.demand import scaled
 from simkit.model import History, Holiday, Preset, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
@@ -257,7 +258,13 @@ class Choice:
                     outlook=outlook(seen, slopes[name], builds[name], self.lost[name]),
                     front=fronts[name],
                     ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
-                    why=self._why(name, chosen, float(rate(seen)), limit),
+                    why=why(
+                        chosen.searches[name],
+                        chosen.plans[name],
+                        lead_us(self.scenario, name),
+                        float(rate(seen)),
+                        limit,
+                    ),
                     bound=(*self._bound(name, chosen, after[name], limit, faster), *bound),
                     exceptions=exceptions.get(name),
                 )
@@ -527,7 +534,7 @@ class Choice:
         found = []
         target, workload = self.asked.target, self.scenario.workload_of(name)
         lead = format_duration(round(lead_us(self.scenario, name) / 1e6) * 1_000_000)
-        if limit < target - 1e-9:
+        if limit < target - PRINTED:
             found.append(
                 f"The target is missed by {100 * (target - limit):.1f} points: {after.hit_rate:.1%} on the weeks seen, "
                 f"and the next quarter is not below {limit:.1%} with a confidence of {CONFIDENCE:.0%}."
@@ -565,56 +572,10 @@ class Choice:
     def scenario_preset(self, name: str) -> Preset:
         return next(p for p in presets_of(self.scenario) if p.name == name)
 
-    def _why(self, name: str, chosen: _Chosen, seen: float, limit: float) -> tuple[str, ...]:
-        """Three sentences, each with a number."""
-        search, plan = chosen.searches[name], chosen.plans[name]
-        claims = search.tables.claims.mean(axis=1)
-        hour = int(claims.argmax())
-        day, of_day = divmod(hour, 24)
-        lead = lead_us(self.scenario, name)
-        during = claims[hour] * lead / HOUR_US
-        first = (
-            f"Most people come on {LONG_WEEKDAYS[day]} around {of_day:02}:00, {claims[hour]:.1f} an hour, which is "
-            f"{during:.1f} while one prebuild is made; {int(plan.levels[hour])} are warm then."
-        )
-        now = search.fit(plan)
-        weeks = now.hits.size
-
-        def other(changed: Plan) -> tuple[float, float]:
-            fit = search.fit(changed)
-            return (now.hits - fit.hits).sum() / weeks, (now.idle_hours - fit.idle_hours).sum() / weeks
-
-        busiest = max(plan.blocks, key=lambda b: b.instances, default=None)
-
-        def with_step(step: int) -> Plan:
-            if busiest is None:
-                return replace(plan, base=plan.base + step)
-            changed = replace(busiest, instances=busiest.instances + step)
-            return replace(plan, blocks=tuple(changed if b is busiest else b for b in plan.blocks))
-
-        where = "at all hours" if busiest is None else f"on {busiest.words}"
-        if (plan.base if busiest is None else busiest.instances) > self._least(name):
-            lost, saved = other(with_step(-1))
-            second = (
-                f"One fewer {where} would save {saved:,.0f} idle instance-hours a week and leave {lost:,.1f} more "
-                "people a week without a prebuild."
-            )
-        else:
-            won, more = other(with_step(1))
-            second = (
-                f"One more {where} would cost {-more:,.0f} idle instance-hours a week and serve {-won:,.1f} more "
-                "people a week."
-            )
-        third = (
-            f"It aims higher than the target, at {seen:.1%} on the {weeks} weeks seen, because quarters differ: with a "
-            f"confidence of {CONFIDENCE:.0%} the next is not below {limit:.1%}."
-        )
-        return first, second, third
-
     def _queue(self, before: Sequence[Counts], chosen: _Chosen) -> Queue | None:
         """The hour of the day in which people's builds wait longest for a daemon; None if nobody notices."""
         zone = self.scenario.zone
-        theirs, mine = _queued(before, zone), _queued(chosen.results, zone)
+        theirs, mine = queued(before, zone), queued(chosen.results, zone)
         hour = int(np.argmax(mine.wait_s))
         if mine.wait_s[hour] * 1e6 < NOTICED_US:
             return None
@@ -625,7 +586,7 @@ class Choice:
             advised = self._with(chosen.plans)
             for daemons in dict.fromkeys((count + 1, count + 2, count * 3 // 2 + 1, count * 2, count * 3, count * 5)):
                 more = replace(advised, provisioners=(), provisioner_daemons=daemons)
-                if _queued(self._runs(more, 1), zone).wait_s.max() <= enough:
+                if queued(self._runs(more, 1), zone).wait_s.max() <= enough:
                     mending = daemons
                     break
         return Queue(
@@ -680,28 +641,3 @@ def _limited_at(counts: Counts, preset: int) -> int:
     since_at = int(counts.limited_at[preset])
     left_us = int(counts.edges[-1]) - since_at
     return since_at if since_at != NEVER and counts.limited_us[preset] > left_us // 2 else NEVER
-
-
-@dataclass(frozen=True)
-class _Queued:
-    """By hour of the day: how long people's builds wait for a daemon, on average, and prebuilds being built."""
-
-    wait_s: Float64Array
-    building: Float64Array
-
-
-def _queued(results: Sequence[Counts], zone: Zone) -> _Queued:
-    waited, many, building, passed = np.zeros(24), np.zeros(24), np.zeros(24), np.zeros(24)
-    for one in results:
-        took = one.queued_us != NEVER
-        hour = _hour_of_day(one.claimed_at[took], zone)
-        waited += np.bincount(hour, one.queued_us[took], 24) / SECOND_US
-        many += np.bincount(hour, minlength=24)
-        hours = _hour_of_day(one.edges[:-1], zone)
-        building += np.bincount(hours, one.building_us.sum(axis=0), 24)
-        passed += np.bincount(hours, np.diff(one.edges), 24)
-    return _Queued(waited / np.maximum(many, 1), building / np.maximum(passed, 1))
-
-
-def _hour_of_day(at: Int64Array, zone: Zone) -> Int64Array:
-    return hour_of_week(at, zone) % 24

@@ -16,6 +16,10 @@ NOTICED_US = 30_000_000
 """A wait that people notice."""
 
 
+PRINTED = 0.0005
+"""Shares are printed to a tenth of a percent; what is less is no difference."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one preset has in a run, a week: `wait_p50_s`, `wait_p95_s` NaN if nobody was served in time; hours are
@@ -95,8 +99,7 @@ class Advice:
 
     @property
     def is_met(self) -> bool:
-        """To what is printed, a tenth of a percent."""
-        return self.limit >= self.target - 0.0005
+        return self.limit >= self.target - PRINTED
 
 
 @dataclass(frozen=True)
