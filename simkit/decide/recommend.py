@@ -245,7 +245,7 @@ class Choice:
             presets.append(
                 Advice(
                     now=self.now[name],
-                    preset=next(p for p in presets_of(advised) if p.name == name),
+                    preset=_preset(advised, name),
                     plan=chosen.plans[name],
                     timezone=self.zone[name].name,
                     target=self.asked.target,
@@ -518,7 +518,7 @@ class Choice:
                 self.asked.target,
                 self._least(name),
             )
-            preset = next(p for p in presets_of(advised) if p.name == name)
+            preset = _preset(advised, name)
             presets[name] = Of(preset, plan, self.zone[name], quiet)
         return exceptions(advised, self.asked.holidays, presets, chosen.results, self._runs_without)
 
@@ -560,7 +560,7 @@ class Choice:
                 "them. `failures: {cleared_after: 1d}` in the scenario shows what an operator who does so changes."
             )
         expired = after.builds_per_week - after.claims_per_week * after.hit_rate
-        ttl_us = self.scenario_preset(name).ttl_us
+        ttl_us = _preset(self.scenario, name).ttl_us
         if ttl_us and expired > after.claims_per_week:
             found.append(
                 f"The TTL of {format_duration(ttl_us)} binds: {expired:,.0f} of {after.builds_per_week:,.0f} builds a "
@@ -568,9 +568,6 @@ class Choice:
             )
         found.append(f"A prebuild has to be wanted {lead} before it is needed (build, agent, a tick).")
         return tuple(found)
-
-    def scenario_preset(self, name: str) -> Preset:
-        return next(p for p in presets_of(self.scenario) if p.name == name)
 
     def _queue(self, before: Sequence[Counts], chosen: _Chosen) -> Queue | None:
         """The hour of the day in which people's builds wait longest for a daemon; None if nobody notices."""
@@ -641,3 +638,7 @@ def _limited_at(counts: Counts, preset: int) -> int:
     since_at = int(counts.limited_at[preset])
     left_us = int(counts.edges[-1]) - since_at
     return since_at if since_at != NEVER and counts.limited_us[preset] > left_us // 2 else NEVER
+
+
+def _preset(scenario: Scenario, name: str) -> Preset:
+    return next(p for p in presets_of(scenario) if p.name == name)
