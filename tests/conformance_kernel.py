@@ -37,9 +37,9 @@ from simkit.model import TemplateSchedule
 from simkit.runs.simulate import run
 from simkit.store.words import REASONS
 from simkit.timeline import desired
-from simkit.workspace import rules
+from simkit.workspace import instants
 
-jobs, pools, lives, executor = uncompiled.jobs, uncompiled.pools, uncompiled.lives, uncompiled.executor
+jobs, pools, lives, executor = uncompiled.jobs, uncompiled.pools, uncompiled.lives, uncompiled.lifecycle_executor
 
 
 def pool(given: Given, version: str) -> Any:
@@ -195,7 +195,7 @@ def lives_of(
     for name, text in (("H_AUTOSTART", autostart), ("H_QUIET_HOURS", quiet_hours)):
         columns[name] = NONE
         if text and cron.is_autostart(text):
-            zoned = rules.zoned(cron.weekly(text), at)
+            zoned = instants.zoned(cron.weekly(text), at)
             begin = sum(len(one) for one in from_at)
             crons.append([*(int(field) for field in zoned.cron), begin, begin + len(zoned.from_at)])
             from_at.append(zoned.from_at)
@@ -207,7 +207,7 @@ def lives_of(
     people[0, [lives.H_TTL, lives.H_SUSPENDED_AT]] = ttl_us, NEVER
     given = lives.People(
         people=people,
-        templates=np.array([rules.template(schedule)], dtype=np.int64),
+        templates=np.array([instants.template(schedule)], dtype=np.int64),
         crons=np.array(crons, dtype=np.int64).reshape(-1, lives.Q_COLUMNS),
         zone_from=np.concatenate([nothing, *from_at]),
         zone_offset=np.concatenate([nothing, *offset]),

@@ -39,7 +39,7 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store.database import Database, Transaction, instant
 from simkit.timeline import desired
-from simkit.workspace.rules import template
+from simkit.workspace.instants import template
 
 
 def upload_of(given: Given) -> tuple[uploads.Header, list[uploads.Piece]]:

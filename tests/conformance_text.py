@@ -31,7 +31,7 @@ from simkit.core import lifecycle as life
 from simkit.store import refused
 from simkit.store.connection import schema
 from simkit.timeline import desired, range_steps
-from simkit.workspace import rules
+from simkit.workspace import instants
 
 USERS = {"active": life.ACTIVE, "dormant": life.DORMANT_USER, "suspended": life.SUSPENDED}
 
@@ -106,7 +106,7 @@ def name(given: Given) -> Any:
 
 def autostop(given: Given) -> Any:
     ttl_us = None if given["ttl"] is None else given["ttl"] * SECOND_US
-    found = rules.start_deadlines(
+    found = instants.start_deadlines(
         schedule_of(given), given["completed_at"] * SECOND_US, ttl_us, given["autostart"], given["quiet_hours"]
     )
     if found.is_refused:
@@ -115,7 +115,7 @@ def autostop(given: Given) -> Any:
 
 
 def next_autostart(given: Given) -> Any:
-    at, allowed, allowed_at = rules.next_starts(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
+    at, allowed, allowed_at = instants.next_starts(given["autostart"], schedule_of(given), given["now"] * SECOND_US)
     return {"next": seconds(at), "allowed": allowed, "next_allowed": seconds(allowed_at)}
 
 
@@ -150,11 +150,11 @@ def transition(given: Given) -> Any:
     created_at, schedule = given["build_created_at"] * SECOND_US, schedule_of(given)
     next_start_at = NEVER
     if cron.is_autostart(given["autostart"]):
-        _, _, next_start_at = rules.next_starts(given["autostart"], schedule, created_at)
+        _, _, next_start_at = instants.next_starts(given["autostart"], schedule, created_at)
     has_autostart = cron.is_autostart(given["autostart"])
     facts = facts_of(given, created_at, us(given, "job_completed_at"), next_start_at, has_autostart)
     now_at = given["now"] // 60 * 60 * SECOND_US
-    rule = life.transition(facts, rules.template(schedule), now_at, False)
+    rule = life.transition(facts, instants.template(schedule), now_at, False)
     only_mark = "stop" if given["transition"] == "start" else ""
     reason, chosen = REASONS.get(rule, ("dormancy", only_mark))
     return {"reason": reason, "transition": chosen}
@@ -162,7 +162,7 @@ def transition(given: Given) -> Any:
 
 def eligible_for_transition(given: Given) -> Any:
     facts = facts_of(given, 0, us(given, "job_finished_at"), us(given, "next_start_at"), given["autostart"] is not None)
-    template = rules.template(schedule_of(given))
+    template = instants.template(schedule_of(given))
     return {"eligible": bool(life.is_eligible(facts, template, 0, given["is_prebuild"], given["deleted"], False))}
 
 

@@ -23,7 +23,7 @@ from simkit.errors import RefusedError
 from simkit.model import DEFAULT_QUIET_HOURS, TemplateSchedule
 from simkit.store.database import Row, Transaction
 from simkit.store.words import NO_STOP_DAY_ERROR, REASONS, RULES
-from simkit.workspace.rules import next_starts, reports, start_deadlines, template, zoned
+from simkit.workspace.instants import next_starts, reports, start_deadlines, template, zoned
 
 LOG = logging.getLogger("simkit.controlplane")
 _SOON_US = 29 * MINUTE_US

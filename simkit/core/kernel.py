@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from simkit.core.compile import jit, part
-from simkit.core.executor import change, look
 from simkit.core.facts import (
     A_AT,
     A_LUCK,
@@ -72,6 +71,7 @@ from simkit.core.facts import (
     no_claims,
 )
 from simkit.core.jobs import next_to_finish, next_to_reap, take_jobs
+from simkit.core.lifecycle_executor import change, look
 from simkit.core.lives import (
     L_COLUMNS,
     NEXT_CHANGE,
@@ -90,7 +90,7 @@ from simkit.core.lives import (
 )
 from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
 from simkit.core.pools import clear_failed, decide, duration, fails, finish_prebuild, serve_claim, tick_from, wake
-from simkit.core.prebuilt import (
+from simkit.core.stopped_prebuilds import (
     U_COLUMNS,
     Prebuilt,
     change_prebuilds,

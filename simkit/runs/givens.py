@@ -57,7 +57,7 @@ from simkit.model import (
 from simkit.store.columns import ids, whole
 from simkit.timeline import Steps, desired
 from simkit.version import __version__
-from simkit.workspace.rules import template
+from simkit.workspace.instants import template
 
 _YEARS_AHEAD_US = 6 * 366 * DAY_US
 _ORDERS = {"oldest": facts.OLDEST, "newest": facts.NEWEST, "random": facts.RANDOM}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import facts, kernel, lives, prebuilt
+from simkit.core import facts, kernel, lives, stopped_prebuilds
 from simkit.core.numbers import CANCELED, FAILED, NONE, START, SUCCEEDED
 from simkit.model import Scenario
 from simkit.runs.givens import Givens
@@ -167,8 +167,8 @@ def _workspaces(result: KernelResult) -> Columns:
             "last_used_at": lambda: of_life(lives.O_LAST_USED),
             "next_start_at": lambda: of_life(lives.O_NEXT_START),
             "ttl": lambda: _nanoseconds(of_life(lives.O_TTL)),
-            "dormant_at": lambda: of_dormancy(lives.O_DORMANT, prebuilt.U_DORMANT),
-            "deleting_at": lambda: of_dormancy(lives.O_DELETING, prebuilt.U_DELETING),
+            "dormant_at": lambda: of_dormancy(lives.O_DORMANT, stopped_prebuilds.U_DORMANT),
+            "deleting_at": lambda: of_dormancy(lives.O_DELETING, stopped_prebuilds.U_DELETING),
             "autostart_schedule": autostart,
         }
     )

@@ -16,7 +16,7 @@ from simkit.model import HOURS_PER_WEEK, People, Preset, Scenario, Schedule, Wor
 from simkit.templates.explainer import YEAR_US, describe, every_day, hours_per_week, repeats_weekly
 from simkit.timeline import BASE, schedule_steps, true_overlaps
 from simkit.times import hours_text, rounded, weekday_instant
-from simkit.workspace.rules import next_starts
+from simkit.workspace.instants import next_starts
 
 NAMES: Mapping[str, str] = {
     "undetected_overlap": "two schedules hold at once and Coder is silent",

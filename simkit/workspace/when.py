@@ -15,7 +15,7 @@ from simkit.inputs.people import parse_ttl
 from simkit.model import DEFAULT_QUIET_HOURS, Scenario, TemplateSchedule
 from simkit.shown import joined
 from simkit.times import weekday_instant
-from simkit.workspace.rules import next_starts, start_deadlines
+from simkit.workspace.instants import next_starts, start_deadlines
 
 _T = TypeVar("_T")
 

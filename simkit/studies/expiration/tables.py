@@ -17,7 +17,7 @@ from simkit.core import lives
 from simkit.cron import daily
 from simkit.errors import Finding, InputError, Where
 from simkit.model import People, Scenario
-from simkit.workspace.rules import people_named, reports, start_deadlines_of, ttl_at
+from simkit.workspace.instants import people_named, reports, start_deadlines_of, ttl_at
 
 if TYPE_CHECKING:
     import pandas as pd

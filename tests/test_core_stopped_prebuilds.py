@@ -14,7 +14,7 @@ from scenarios import MONDAY_AT, scenario, with_an_executor_for_prebuilds
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS
 from simkit.core import kernel
-from simkit.core.prebuilt import empty_prebuilt
+from simkit.core.stopped_prebuilds import empty_prebuilt
 from simkit.model import Preset, Scenario, SetSchedule, TemplateSchedule, Workload, constant
 from simkit.runs.givens import kernel_people
 from simkit.runs.measures import measures

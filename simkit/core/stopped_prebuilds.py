@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from simkit.core.compile import called, part
-from simkit.core.executor import look
 from simkit.core.facts import (
     B_COMPLETED,
     B_CREATED,
@@ -50,6 +49,7 @@ from simkit.core.lifecycle import (
     transition,
     ttl_in_force,
 )
+from simkit.core.lifecycle_executor import look
 from simkit.core.lives import (
     H_QUIET_HOURS,
     H_TEMPLATE,
