@@ -38,7 +38,7 @@ test: $(READY) ## Run the tests, but for the slow ones, two at a time
 test-slow: $(READY) ## Run the slow tests alone, two at a time
 	$(TWO) -m slow
 
-test-longest: $(READY) ## Run what takes longer still: every pool and every life of Coder's answers, row by row
+test-longest: $(READY) ## Run what takes longer still: every pool and life of Coder's answers, and many scenarios on both engines
 	$(TWO) -m longest
 
 # Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.

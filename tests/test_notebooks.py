@@ -104,6 +104,7 @@ def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tm
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
+@pytest.mark.slow
 def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshness_costs(tmp_path):
     done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT / "notebooks", replications=2, ttls="4h")
     said = said_in(done)

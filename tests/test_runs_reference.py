@@ -35,58 +35,30 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save
 
-EXAMPLES, EXAMPLES_IF_SLOW = 10, 80
-"""Scenarios that are drawn in the usual suite, and for `make test-slow`: one takes the reference engine a second."""
+USUAL, MORE, MOST = 8, 25, 150
+"""Scenarios that are drawn in the usual suite, by `make test-slow` and by `make test-longest`: one takes the reference
+engine a second."""
+
+DRAWN = {"pools": scenarios, "people": inhabited, "prebuilds that the executor stops": with_an_executor_for_prebuilds}
 
 NEAR = (min(BEHAVIOURS), max(BEHAVIOURS))
 """Versions that are played in the usual suite, the others by `make test-slow`."""
 
 
-def assert_equal(given: Scenario, seed: int = 7) -> None:
-    kernel, reference = run(given, seed).tables, run_reference(given, seed).tables
+def assert_equal(given: Scenario) -> None:
+    kernel, reference = run(given, 7).tables, run_reference(given, 7).tables
     assert kernel.keys() == reference.keys()
     for table, columns in kernel.items():
         for name, column in columns.items():
             np.testing.assert_array_equal(reference[table][name], column, f"{table}.{name}")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(given=scenarios())
-def test_pools_have_equal_rows_on_both_engines(given: Scenario):
-    assert_equal(given)
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(given=inhabited())
-def test_peoples_workspaces_have_equal_rows_on_both_engines(given: Scenario):
-    assert_equal(given)
-
-
-@settings(max_examples=EXAMPLES // 2, deadline=None)
-@given(given=with_an_executor_for_prebuilds())
-def test_prebuilds_that_the_executor_stops_have_equal_rows_on_both_engines(given: Scenario):
-    assert_equal(given)
-
-
-@pytest.mark.slow
-@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
-@given(given=with_an_executor_for_prebuilds())
-def test_prebuilds_that_the_executor_stops_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
-    assert_equal(given)
-
-
-@pytest.mark.slow
-@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
-@given(given=scenarios())
-def test_pools_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
-    assert_equal(given)
-
-
-@pytest.mark.slow
-@settings(max_examples=EXAMPLES_IF_SLOW, deadline=None)
-@given(given=inhabited())
-def test_peoples_workspaces_have_equal_rows_on_both_engines_in_many_scenarios(given: Scenario):
-    assert_equal(given)
+@pytest.mark.parametrize(
+    "examples", [USUAL, pytest.param(MORE, marks=pytest.mark.slow), pytest.param(MOST, marks=pytest.mark.longest)]
+)
+@pytest.mark.parametrize("drawn", DRAWN, ids=str)
+def test_both_engines_have_equal_rows(drawn: str, examples: int):
+    settings(max_examples=examples, deadline=None)(given(given=DRAWN[drawn]())(assert_equal))()
 
 
 @pytest.mark.parametrize("version", [v if v in NEAR else pytest.param(v, marks=pytest.mark.slow) for v in BEHAVIOURS])
