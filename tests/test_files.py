@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simkit import InputError
-from simkit.files import write_whole
+from simkit.files import write_all, write_whole
 
 
 def test_what_a_link_leads_to_is_replaced_and_keeps_its_mode(tmp_path):
@@ -27,3 +27,16 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         write_whole(tmp_path / "folder", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_of_several_files_none_is_replaced_if_one_cannot_be_written(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "folder"
+    first.write_bytes(b"before")
+    second.mkdir()
+    for other in (second, tmp_path / "no" / "file"):
+        with pytest.raises(InputError, match=f"{other.name}: cannot be written"):
+            write_all({first: b"after", other: b"after"})
+        assert first.read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "folder"]
+    write_all({first: b"after", tmp_path / "new": b"x"})
+    assert (first.read_bytes(), (tmp_path / "new").read_bytes()) == (b"after", b"x")

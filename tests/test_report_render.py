@@ -116,6 +116,17 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Pat
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize("place", ["", "below", "reports/pool"])
+def test_where_no_folder_can_be_made_nothing_is_executed(place: str, tmp_path: Path):
+    written = notebook(tmp_path, "raise SystemExit")
+    (tmp_path / "reports").mkdir()
+    file = tmp_path / "reports" / "pool" if "pool" in place else tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(simkit.InputError, match=f"{file}: this is no folder"):
+        render(written, {}, tmp_path / "reports" if "pool" in place else file / place, made_at=MADE_AT)
+    assert file.read_text() == "mine"
+
+
 def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path: Path):
     path = notebook(tmp_path)
     (tmp_path / "day.yaml").write_text(SCENARIO.replace("instances: 2", "instances: -2"))

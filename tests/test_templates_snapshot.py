@@ -264,6 +264,16 @@ def test_nothing_is_written_if_one_template_is_wrong(template: Path, tmp_path: P
     assert list(tmp_path.rglob("*.snapshot")) == []
 
 
+def test_nothing_is_written_if_one_snapshot_cannot_be(template: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "main.tf").write_text(TEMPLATE)
+    (other / "main.simkit.snapshot").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write([tmp_path], AT)
+    assert [path for path in tmp_path.rglob("*.snapshot") if path.is_file()] == []
+
+
 def test_the_command_writes_checks_and_updates(template: Path):
     folder = template.parent
     assert invoke("snapshot", folder, "--check").exit_code == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Any
 
 from simkit.clock import SECOND_US, format_instant
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
+from simkit.files import write_all
 from simkit.report.notebook import MIME, plain
 
 
@@ -40,21 +41,38 @@ def render(
     """
     source, target = Path(notebook), Path(directory)
     given, defaults = _checked(source, parameters)
+    folder = target / source.stem
+    _check_folder(folder)
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
         _execute(source, executed, given)
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         records = list(_records(cells))
         sentences = tuple(text for text, _ in records)
-        page, result = executed.with_suffix(".html"), Path(scratch, "result.json")
-        page.write_text(_page(executed), encoding="utf-8")
         found = _result(source, defaults | given, records, made_at)
-        result.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        folder = target / source.stem
         folder.mkdir(parents=True, exist_ok=True)
-        for file in (executed, page, result):
-            shutil.move(file, folder / file.name)
-    return Report(folder / executed.name, folder / page.name, folder / result.name, sentences)
+        page = folder / f"{source.stem}.html"
+        made = Report(folder / source.name, page, folder / "result.json", sentences)
+        write_all(
+            {
+                made.notebook: executed.read_bytes(),
+                made.html: _page(executed).encode(),
+                made.result: (json.dumps(found, indent=2, sort_keys=True) + "\n").encode(),
+            }
+        )
+    return made
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise InputError unless files may be written to a folder that is there or can be made: before minutes of work."""
+    there = next(path for path in (folder, *folder.parents, Path(".")) if path.exists())
+    if not there.is_dir():
+        text = "this is no folder; give one that you may write to"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        text = "you may not write here; give a folder that you may write to"
+    else:
+        return
+    raise InputError([Finding("error", Where(str(there)), text)])
 
 
 def _checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:

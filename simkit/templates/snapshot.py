@@ -16,6 +16,7 @@ from typing import NamedTuple
 from simkit.clock import Zone, to_datetime
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of, minor_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
+from simkit.files import write_all
 from simkit.inputs.coder import named_version, note_version
 from simkit.inputs.functions import of_json
 from simkit.inputs.hcl import PRESET, TERRAFORM
@@ -253,11 +254,7 @@ def _write(found: Found, windows: Mapping[Path, Window], variables: Outside) -> 
     problems.update(dict.fromkeys(outside.undeclared))
     if problems:
         raise InputError(problems)
-    for path, text in texts.items():
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError([Finding("error", Where(str(path)), f"cannot be written: {error.strerror}")]) from None
+    write_all({path: text.encode() for path, text in texts.items()})
     return tuple(texts)
 
 
