@@ -75,6 +75,17 @@ def mean_interval(values: npt.ArrayLike) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def share_interval(those: int, of: int) -> Interval:
+    """The interval of a share of which `those` of `of` (1 or more) independent trials are, by Clopper and Pearson."""
+    assert 0 <= those <= of >= 1, "a share of something"
+    from scipy.special import betaincinv  # a fifth of a second that most commands need not wait for
+
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(those, of - those + 1, tail)) if those else 0.0
+    high = float(betaincinv(those + 1, of - those, 1 - tail)) if those < of else 1.0
+    return Interval(those / of, low, high)
+
+
 def deviation(values: npt.ArrayLike) -> float:
     """The standard deviation of a sample; exactly 0 where all are equal, and for one value."""
     known = np.asarray(values, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from result_schema import faults
 from scenarios import MONDAY_AT, scenario
 
 from simkit import InputError, load, recommend
 from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
-from simkit.decide.advice import document, verdict
+from simkit.decide.advice import document, sentences, verdict
 from simkit.decide.margins import Weeks, lower_limit
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
+from simkit.estimates import share_interval
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
 from simkit.runs.measures import measures
 from simkit.runs.simulate import run
@@ -153,6 +156,27 @@ def test_a_plan_that_the_hard_limit_may_end_says_so_first_and_how_often():
     assert verdict(one).startswith("Meets 95.0% only while the hard limit stays away: ")
     assert f"in {len(one.drowned.after_days)} of {one.drowned.replications} replications" in verdict(one)
     assert any("cleared_after" in text for text in one.bound)
+    assert one.drowned.replications == 20
+    assert f"({one.drowned.share.low:.0%} to {one.drowned.share.high:.0%} of many more)" in verdict(one)
+    assert sentences(one)[-1].endswith("nor the end by the hard limit.")
+    assert one.outlook.of_builds < 0.02, "how pools that live differ, not that some die"
+    assert faults(json.loads(json.dumps(document(found))), "simkit.decide", "recommendation.schema.json") == []
+
+
+@pytest.mark.slow
+def test_a_year_with_failures_drowns_as_often_as_is_said():
+    many = office(52, workload=replace(WORK, failure_probability=0.01))
+    few = replace(many, demand=history(52, per_hour=0.6))
+    for year in (many, few):
+        found = recommend(year, 0.9)
+        (one,) = found.presets
+        of = [measures(run(found.advised, 1, i)) for i in range(20)]  # replications that it has not seen
+        ended = sum(float(exact.hit_rate[0]) < 0.85 for exact in of)
+        share = one.drowned.share if one.drowned is not None else share_interval(0, 20)
+        fresh = share_interval(ended, 20)
+        assert share.low <= fresh.high
+        assert fresh.low <= share.high
+        assert one.drowned is not None or any("in none of 20 replications" in text for text in one.bound)
 
 
 def test_a_target_beyond_the_daemons_is_not_met_and_says_what_binds():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simkit.estimates import mean_interval, spread, spread_by, spreads, t_quantile
+from simkit.estimates import mean_interval, share_interval, spread, spread_by, spreads, t_quantile
 
 
 def test_a_spread_holds_nine_of_ten_values_that_happened():
@@ -53,6 +53,12 @@ def test_the_interval_of_a_mean_is_students():
     mean, low, high = mean_interval([1.0, 2.0, 3.0])
     assert (mean, high - mean) == pytest.approx((2, 4.302653 / math.sqrt(3)))
     assert mean - low == pytest.approx(high - mean)
+
+
+def test_the_interval_of_a_share_is_that_of_the_tables():
+    assert share_interval(8, 20) == pytest.approx((0.4, 0.191191, 0.639457), abs=1e-6)
+    assert share_interval(0, 20) == pytest.approx((0.0, 0.0, 0.168433), abs=1e-6)
+    assert share_interval(20, 20) == pytest.approx((1.0, 1 - 0.168433, 1.0), abs=1e-6)
 
 
 def test_equal_values_have_an_interval_without_width_and_one_value_has_none():

@@ -57,10 +57,11 @@ def verdict(advice: Advice) -> str:
         text, how = f"Does not meet {target}", f"{100 * (advice.target - advice.limit):.1f} points short"
     text += f": {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, {how}."
     if advice.drowned is not None:
-        days = advice.drowned.after_days
+        one = advice.drowned
         text += (
-            f" The hard limit ends it in {len(days)} of {advice.drowned.replications} replications, the first "
-            f"after {min(days):,.0f} days, unless somebody deletes failed prebuilds."
+            f" The hard limit ends it in {len(one.after_days)} of {one.replications} replications of "
+            f"{_weeks(round(one.weeks))} ({one.share.low:.0%} to {one.share.high:.0%} of many more), the first after "
+            f"{min(one.after_days):,.1f} days, unless somebody deletes failed prebuilds."
         )
     return text
 
@@ -97,7 +98,8 @@ def _outlook(advice: Advice) -> str:
         f"Next quarter ({QUARTER} weeks): {low} to {high}, an interval of 95 %. As standard deviations in points: "
         f"weeks differ {100 * one.of_weeks:.1f}{of_builds}, {GROWTH:.0%} more or fewer people "
         f"{100 * one.of_volume:.1f}, a plan does worse on weeks that it was not chosen by {100 * one.of_choice:.1f}. "
-        "It does not hold a change of habits that these weeks have not seen."
+        "It does not hold a change of habits that these weeks have not seen"
+        + (", nor the end by the hard limit." if advice.drowned is not None else ".")
     )
 
 
@@ -291,6 +293,9 @@ def _preset(advice: Advice) -> dict[str, Any]:
         else {
             "replications": len(advice.drowned.after_days),
             "of_replications": advice.drowned.replications,
+            "share_low": _rounded(advice.drowned.share.low),
+            "share_high": _rounded(advice.drowned.share.high),
+            "weeks": _rounded(advice.drowned.weeks),
             "first_after_days": _rounded(min(advice.drowned.after_days)),
         },
         "seen_hit_rate": _rounded(advice.aim),

@@ -49,6 +49,7 @@ from simkit.decide.recommendation import (
 from simkit.decide.search import Aim, Fit, Search
 from simkit.decide.work import in_order, workers
 from simkit.demand import scaled
+from simkit.estimates import share_interval
 from simkit.model import History, Holiday, Preset, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
@@ -65,8 +66,8 @@ WITHIN_REACH = 0.001
 """Of what any number could do, where the target is beyond it: the last thousandth costs most."""
 P95_TARGET = 0.95
 COST_STEPS = 6
-LUCKS = 5
-"""Replications that say how much is chance of builds."""
+LUCKS, FAILING_LUCKS = 5, 20
+"""Replications that say how much is chance of builds; and, where builds fail, how often the hard limit ends it."""
 FRONT = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
 """Hit rates at which the price of others is shown."""
 FRONT_POINTS = 5
@@ -135,6 +136,7 @@ class Choice:
     def __init__(self, asked: Asked, ttl_us: int | None, executor: Executor) -> None:
         self.asked, self.runs, self.executor = asked, 0, executor
         self.more_least = 0
+        self.may_drown = any(drowns_below(asked.scenario, p.name) for p in presets_of(asked.scenario))
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
         self.lucks: list[Counts] = []
@@ -298,14 +300,17 @@ class Choice:
         if drowned:
             self.more_least = 0
         self.lucks = lucks
-        self.drowned = {name: Drowned(tuple(days), len(lucks)) for name, days in drowned.items()}
+        weeks = (self.scenario.end_at - self.scenario.start_at) / WEEK_US
+        self.drowned = {name: Drowned(tuple(days), len(lucks), weeks) for name, days in drowned.items()}
         return chosen
 
     def _lucks(self, chosen: _Chosen) -> list[Counts]:
-        """Replications of the plans that meet other builds, where one history is replayed."""
-        if self.replications > 1:
+        """Replications of the plans that meet other builds, and, where nobody's history is replayed, other people."""
+        many = max(LUCKS if self.replications == 1 else 0, FAILING_LUCKS if self.may_drown else 0)
+        more = many - self.replications
+        if more <= 0:
             return chosen.results
-        return [*chosen.results, *self._runs(self._with(chosen.plans), LUCKS - 1, 1)]
+        return [*chosen.results, *self._runs(self._with(chosen.plans), more, self.replications)]
 
     def _drowned(self, lucks: Sequence[Counts]) -> dict[str, list[float]]:
         """For each preset that is hard-limited to the end in some replications: after how many days."""
@@ -437,7 +442,7 @@ class Choice:
         return {name: (rates[1][name] - rates[0][name]) / span for name in self.names}
 
     def _of_builds(self) -> dict[str, float]:
-        """The standard deviation of a quarter's hit rate that is chance of builds alone.
+        """The standard deviation of a quarter's hit rate that is chance of builds alone, while the pool lives.
 
         Of a demand that is drawn, replications hold people, too: there it is not known apart.
         """
@@ -446,9 +451,14 @@ class Choice:
         many = [self._played([one]) for one in self.lucks]
         found = {}
         for name in self.names:
-            hits = np.stack([_weeks(one[name], self.fitted).hits for one in many])
+            i = self.lucks[0].presets.index(name)
+            # A pool that the hard limit ends is told of by itself, and is no spread of weeks.
+            lived = [one for one, luck in zip(many, self.lucks, strict=True) if _limited_at(luck, i) == NEVER]
             claims = many[0][name].claims.sum() / self.weeks
-            found[name] = float(np.sqrt(hits.var(axis=0, ddof=1).mean() / QUARTER) / claims) if claims else float("nan")
+            found[name] = float("nan")
+            if len(lived) > 1 and claims:
+                hits = np.stack([_weeks(one[name], self.fitted).hits for one in lived])
+                found[name] = float(np.sqrt(hits.var(axis=0, ddof=1).mean() / QUARTER) / claims)
         return found
 
     def _judged(
@@ -558,6 +568,12 @@ class Choice:
                 "More instances did not keep the hard limit away: once people take all that are ready between two "
                 "ticks, the newest that are left have failed, and nothing is built any more until somebody deletes "
                 "them. `failures: {cleared_after: 1d}` in the scenario shows what an operator who does so changes."
+            )
+        elif drowns_below(self.scenario, name):
+            many = len(self.lucks)
+            found.append(
+                f"The hard limit ended it in none of {many} replications of these weeks, which still allows "
+                f"{share_interval(0, many).high:.0%} of many more."
             )
         expired = after.builds_per_week - after.claims_per_week * after.hit_rate
         ttl_us = _preset(self.scenario, name).ttl_us

@@ -8,6 +8,7 @@ from simkit.decide.bounds import Rung
 from simkit.decide.holidays import Exceptions
 from simkit.decide.margins import Outlook
 from simkit.decide.plan import Plan
+from simkit.estimates import Interval, share_interval
 from simkit.model import Preset, Scenario
 
 CONFIDENCE = 0.8
@@ -63,11 +64,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Drowned:
-    """What the hard limit ends to the end of the window: after how many days, in each of the replications in which it
-    does."""
+    """What the hard limit ends to the end of a window of so many weeks: after how many days, in each of the
+    replications in which it does."""
 
     after_days: tuple[float, ...]
     replications: int
+    weeks: float
+
+    @property
+    def share(self) -> Interval:
+        """Of all replications that might be made."""
+        return share_interval(len(self.after_days), self.replications)
 
 
 @dataclass(frozen=True)
