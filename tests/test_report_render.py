@@ -116,6 +116,18 @@ def test_a_parameter_that_the_notebook_does_not_declare_is_refused(tmp_path: Pat
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "nan", "1e999", "", "1,5", "9" * 5000])
+def test_a_number_is_one_that_json_has(text: str, tmp_path: Path):
+    written = notebook(tmp_path)
+    written.write_text(written.read_text().replace("seed = 7", "seed = 7\\nshare = 0.5\\nplaces = [1]\\nother = 2 + x"))
+    with pytest.raises(simkit.InputError) as caught:
+        render(written, {"share": text, "seed": text, "places": "[2]", "other": "x"}, tmp_path, made_at=MADE_AT)
+    assert [p.text for p in caught.value.problems] == [
+        f'parameter "seed": "{text}" is not a whole number, as its default 7 is',
+        f'parameter "share": "{text}" is not a number, as its default 0.5 is',
+    ]
+
+
 @pytest.mark.parametrize("place", ["", "below", "reports/pool"])
 def test_where_no_folder_can_be_made_nothing_is_executed(place: str, tmp_path: Path):
     written = notebook(tmp_path, "raise SystemExit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -113,20 +114,21 @@ def _default(source: str) -> Any:
 
 
 def _typed(text: str, default: str) -> Any:
-    """`text` as the type that the parameter's default (Python source) has."""
-    import ast
-
-    example = ast.literal_eval(default)
+    """`text` as the type that the parameter's default (Python source) has; text, if that is no plain value."""
+    example = _default(default)
     if isinstance(example, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(f'"{text}" is neither true nor false')
         return text.lower() == "true"
     if isinstance(example, int | float):
         try:
-            return type(example)(text)
+            value = type(example)(text)
         except ValueError:
+            value = math.nan
+        if isinstance(value, float) and not math.isfinite(value):  # JSON has no other numbers
             kind = "a whole number" if isinstance(example, int) else "a number"
-            raise ValueError(f'"{text}" is not {kind}, as its default {default} is') from None
+            raise ValueError(f'"{text}" is not {kind}, as its default {default} is')
+        return value
     return text
 
 
