@@ -198,6 +198,67 @@ def schedules(*paths: str) -> list[tuple[str, int]]:
     return [(schedule.cron, schedule.instances) for schedule in one.schedules]
 
 
+SEVERAL = """\
+data "coder_parameter" "size" {
+  count   = 3
+  name    = "size-${count.index}"
+  default = count.index + 2
+  option {
+    name = "x"
+  }
+}
+data "coder_parameter" "region" {
+  for_each = { eu = 4, us = 1 }
+  default  = each.value
+}
+data "coder_parameter" "none" {
+  count   = 0
+  default = 7
+}
+data "coder_parameter" "late" {
+  count   = data.coder_workspace.me.start_count
+  default = 7
+}
+resource "null_resource" "none" {
+  count = 0
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("instances", "made"),
+    [
+        ("data.coder_parameter.size[2].default", 4),
+        ("data.coder_parameter.size.1.default", 3),
+        ('data.coder_parameter.region["us"].default', 1),
+        ("try(data.coder_parameter.none[0].default, 6)", 6),
+        ("try(null_resource.none[0].id, 5)", 5),
+        ("length(data.coder_parameter.size) + length(data.coder_parameter.none)", 3),
+        ("length(data.coder_parameter.region)", 2),
+        ("can(data.coder_parameter.size[3].value) ? 1 : 0", 0),
+    ],
+)
+def test_what_is_written_in_one_of_several_data_sources_is_known(instances, made):
+    write({"main.tf": SEVERAL + preset(instances=instances)})
+    assert wanted() == {"p": made}
+
+
+@pytest.mark.parametrize(
+    ("instances", "told"),
+    [
+        ("try(data.coder_parameter.size[1].value, 5)", "data.coder_parameter.size[1].value is known only when"),
+        ("try(data.coder_parameter.late[0].default, 5)", "data.coder_parameter.late[0].default is known only when"),
+        ("try(length(data.coder_parameter.size[0].option), 5)", "data.coder_parameter.size[0].option is known only"),
+        ("length(data.coder_parameter.late)", "data.coder_parameter.late is known only when"),
+        ("data.coder_parameter.size[3].default", "there is no data.coder_parameter.size[3]; write one that is there"),
+    ],
+)
+def test_what_is_not_known_of_one_of_several_is_told_as_such_and_try_takes_nothing_in_its_place(instances, told):
+    write({"main.tf": SEVERAL + preset(instances=instances)})
+    (found,) = said()
+    assert told in found
+
+
 def test_dynamic_blocks_make_the_blocks_that_terraform_makes():
     of_list = """\
       dynamic "schedule" {

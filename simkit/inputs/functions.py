@@ -210,17 +210,26 @@ def _join(separator: Value, *lists: Value) -> str:
     return text(separator).join(parts)
 
 
+_GROUP = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
+
+
+def _group(match: re.Match[str], named: re.Match[str]) -> str:
+    """What Go puts for $1, ${1}, $name or $$: nothing for a group that is not there."""
+    name = named[1] or named[2]
+    if name is None:
+        return "$"
+    wanted = int(name) if name.isdecimal() else name
+    known = wanted <= match.re.groups if isinstance(wanted, int) else wanted in match.re.groupindex
+    return (match[wanted] or "") if known else ""
+
+
 def _replace(of: Value, what: Value, by: Value) -> str:
     found, old, new = text(of), text(what), text(by)
     if len(old) > 1 and old.startswith("/") and old.endswith("/"):
         expression = _regular(old[1:-1], found)
-        new = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: rf"\g<{m[1] or m[2]}>", new.replace("\\", r"\\"))
         if len(list(expression.finditer(found))) * max(len(new), 1) > 1_000_000:
             raise failure("is longer than 1,000,000 characters", "write less")
-        try:
-            return expression.sub(new.replace("$$", "$"), found)
-        except (re.error, IndexError):
-            raise failure("names a group that its expression has not", "correct it") from None
+        return expression.sub(lambda match: _GROUP.sub(lambda named: _group(match, named), new), found)
     if (found.count(old) if old else len(found) + 1) * max(len(new), 1) > 1_000_000:
         raise failure("is longer than 1,000,000 characters", "write less")
     return found.replace(old, new)

@@ -101,6 +101,8 @@ class Module:
         self.blocks: dict[tuple[str, ...], Block] = {}
         """Data, resources and calls of modules, by type and labels, in the order of the files."""
         self.values: dict[str, Value] = {}
+        self.made: dict[Where, dict[str | int | None, Scope]] = {}
+        """The instances of the blocks of which one was asked for."""
         self.working: set[str] = set()
         for file in sorted(self.files, key=lambda file: file.is_override):
             for words, body in file.blocks():
@@ -160,13 +162,10 @@ class Module:
                 return "default", 2
             case ["each" | "count", *_]:
                 raise failure(f"{dotted(path)} stands outside of a block with {_MAKES[str(path[0])]}", "write another")
-            case ["data", str(kind), str(label), str(name), *_]:
-                block = self.blocks.get(("data", kind, label))
-                if block is not None and name in block.fields and not {"count", "for_each"} & block.fields.keys():
-                    return self._once(dotted(path[:4]), self._attribute, block.fields[name][0]), 4
-                return self._run_time(path, block), len(path)
+            case ["data", str(kind), str(label), *_]:
+                return self._attribute_of(path, 3, self.blocks.get(("data", kind, label)))
             case [str(kind), str(label), *_]:
-                return self._run_time(path, self.blocks.get(("resource", kind, label))), len(path)
+                return self._attribute_of(path, 2, self.blocks.get(("resource", kind, label)))
             case _:
                 raise NotKnown(Unknown(dotted(path), "is not declared", "write a reference such as local.x", True))
 
@@ -229,8 +228,31 @@ class Module:
             raise failure(f"{self.address.rstrip('.')} is called without {name}", "give it where the module is called")
         raise NotKnown(Unknown(f"var.{name}", "has no default", f"give it with --var {name}=value"))
 
-    def _attribute(self, node: Node) -> Value:
-        return evaluate(node, self.scope)
+    def _attribute_of(self, path: list[str | int], used: int, block: Block | None) -> tuple[Value, int]:
+        """What is written in a data source is known; what it finds, and what a resource becomes, is not.
+
+        `used`: how many steps of the path name the block. Of several that count or for_each make the next step is one.
+        """
+        if block is None:
+            return self._run_time(path, block), len(path)
+        scope = self.scope
+        if _MAKERS & block.fields.keys():
+            try:
+                made = self.made.get(block.where)
+                if made is None:
+                    made = self.made[block.where] = dict(made_instances(block, self))
+            except NotKnown:
+                return self._run_time(path, block), len(path)  # how many there are is known as late
+            if len(path) == used:
+                every = {key: self._run_time([*path, key], block) for key in made if key is not None}
+                return ([*every.values()] if "count" in block.fields else {str(k): v for k, v in every.items()}), used
+            if path[used] not in made:
+                raise failure(f"there is no {dotted(path[: used + 1])}", "write one that is there")
+            scope, used = made[path[used]], used + 1
+        name = path[used] if len(path) > used else None
+        if path[0] == "data" and name in block.fields and not block.fields[str(name)][0].is_block:
+            return self._once(dotted(path[: used + 1]), evaluate, block.fields[str(name)][0], scope), used + 1
+        return self._run_time(path, block), len(path)
 
     def _run_time(self, path: list[str | int], block: Block | None) -> Unknown:
         name = dotted(path)
@@ -378,7 +400,7 @@ class Module:
 
     def output(self, name: str) -> Value:
         nodes = self.outputs[name].get("value", [])
-        return self._once(f"output.{name}", self._attribute, nodes[0]) if nodes else None
+        return self._once(f"output.{name}", evaluate, nodes[0], self.scope) if nodes else None
 
     def everywhere(self) -> Iterator[Module]:
         """This module and all that are called from it, and from those."""
@@ -432,6 +454,7 @@ class Module:
 
 
 _MAKES = {"each": "for_each", "count": "count"}
+_MAKERS = {*_MAKES.values()}
 _OF_A_CALL = {"source", "version", "count", "for_each", "providers", "depends_on"}
 _NOWHERE = Node(File("", "", None), None, 0)  # type: ignore[arg-type]
 
@@ -454,32 +477,27 @@ def instances(block: Block, module: Module) -> Iterator[tuple[str | int | None, 
 
     What is wrong with them becomes findings; then there is one instance, of which nothing is known.
     """
+    made = "for_each" if "for_each" in block.fields else "count"
+    try:
+        yield from made_instances(block, module)
+    except NotKnown as error:
+        tell(module, block.fields[made][0], made, error.unknown)
+        lost = Unknown("", TOLD, TOLD)
+        yield None, module.scope.with_names(each={"key": lost, "value": lost}, count={"index": lost})
+
+
+def made_instances(block: Block, module: Module) -> list[tuple[str | int | None, Scope]]:
+    """(key, scope) of each instance of a block. Raises NotKnown."""
     fields, scope = block.fields, module.scope
-    lost = Unknown("", TOLD, TOLD)
     if "for_each" in fields:
-        node = fields["for_each"][0]
-        try:
-            chosen = each(evaluate(node, scope))
-        except NotKnown as error:
-            tell(module, node, "for_each", error.unknown)
-            yield None, scope.with_names(each={"key": lost, "value": lost})
-            return
-        for key, value in chosen:
-            yield key, scope.with_names(each={"key": key, "value": value})
-    elif "count" in fields:
-        node = fields["count"][0]
-        try:
-            wanted = number(evaluate(node, scope))
-            if not isinstance(wanted, int) or not 0 <= wanted <= MOST_INSTANCES:
-                raise failure(f"must be 0 to {MOST_INSTANCES}, got {as_text(wanted)}", "write another number")
-        except NotKnown as error:
-            tell(module, node, "count", error.unknown)
-            yield None, scope.with_names(count={"index": lost})
-            return
-        for i in range(wanted):
-            yield i, scope.with_names(count={"index": i})
-    else:
-        yield None, scope
+        chosen = each(evaluate(fields["for_each"][0], scope))
+        return [(key, scope.with_names(each={"key": key, "value": value})) for key, value in chosen]
+    if "count" in fields:
+        wanted = number(evaluate(fields["count"][0], scope))
+        if not isinstance(wanted, int) or not 0 <= wanted <= MOST_INSTANCES:
+            raise failure(f"must be 0 to {MOST_INSTANCES}, got {as_text(wanted)}", "write another number")
+        return [(i, scope.with_names(count={"index": i})) for i in range(wanted)]
+    return [(None, scope)]
 
 
 def each(value: Value) -> list[tuple[str, Value]]:
