@@ -88,7 +88,6 @@ TESTED_ELSEWHERE = {
     "simkit.inputs.values": "test_inputs_functions",
     "simkit.inputs.variables": "test_inputs_module",  # through templates that take them
     "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
-    "simkit.runs.result": "test_runs_simulate",
     "simkit.runs.static": "test_store",  # the tables that a run did not move, as they are stored
     "simkit.templates.check.failure": "test_templates_check_verdicts",
     "simkit.templates.check.json": "test_templates_check_formats",

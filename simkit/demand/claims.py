@@ -82,8 +82,11 @@ class Draws:
     def claims(self, seed: int, replication: int) -> Claims:
         """The claims of one replication."""
         parts = [np.empty((6, 0), dtype=np.int64), *(source.claims(seed, replication) for source in self._sources)]
-        columns = np.concatenate(parts, axis=1)
-        at, preset, luck, who, until, connected = columns[:, np.argsort(columns[0], kind="stable")]
+        columns = parts[1] if len(parts) == 2 else np.concatenate(parts, axis=1)
+        # Most come in order, and a year's claims are large to copy.
+        if (columns[0, 1:] < columns[0, :-1]).any():
+            columns = columns[:, np.argsort(columns[0], kind="stable")]
+        at, preset, luck, who, until, connected = columns
         return Claims(at, preset, luck, who, until, connected, self.names)
 
 
@@ -149,7 +152,7 @@ class _Drawn:
         who = working.first + choices(of(_WHO), working.count)
         until = at + working.length[choices(of(_LENGTH), working.length.size)]
         connected = shares(of(_CONNECTED)) < working.connected
-        return np.stack([at, preset, lucks(of(_LUCK)), who, until, connected]).astype(np.int64)[:, inside]
+        return np.stack([at, preset, lucks(of(_LUCK)), who, until, connected]).astype(np.int64, copy=False)[:, inside]
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,13 @@ class _Sessions:
         connected = shares(of(_CONNECTED)) < self.connected
         preset = np.full(self.at.size, self.preset)
         columns = [self.at, preset, lucks(of(_LUCK)), self.first + self.person, until, connected]
-        return np.stack(columns).astype(np.int64)
+        return np.stack(columns).astype(np.int64, copy=False)
 
 
 def _columns(at: Int64Array, preset: Int64Array, luck: Int64Array) -> Int64Array:
     """Claims of somebody new each time."""
     nobody = np.full(at.size, ANYBODY)
-    return np.stack([at, preset, luck, nobody, at, np.zeros_like(nobody)]).astype(np.int64)
+    return np.stack([at, preset, luck, nobody, at, np.zeros_like(nobody)]).astype(np.int64, copy=False)
 
 
 def _since(begins: npt.NDArray[np.bool_]) -> Int64Array:

@@ -15,7 +15,7 @@ from simkit.core import facts, kernel, lives, stopped_prebuilds
 from simkit.core.numbers import CANCELED, FAILED, NONE, START, SUCCEEDED
 from simkit.model import Scenario
 from simkit.runs.givens import Givens
-from simkit.runs.static import static_tables, version_of
+from simkit.runs.static import static_tables, static_views, version_of
 from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
 from simkit.store.words import BUILD_ERROR, NO_STOP_DAY_ERROR, PENDING_TOO_LONG_ERROR, REASONS, RULES
 
@@ -39,6 +39,11 @@ class Result:
         Instants are int64 microseconds with NEVER for NULL; text is an object array with None for NULL.
         """
         return static_tables(self.given)
+
+    @property
+    def views(self) -> Tables:
+        """Views of `store/schema.sql` without run_id whose rows the run has anyhow, as in `tables`."""
+        return static_views(self.given)
 
     @property
     def scenario(self) -> Scenario:
@@ -112,6 +117,15 @@ class KernelResult(Result):
             "reconciler_decisions": lambda: _reconciler_decisions(self),
         }
         static = static_tables(self.given)
+        return Lazy({name: partial(static.__getitem__, name) for name in static} | moved)
+
+    @cached_property
+    def views(self) -> Tables:
+        """As `Result.views`; a property test holds each equal to what its SQL finds."""
+        static = static_views(self.given)
+        moved = {"prebuild_spans": lambda: _prebuild_spans(self)}
+        if not self.rows.decisions[:, facts.D_HARD_LIMITED].any():
+            moved["hard_limits"] = _no_hard_limits
         return Lazy({name: partial(static.__getitem__, name) for name in static} | moved)
 
 
@@ -225,27 +239,84 @@ def _workspace_builds(result: KernelResult) -> Columns:
 
 def _provisioner_jobs(result: KernelResult) -> Columns:
     b = result.rows.builds
-
-    def error() -> npt.NDArray[Any]:
-        found = text([None, BUILD_ERROR, PENDING_TOO_LONG_ERROR])[
-            (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_REAPED]
-        ]
-        if result.given.people is not None:
-            refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
-            found[result.rows.stories[refused, lives.X_BUILD]] = NO_STOP_DAY_ERROR
-        return found
-
     return Lazy(
         {
             "id": lambda: ids(len(b)),
             "created_at": lambda: b[:, facts.B_CREATED],
             "started_at": lambda: b[:, facts.B_STARTED],
-            "canceled_at": lambda: np.where(b[:, facts.B_STATUS] == CANCELED, b[:, facts.B_COMPLETED], NEVER),
+            "canceled_at": lambda: _canceled_at(b),
             "completed_at": lambda: b[:, facts.B_COMPLETED],
-            "error": error,
+            "error": lambda: text(_ERRORS)[_error(result)],
             "initiator_id": lambda: _initiator(result),
         }
     )
+
+
+_ERRORS = (None, BUILD_ERROR, PENDING_TOO_LONG_ERROR, NO_STOP_DAY_ERROR)
+
+
+def _error(result: KernelResult) -> Int64Array:
+    """Which of _ERRORS each build has: int64[b]."""
+    b = result.rows.builds
+    found = (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_REAPED]
+    if result.given.people is not None:
+        refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
+        found[result.rows.stories[refused, lives.X_BUILD]] = _ERRORS.index(NO_STOP_DAY_ERROR)
+    return found
+
+
+def _canceled_at(builds: Int64Array) -> Int64Array:
+    return np.where(builds[:, facts.B_STATUS] == CANCELED, builds[:, facts.B_COMPLETED], NEVER)
+
+
+def _prebuild_spans(result: KernelResult) -> Columns:
+    """The view of that name: its joins are positions here."""
+    b, w, error = result.rows.builds, result.rows.workspaces, _error(result)
+    workspace, created, completed = b[:, facts.B_WORKSPACE], b[:, facts.B_CREATED], b[:, facts.B_COMPLETED]
+    by_pool = b[:, facts.B_HUMAN] == 0
+    first = np.flatnonzero((b[:, facts.B_NUMBER] == 1) & by_pool)
+    mine = workspace[first]
+    is_end = b[:, facts.B_TRANSITION] != START
+
+    def earliest(at: Int64Array, of: npt.NDArray[np.bool_]) -> Int64Array:
+        found = np.full(len(w), NEVER, dtype=np.int64)
+        np.minimum.at(found, workspace[of], at[of])
+        return found[mine]
+
+    started, canceled = b[first, facts.B_STARTED], _canceled_at(b)[first]
+    status = np.select(
+        [error[first] > 0, canceled != NEVER, completed[first] != NEVER, started == NEVER],
+        [_STATUSES.index(name) for name in ("failed", "canceled", "succeeded", "pending")],
+        _STATUSES.index("running"),
+    )
+    failed = status == _STATUSES.index("failed")
+    return Lazy(
+        {
+            "workspace_id": lambda: mine + 1,
+            "preset_id": lambda: w[mine, facts.W_PRESET] + 1,
+            "workspace_build_id": lambda: first + 1,
+            "created_at": lambda: created[first],
+            "started_at": lambda: started,
+            "completed_at": lambda: completed[first],
+            "build_status": lambda: text(_STATUSES)[status],
+            "claimed_at": lambda: earliest(created, (b[:, facts.B_NUMBER] == 2) & ~is_end),
+            "delete_created_at": lambda: np.where(
+                failed, earliest(created, is_end), earliest(created, is_end & by_pool)
+            ),
+            "deleted_at": lambda: np.where(
+                failed, earliest(completed, is_end & (error == 0)), earliest(completed, is_end & (error == 0) & by_pool)
+            ),
+        }
+    )
+
+
+def _no_hard_limits() -> Columns:
+    """The view `hard_limits` of a run in which the limit held nothing: SQL would join much to find none."""
+    whole_numbers = ("preset_id", "from_at", "until_at", "failures")
+    return {**{name: whole([]) for name in whole_numbers}, "ended_by": text([])}
+
+
+_STATUSES = ("failed", "canceled", "succeeded", "pending", "running")
 
 
 def _workspace_agents(result: KernelResult) -> Columns:

@@ -34,6 +34,11 @@ def static_tables(given: Givens) -> Tables:
     )
 
 
+def static_views(given: Givens) -> Tables:
+    """Views of `store/schema.sql` without run_id that are known before the run."""
+    return Lazy({"presets": lambda: _presets_with_their_run(given)})
+
+
 def _runs(given: Givens) -> Columns:
     scenario = given.scenario
     return {
@@ -143,6 +148,23 @@ def _presets(given: Givens) -> Columns:
         "last_invalidated_at": invalidated,
         "timezone": text([given.scenario.zone_of(p).name for p in presets]),
         "cost_per_instance_hour": np.array(costs, dtype=np.float64),
+    }
+
+
+def _presets_with_their_run(given: Givens) -> Columns:
+    """The view `presets`."""
+    presets, scenario = static_tables(given)["template_version_presets"], given.scenario
+    same = ("timezone", "cost_per_instance_hour", "invalidate_after_secs")
+    of_run = {"start_at": scenario.start_at, "end_at": scenario.end_at}
+    count = len(given.presets)
+    return {
+        "preset_id": presets["id"],
+        "template": text([version.template for version, _ in given.presets]),
+        "version": text([version.name for version, _ in given.presets]),
+        "preset": presets["name"],
+        "currency": text([scenario.currency] * count),
+        **{name: presets[name] for name in same},
+        **{name: np.full(count, at, dtype=np.int64) for name, at in of_run.items()},
     }
 
 

@@ -14,7 +14,7 @@ import duckdb
 from simkit.errors import StoreError
 from simkit.store.columns import Storable, some_at_a_time
 from simkit.store.connection import check_schema, closing_told, constraints, file_of, opened
-from simkit.store.memory import connection_over, empty, make_views
+from simkit.store.memory import connection_over, empty, make_views, rows_read
 from simkit.store.narrowing import RUNS_AND_PRESETS, Instant, Narrowing
 from simkit.store.question import find
 
@@ -72,8 +72,9 @@ def ask(
         with closing(connection_over(some, sql)) as connection:
             return _answer(connection, sql, [run.run_id for run in some], workspace)
 
+    lots = some_at_a_time(asked, _ROWS_AT_ONCE, lambda run: rows_read(run, sql))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = list(pool.map(answer_of, some_at_a_time(asked, _ROWS_AT_ONCE))) or [answer_of([])]
+        answers = list(pool.map(answer_of, lots)) or [answer_of([])]
     whole = _together(answers)
     if not narrows:
         return whole

@@ -30,6 +30,11 @@ class Storable(Protocol):
     @property
     def tables(self) -> Tables: ...
 
+    @property
+    def views(self) -> Tables:
+        """Views of schema.sql whose rows the run has anyhow: questions in memory read these, and need not join."""
+        ...
+
 
 class Lazy(Mapping[str, _T]):
     """A mapping whose values are made when they are first asked for, and kept: most questions need few of them."""
@@ -73,12 +78,16 @@ def length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def stacked(runs: Sequence[Storable], table: str, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
-    """These columns of a table of several runs, run by run, and run_id. A column that no run has is left out, one that
-    some have is NULL in the others."""
-    each = [run.tables[table] for run in runs]
+def rows(tables: Iterable[Columns]) -> int:
+    """How many rows tables have together."""
+    return sum(map(length, tables))
+
+
+def stacked(run_ids: Sequence[str], each: Sequence[Columns], names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """These columns of one table of several runs, run by run, and run_id. A column that no run has is left out, one
+    that some have is NULL in the others."""
     lengths = [length(columns) for columns in each]
-    found = {"run_id": np.repeat(text([run.run_id for run in runs]), lengths)}
+    found = {"run_id": np.repeat(text(run_ids), lengths)}
     for name in names:
         parts = [columns.get(name) for columns in each]
         known = next((part for part in parts if part is not None), None)
@@ -90,17 +99,19 @@ def stacked(runs: Sequence[Storable], table: str, names: Iterable[str]) -> dict[
     return found
 
 
-def some_at_a_time(runs: Iterable[Storable], most: int) -> Iterator[Sequence[Storable]]:
+def some_at_a_time(
+    runs: Iterable[Storable], most: int, rows_of: Callable[[Storable], int] = lambda run: rows(run.tables.values())
+) -> Iterator[Sequence[Storable]]:
     """Runs of together at most `most` rows, or one that has more: what is done to each lot costs as much as many rows,
-    and memory is bounded by one lot."""
+    and memory is bounded by one lot. `rows_of`: how many of a run's rows are worked on."""
     some: list[Storable] = []
-    rows = 0
+    so_far = 0
     for run in runs:
-        more = sum(map(length, run.tables.values()))
-        if some and rows + more > most:
+        more = rows_of(run)
+        if some and so_far + more > most:
             yield some
-            some, rows = [], 0
+            some, so_far = [], 0
         some.append(run)
-        rows += more
+        so_far += more
     if some:
         yield some

@@ -6,13 +6,13 @@ Nothing is inserted, and several runs are one table: a question costs what it re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache
 from typing import NamedTuple
 
 import duckdb
 
-from simkit.store.columns import Columns, Storable, stacked
+from simkit.store.columns import Columns, Storable, rows, stacked
 from simkit.store.connection import SETTINGS, connect, schema, value_of
 
 _WORD = re.compile(r"[a-z_][a-z_0-9]*")
@@ -31,9 +31,11 @@ class _Column(NamedTuple):
 class _Schema(NamedTuple):
     base: duckdb.DuckDBPyConnection
     """An empty database of the schema, for tables that the runs do not have."""
-    tables: Mapping[str, tuple[_Column, ...]]
+    tables: dict[str, tuple[_Column, ...]]
     views: Mapping[str, str]
     """In the order in which they build on each other."""
+    of_views: Mapping[str, tuple[_Column, ...]]
+    """The columns of each view."""
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +50,13 @@ def _schema() -> _Schema:
         tables.setdefault(table, []).append(_Column(name, of, default or "NULL", name in generated))
     found = (_VIEW.search(statement.query) for statement in base.extract_statements(schema()))
     views = {view[1]: view[2] for view in found if view}
-    return _Schema(base, {name: tuple(of) for name, of in tables.items() if name not in views}, views)
+    columns = {name: tuple(of) for name, of in tables.items()}
+    return _Schema(
+        base,
+        {name: of for name, of in columns.items() if name not in views},
+        views,
+        {name: columns[name] for name in views},
+    )
 
 
 def empty() -> duckdb.DuckDBPyConnection:
@@ -60,18 +68,30 @@ def empty() -> duckdb.DuckDBPyConnection:
 
 def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnection:
     """A connection in which the tables and views that `sql` names hold the rows of these runs. Close it."""
-    given = _schema()
-    words = _words_of(sql, *_views_of(sql).values())
+    given, made = _schema(), frozenset[str]()
+    if runs:
+        made = frozenset.intersection(*(frozenset(run.views) for run in runs))
+    words, views = _read_by(sql, made)
     connection = empty()
-    for table, columns in given.tables.items():
-        if table in words and runs and table in runs[0].tables:
-            for column in columns:
-                if column.is_generated and column.name in words:
-                    words |= set(_WORD.findall(column.default))
-            used = [column for column in columns if column.name in words]
-            _register(connection, table, used, stacked(runs, table, [c.name for c in used]))
-    make_views(connection, sql)
+    for name, columns in (given.tables | {view: given.of_views[view] for view in made}).items():
+        sources = [run.views if name in made else run.tables for run in runs]
+        if name not in words or not sources or name not in sources[0]:
+            continue
+        named = set(words)
+        for column in columns:
+            if column.is_generated and column.name in words:
+                named |= set(_WORD.findall(column.default))
+        used = [column for column in columns if column.name in named]
+        each = [source[name] for source in sources]
+        _register(connection, name, used, stacked([run.run_id for run in runs], each, [c.name for c in used]))
+    _make(connection, views)
     return connection
+
+
+def rows_read(run: Storable, sql: str) -> int:
+    """How many rows of a run `sql` reads."""
+    words, _ = _read_by(sql, frozenset(run.views))
+    return rows(of[name] for of in (run.tables, run.views) for name in of if name in words)
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -79,29 +99,35 @@ def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
     A table that they name and that its database lacks, as one of an older file does, is empty.
     """
-    words = _words_of(sql, *_views_of(sql).values())
+    words, views = _read_by(sql)
     has = {name for (name,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()}
     for table, columns in _schema().tables.items():
         if table in words and table not in has:
             cells = ", ".join(f"NULL::{column.type} AS {column.name}" for column in columns)
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {cells} WHERE false")
-    for name, body in _views_of(sql).items():
+    _make(connection, views)
+
+
+def _make(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:
+    for name, body in views.items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {body}")
 
 
-def _views_of(sql: str) -> dict[str, str]:
-    """The views that `sql` names, and those that they name, in the order in which they build on each other."""
+@lru_cache(maxsize=64)
+def _read_by(sql: str, made: frozenset[str] = frozenset()) -> tuple[Set[str], Mapping[str, str]]:
+    """What may be a name in `sql` and the views that it names; and these, with those that they name, in the order in
+    which they build on each other. Not what is `made` already."""
     words, found = _words_of(sql), dict[str, str]()
     for name, body in reversed(list(_schema().views.items())):
-        if name in words:
+        if name in words and name not in made:
             found[name] = body
             words |= _words_of(body)
-    return dict(reversed(list(found.items())))
+    return words, dict(reversed(list(found.items())))
 
 
-def _words_of(*sql: str) -> set[str]:
+def _words_of(sql: str) -> set[str]:
     """What may be a name in it; a comment names nothing."""
-    return {word for text in sql for word in _WORD.findall(_COMMENT.sub("", text))}
+    return set(_WORD.findall(_COMMENT.sub("", sql)))
 
 
 def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns) -> None:

@@ -99,7 +99,8 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
     try:
         for table in tables:
             names = dict.fromkeys(name for run in new for name in run.tables[table])
-            insert_columns(connection, table, stacked(new, table, names))
+            each = [run.tables[table] for run in new]
+            insert_columns(connection, table, stacked([run.run_id for run in new], each, names))
         connection.commit()
     except BaseException:
         with suppress(duckdb.Error):  # DuckDB may have ended the transaction itself
