@@ -54,19 +54,22 @@ def test_the_readme_shows_every_verb():
 
 @pytest.mark.parametrize("words", commands(README), ids=" ".join)
 def test_a_command_of_the_readme_has_the_options_that_it_shows(words: list[str]):
-    verb = main.commands[words[0]]
+    verb, given = main.commands[words[0]], words[1:]
+    if isinstance(verb, click.Group):
+        verb, given = verb.commands[given[0]], given[1:]
     known = {name: option for option in verb.params if isinstance(option, click.Option) for name in option.opts}
-    for word in words[1:]:
+    for word in given:
         if word.startswith("-"):
             assert word.partition("=")[0] in known, f"{words[0]} has no {word}"
     # It parses: what click refuses without running anything.
-    with verb.make_context(words[0], words[1:], resilient_parsing=False) as context:
+    with verb.make_context(words[0], given, resilient_parsing=False) as context:
         assert context.params or not verb.params
 
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))))
 def test_every_option_that_the_readme_names_belongs_to_a_command(option: str):
-    own = {name for verb in main.commands.values() for parameter in verb.params for name in parameter.opts}
+    verbs = [of for verb in main.commands.values() for of in (*getattr(verb, "commands", {}).values(), verb)]
+    own = {name for verb in verbs for parameter in verb.params for name in parameter.opts}
     own |= {name for parameter in main.params for name in parameter.opts}
     others = {"--simkit", "--simkit-coder"}  # of pytest
     assert option in own | others

@@ -25,6 +25,7 @@ LAYERS = (
     ("simkit.report",),
     ("simkit.decide",),
     ("simkit.templates",),
+    ("simkit.deployment",),
     ("simkit.runs",),
     ("simkit.controlplane",),
     ("simkit.pool", "simkit.workspace"),
@@ -43,6 +44,7 @@ LAYERS = (
 
 # The modules that may import a library; a package stands for all of its modules.
 HOMES = {
+    "adbc_driver_postgresql": {"simkit.deployment.postgres"},
     "click": {"simkit.cli"},
     "croniter": {"simkit.templates.explainer"},
     "duckdb": {"simkit.store"},

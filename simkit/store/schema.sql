@@ -499,6 +499,14 @@ CREATE TABLE desired_instances (
     desired BIGINT NOT NULL
 );
 
+-- Which number stands for which of Coder's ids, so that a later import knows it again. The id itself is not kept.
+CREATE TABLE imported_ids (
+    run_id VARCHAR NOT NULL,
+    of VARCHAR NOT NULL, -- a table's name
+    digest UUID NOT NULL, -- MD5
+    number BIGINT NOT NULL
+);
+
 -- One row per preset, with what questions ask of it. Presets of one name in several versions keep one name.
 CREATE VIEW presets AS
 SELECT

@@ -1,0 +1,141 @@
+"""Verbs about a deployment: import its history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from simkit.cli.door import console_for, echo, main
+from simkit.deployment.tables import psql_lines
+from simkit.shown import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simkit.clock import Zone
+    from simkit.deployment.history import Source
+
+
+def _zone(_: click.Context, parameter: click.Parameter, name: str) -> Zone:
+    from simkit.clock import unknown_zone, zone
+
+    found = zone(name)
+    if found is None:
+        raise click.BadParameter(unknown_zone(name), param=parameter)
+    return found
+
+
+def _since(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    from simkit.clock import UTC_ZONE, parse_instant
+
+    try:
+        return None if text is None else parse_instant(text, context.params.get("in_zone", UTC_ZONE))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+
+
+def _import_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--keep-names", is_flag=True, help="Keep the names of users, workspaces, groups and daemons."),
+        click.option(
+            "--since", "since_at", callback=_since, metavar="INSTANT", help="Only what happened since then; else all."
+        ),
+        click.option(
+            "--timezone",
+            "in_zone",
+            callback=_zone,
+            default="UTC",
+            show_default=True,
+            is_eager=True,
+            help="In which people think of presets that name no zone.",
+        ),
+        click.option(
+            "--out", required=True, type=click.Path(dir_okay=False), help="DuckDB file to add the history to."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.group("import")
+def import_() -> None:
+    """Import a deployment's history: what was claimed, built and waited for, as a run named history.
+
+    Ids become numbers. No e-mail is read, and no name of a person, a workspace, a group or a daemon unless
+    --keep-names asks for it. The file is written whole or not at all; a second import brings it up to date.
+    """
+
+
+@import_.command(
+    epilog="""\b
+Examples:
+  simkit import postgres postgresql://coder@db.example.com:5432/coder --out my.duckdb
+  simkit import postgres postgresql://coder@db.example.com/coder?sslmode=require --since 2026-01-01 --out my.duckdb
+  simkit ask my.duckdb hit_rate
+The password may stand in PGPASSWORD or ~/.pgpass in place of the URL.
+"""
+)
+@click.argument("url")
+@_import_options
+def postgres(url: str, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
+    """Read Coder's PostgreSQL at URL, in one transaction that reads only.
+
+    It needs SELECT on a few tables, of Coder v2.24 or newer, and the extra simkit[postgres].
+    """
+    from simkit.deployment.postgres import Database
+
+    _bring(Database(url), out, in_zone, since_at, keep_names)
+
+
+class _WithLines(click.Command):
+    """Its help ends with the lines for psql."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write("\nType this into psql, connected to Coder's database, in the folder for the files:\n\n")
+        formatter.write(psql_lines())
+
+
+@import_.command("csv", cls=_WithLines)
+@click.argument("folder", metavar="DIR", type=click.Path())
+@_import_options
+def csv_(folder: str, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
+    """Read exports of Coder's tables from the folder DIR: a CSV or a Parquet file each, named as the table."""
+    from simkit.deployment.exports import Exports
+
+    _bring(Exports(Path(folder)), out, in_zone, since_at, keep_names)
+
+
+def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
+    from simkit.deployment.history import bring
+
+    console = console_for(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("connecting", total=1.0)
+
+        def reading(table: str, share: float) -> None:
+            progress.update(task, description=table, completed=share)
+
+        brought = bring(out, source, in_zone, since_at, keep_names, reading)
+    from simkit.clock import format_instant
+
+    span = f"{format_instant(brought.start_at, in_zone)} to {format_instant(brought.end_at, in_zone)}"
+    misses = brought.claims - brought.hits
+    of = f" of Coder {visible(brought.coder_version)}" if brought.coder_version else ""
+    echo(f"{visible(out)}: the history{of} from {span}")
+    echo(
+        f"{brought.workspaces:,} workspaces with {brought.builds:,} builds; {brought.claims:,} claims of "
+        f"{brought.presets:,} presets (of all versions): {brought.hits:,} hits, {misses:,} misses"
+    )
+    if brought.without_preset:
+        echo(
+            f"{brought.without_preset:,} more workspaces were made by people who chose no preset; no pool could have "
+            "served them"
+        )
+    echo(
+        "Demand is seen in part: who found no preset that fits, or gave up, left no row. When a version was activated "
+        "is taken from its first prebuild."
+    )
