@@ -124,9 +124,16 @@ def test_the_table_has_a_row_for_every_preset_with_units():
     assert row["hit rate"] == "40.0%"
     assert row["nine of ten"] == "40.0% to 40.0%"
     assert row["wait p50 / p95 / p99"] == "3m30s / 3m30s / 3m30s"
-    assert row["first found empty"] == "Tue 17 Nov 09:00 EST"
+    assert row["first found empty (first replication)"] == "Tue 17 Nov 09:00 EST"
     assert "hours building / idle" in set(table)
     assert "hard-limited since, for" not in set(table), "no preset was"
+
+
+def test_what_only_the_first_of_several_replications_knows_is_said_of_it():
+    one = next(replicate(scenario(claims=RUSH), seed=7, replications=1))
+    told = sentences.first_dry(one.ask("pool"), one.ask("first_hour"), runs=2)
+    assert text(told).startswith("In the first replication, on Tuesday 2026-11-17 at 09:00 EST somebody found")
+    assert "first found empty" in sentences.overview(one.ask("summary"), one.ask("pool"), one.ask("hours")).frame
 
 
 def test_a_chosen_week_is_the_one_with_its_date_and_must_lie_in_the_window():

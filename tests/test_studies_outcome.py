@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scenarios import MONDAY_AT, history, inhabited_fortnight, scenario
@@ -57,6 +58,52 @@ def test_a_hard_limit_says_since_when_for_how_long_what_it_cost_and_what_ends_it
     assert told.numbers["hard_limit_1_misses"] == 23
     summary = run(dying()).ask("summary").iloc[0]
     assert (summary["hard_limited_misses"], summary["hard_limited_hours"]) == (23, pytest.approx(23 + 50 / 60))
+
+
+def of_runs(begins: tuple[int, ...], ended: tuple[str | None, ...]) -> pd.DataFrame:
+    """The answer for a run a day's hour of `begins`, each hard-limited from then on to midnight."""
+    one = run(dying()).ask("hard_limits").iloc[0]
+    rows = [
+        one.to_dict()
+        | {
+            "run_id": f"r{i}",
+            "from_at": pd.Timestamp(f"2026-03-02T{hour:02}:00Z"),
+            "hours": 24.0 - hour,
+            "ended_by": by,
+            "until_at": pd.Timestamp("2026-03-03T00:00Z") if by else pd.NaT,
+        }
+        for i, (hour, by) in enumerate(zip(begins, ended, strict=True))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_of_several_runs_since_and_for_how_long_are_of_the_same_run_and_none_outlasts_the_window():
+    """The first run's day beside the median length was a span that ended weeks after the window."""
+    (told,) = hard_limits(of_runs((23, 4, 2), (None, None, None)), 5)
+    assert text(told).startswith(
+        "**The hard limit stopped *p* in 3 of 5 replications**, in half of these by Monday 2026-03-02 at 04:00 UTC "
+        "(nine of ten: Monday 2026-03-02 to Monday 2026-03-02), for 20 hours: "
+    )
+    assert "Nothing ended it in this window." in text(told)
+    (alone,) = hard_limits(of_runs((23,), (None,)), 5)
+    assert "in 1 of 5 replications**, on Monday 2026-03-02 at 23:00 UTC, for 1 hour:" in text(alone)
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (
+            (None, "deletion", "deletion"),
+            "The deletion of failed prebuilds ended it in 2 of these before the window did.",
+        ),
+        (("version", "deletion", "deletion"), "prebuilds or a new version of the template ended it."),
+        (("version", "version", "version"), "A new version of the template ended it."),
+    ],
+)
+def test_what_ends_a_limit_is_counted_over_the_runs(ended, said):
+    (told,) = hard_limits(of_runs((1, 2, 3), ended), 3)
+    assert said in text(told)
+    assert ("What does: deleting" in text(told)) == (None in ended)
 
 
 def test_a_limit_ends_with_the_deletion_of_a_failure():

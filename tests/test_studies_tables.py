@@ -41,6 +41,12 @@ def test_a_table_has_numbers_to_the_right_and_wraps_only_what_is_long():
     assert repr(tables.table(answer, "UTC")).split()[:3] == ["name", "error", "count"]
 
 
+def test_a_cell_of_several_numbers_is_wrapped_before_the_table_leaves_the_page():
+    frame = pd.DataFrame({"since, for": ["18 Oct 16:45, 28.3 days"], "as said": ["18 Oct 16:45, 28.3 days (17 of 20)"]})
+    page = tables.Table(frame, frozenset(frame.columns))._repr_html_()
+    assert page.count("text-align: right; vertical-align: top; white-space: normal") == 2
+
+
 def test_an_empty_answer_is_a_table_of_names():
     assert tables.table(pd.DataFrame({"a_b": []}), "UTC")._repr_html_().count("<th") == 1 + 1  # with <thead>
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simkit.clock import Zone
 from simkit.estimates import spread
 from simkit.model import Scenario
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
@@ -19,7 +20,7 @@ def hard_limits(answer: pd.DataFrame, runs: int = 1) -> list[Sentence]:
     """A sentence for each preset that was hard-limited: since when, for how long, what it cost and what ends it.
 
     Most misses first; beyond _MOST_LIMITED of them the others are only named. `answer`: hard_limits, of `runs` runs;
-    days and times are those of the first run that has some.
+    numbers and instants are medians over those of them that have some.
     """
     misses = answer.groupby("preset", sort=False)["misses"].sum().sort_values(ascending=False, kind="stable")
     presets = [str(preset) for preset in misses.index]
@@ -39,28 +40,34 @@ _MOST_LIMITED = 6
 
 def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sentence:
     name = f"hard_limit_{number}"
-    spans = mine[mine["run_id"] == mine["run_id"].iloc[0]]
-    first = spans.iloc[0]
-    where = zone_of(first["timezone"])
-    per_run = mine.groupby("run_id")[["hours", "claims", "misses"]].sum()
-    found = {what: spread(per_run[what]).median for what in ("hours", "claims", "misses")}
+    where = zone_of(mine["timezone"].iloc[0])
+    per_run = mine.groupby("run_id", sort=False)
+    sums, spans = per_run[["hours", "claims", "misses"]].sum(), round(spread(per_run.size()).median)
+    found = {what: spread(sums[what]).median for what in ("hours", "claims", "misses")}
+    since = spread(per_run["from_at"].min().map(as_instant))
     numbers: dict[str, Any] = {
         f"{name}_preset": preset,
-        f"{name}_failures": int(first["failures"]),
+        f"{name}_failures": int(mine["failures"].iloc[0]),
         f"{name}_for": days_text(found["hours"]),
         f"{name}_hours": found["hours"],
         f"{name}_claims": round(found["claims"]),
         f"{name}_misses": round(found["misses"]),
-        **day_and_time(as_instant(first["from_at"]), where, f"{name}_since"),
+        **day_and_time(int(since.median), where, f"{name}_since"),
     }
     text = f"**The hard limit stopped *{{{name}_preset}}*"
     if runs > 1:
         text += f" in {{{name}_runs}} of {runs} replications"
         numbers[f"{name}_runs"] = len(per_run)
-    text += f"**, {'first ' if len(spans) > 1 or runs > 1 else ''}on {{{name}_since_day}} at {{{name}_since_time}}"
-    if len(spans) > 1:
+    begun = f"{{{name}_since_day}} at {{{name}_since_time}}"
+    if len(per_run) > 1:
+        text += f"**, in half of these by {begun} (nine of ten: {{{name}_early_day}} to {{{name}_late_day}})"
+        for end, at in (("early", since.low), ("late", since.high)):
+            numbers[f"{name}_{end}_day"] = day_and_time(int(at), where, "")["_day"]
+    else:
+        text += f"**, {'first ' if spans > 1 else ''}on {begun}"
+    if spans > 1:
         text += f" and {{{name}_times}} times in all"
-        numbers[f"{name}_times"] = len(spans)
+        numbers[f"{name}_times"] = spans
     text += (
         f", for {{{name}_for}}: its newest {{{name}_failures}} prebuilds had failed, and Coder builds no more then. "
     )
@@ -68,19 +75,36 @@ def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sent
         text += f"{{{name}_misses:,}} of the {{{name}_claims:,}} claims of that time found no prebuild. "
     else:
         text += "Nobody asked for one in that time. "
-    last = spans.iloc[-1]
-    ended_by = last["ended_by"] if isinstance(last["ended_by"], str) else ""
-    if ended_by:
-        numbers |= day_and_time(as_instant(last["until_at"]), where, f"{name}_until")
-        what = {"deletion": "the deletion of failed prebuilds", "version": "a new version of the template"}[ended_by]
-        text += f"{what[0].upper()}{what[1:]} ended it on {{{name}_until_day}} at {{{name}_until_time}}."
-    else:
-        text += (
-            "Nothing ended it in this window. What does: deleting its failed prebuilds (`failures: "
-            "{{cleared_after: 1d}}` in the scenario plays an operator who does so), or a new version of the template."
-        )
-    numbers[f"{name}_ended_by"] = ended_by or "nothing"
-    return Sentence(text, numbers)
+    ends, end_numbers = _ends(name, mine, where)
+    return Sentence(text + ends, numbers | end_numbers)
+
+
+_ENDS = {"deletion": "the deletion of failed prebuilds", "version": "a new version of the template"}
+_NOTHING = (
+    "What does: deleting its failed prebuilds (`failures: {{cleared_after: 1d}}` in the scenario plays an operator who "
+    "does so), or a new version of the template."
+)
+
+
+def _ends(name: str, mine: pd.DataFrame, where: Zone) -> Sentence:
+    """What ended the last hard limit of each run; in the numbers the commonest of it."""
+    last = mine.groupby("run_id", sort=False).tail(1)
+    ended = last[last["ended_by"].notna()]
+    if ended.empty:
+        return Sentence(f"Nothing ended it in this window. {_NOTHING}", {f"{name}_ended_by": "nothing"})
+    by = str(ended["ended_by"].mode().iloc[0])
+    what = _ENDS[by]
+    numbers: dict[str, Any] = {f"{name}_ended_by": by}
+    if len(last) == 1:
+        numbers |= day_and_time(as_instant(ended["until_at"].iloc[0]), where, f"{name}_until")
+        text = f"{what[0].upper()}{what[1:]} ended it on {{{name}_until_day}} at {{{name}_until_time}}."
+        return Sentence(text, numbers)
+    what = " or ".join(told for end, told in _ENDS.items() if end in set(ended["ended_by"]))
+    text = f"{what[0].upper()}{what[1:]} ended it"
+    if len(ended) == len(last):
+        return Sentence(f"{text}.", numbers)
+    numbers[f"{name}_ended_runs"] = len(ended)
+    return Sentence(f"{text} in {{{name}_ended_runs}} of these before the window did. {_NOTHING}", numbers)
 
 
 def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TEXT, _NUMBER = "text-align: left; vertical-align: top", "text-align: right; vertical-align: top"
 _WRAPPED = f"{_TEXT}; white-space: normal; min-width: 20rem"
 _LONG = 48  # characters, above which a column's text is wrapped
+_LONG_NUMBERS = 24  # the same for a column of numbers, of which a cell may hold several
 
 
 class Table:
@@ -39,9 +40,10 @@ class Table:
         return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _style(self, name: str) -> str:
+        longest = max(map(len, self.frame[name]), default=0)
         if name in self._numbers:
-            return _NUMBER
-        return _WRAPPED if any(len(cell) > _LONG for cell in self.frame[name]) else _TEXT
+            return f"{_NUMBER}; white-space: normal" if longest > _LONG_NUMBERS else _NUMBER
+        return _WRAPPED if longest > _LONG else _TEXT
 
 
 class Listing:

@@ -57,8 +57,8 @@ def served(summary: pd.DataFrame) -> Sentence:
     )
 
 
-def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
-    """When the pool with most misses was first found empty, and its worst first hour. The answers for one run."""
+def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: int = 1) -> Sentence:
+    """When the pool with most misses was first found empty, and its worst first hour. The answers for the first run."""
     empty = _first_misses(pool)
     if not empty:
         came = int(pool.groupby("preset")["claimed"].max().sum())
@@ -67,8 +67,8 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
     where, empty_at = empty[preset]
     numbers: dict[str, Any] = {"worst_preset": preset, **day_and_time(empty_at, where, "first_empty")}
     text = (
-        "On {first_empty_day} at {first_empty_time} somebody found the pool of *{worst_preset}* empty for the first "
-        "time"
+        f"{_on(runs)} {{first_empty_day}} at {{first_empty_time}} somebody found the pool of *{{worst_preset}}* empty "
+        "for the first time"
     )
     pools = pool["preset"].nunique()
     if pools > 1:
@@ -95,6 +95,10 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame) -> Sentence:
     return Sentence(text + ".", numbers)
 
 
+def _on(runs: int) -> str:
+    return "In the first replication, on" if runs > 1 else "On"
+
+
 def replications(scenario: Scenario, count: int) -> Sentence:
     """What differs between replications, and so what the ranges hold."""
     if count == 1:
@@ -107,8 +111,8 @@ def replications(scenario: Scenario, count: int) -> Sentence:
     )
 
 
-def events(answer: pd.DataFrame, summary: pd.DataFrame) -> list[Sentence]:
-    """A sentence for each event in which more people than else found no prebuild. The answers for one run.
+def events(answer: pd.DataFrame, summary: pd.DataFrame, runs: int = 1) -> list[Sentence]:
+    """A sentence for each event in which more people than else found no prebuild. The answers for the first run.
 
     What a hard limit cost is told elsewhere, and is no measure of other times.
     """
@@ -142,10 +146,12 @@ def events(answer: pd.DataFrame, summary: pd.DataFrame) -> list[Sentence]:
         else:
             begin = f"**Prebuilds were invalidated** on {since}, and built anew"
         during = "Meanwhile" if event["event"] == "pause" else "In the hour after it"
+        during += ", in the first replication," if runs > 1 else ""
+        other = "other times without a hard limit" if limited else "other times"
         found.append(
             Sentence(
                 f"{begin}. {during} {{{name}_misses:,}} of {{{name}_claims:,}} claims found no prebuild "
-                f"({{{name}_share:.0%}}; {{{name}_rest:.0%}} at other times).",
+                f"({{{name}_share:.0%}}; {{{name}_rest:.0%}} at {other}).",
                 numbers,
             )
         )
@@ -161,6 +167,7 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame, hours: pd.DataFrame) -> 
     costs = hours["pool_cost_per_week"].any()
     empty = _first_misses(pool)
     several = summary["run_id"].nunique() > 1
+    found_empty = "first found empty (first replication)" if several else "first found empty"
     currency = str(summary["currency"].iloc[0]) if len(summary) else ""
     rows = []
     for preset, mine in summary.groupby("preset", sort=False):
@@ -174,11 +181,11 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame, hours: pd.DataFrame) -> 
             row["hard-limited since, for"] = _limited(mine)
         if several:
             row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
-        row["first found empty"] = "never"
+        row[found_empty] = "never"
         if preset in empty:
             where, empty_at = empty[str(preset)]
             local = where.local(empty_at)
-            row["first found empty"] = f"{short_weekday(local)} {day_month(local)} {local:%H:%M %Z}"
+            row[found_empty] = f"{short_weekday(local)} {day_month(local)} {local:%H:%M %Z}"
         waits = [about(spread(mine[f"wait_p{p}_s"]).median) for p in (50, 95, 99)]
         row["wait p50 / p95 / p99"] = " / ".join(waits) if any(waits) else ""
         spent = hours[hours["preset"] == preset]
@@ -198,7 +205,7 @@ def _limited(mine: pd.DataFrame) -> str:
     if runs.empty:
         return "never"
     where = zone_of(mine["timezone"].iloc[0])
-    since = where.local(as_instant(runs["hard_limited_at"].iloc[0]))
+    since = where.local(int(spread(runs["hard_limited_at"].map(as_instant)).median))
     lasted = days_text(spread(runs["hard_limited_hours"]).median)
     share = "" if len(runs) == len(mine) else f" ({len(runs)} of {len(mine)} runs)"
     return f"{day_month(since)} {since:%H:%M}, {lasted}{share}"
