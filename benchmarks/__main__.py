@@ -23,6 +23,7 @@ from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
 from benchmarks.decide import FEW_CLAIMS, decide, sweeps
 from benchmarks.drawing import drawing
+from benchmarks.forecast import forecast
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from benchmarks.targets import targets
@@ -228,6 +229,7 @@ BENCHMARKS = {
         targets,
         answers,
         drawing,
+        forecast,
         lifecycle,
         reference,
         memory,

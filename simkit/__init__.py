@@ -15,6 +15,7 @@ _HOME = {
     "ControlPlane": "simkit.controlplane",
     "run_reference": "simkit.runs.reference",
     "compare": "simkit.decide.compare",
+    "forecast": "simkit.deployment.forecast",
     "league": "simkit.decide.league",
     "load": "simkit.inputs",
     "lint": "simkit.templates.linter",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from simkit.decide.recommend import recommend as recommend
     from simkit.decide.sweep import sweep as sweep
     from simkit.decide.worth import worth as worth
+    from simkit.deployment.forecast import forecast as forecast
     from simkit.errors import InputError as InputError
     from simkit.errors import RefusedError as RefusedError
     from simkit.errors import RunError as RunError

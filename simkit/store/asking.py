@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
+import numpy as np
 
+from simkit.clock import Int64Array
 from simkit.errors import StoreError
 from simkit.store.columns import Storable, some_at_a_time
 from simkit.store.connection import check_schema, closing_told, constraints, file_of, opened
@@ -81,6 +83,25 @@ def ask(
     with closing(connection_over(asked, RUNS_AND_PRESETS)) as connection:
         presets = connection.execute(RUNS_AND_PRESETS, {"runs": [run.run_id for run in asked]}).df()
     return narrowing.of(whole, asked_for, presets)
+
+
+def claims_of(path: str | Path) -> list[tuple[str, str, Int64Array, int, int]]:
+    """(preset, its time zone, when somebody asked, from when and until when that is known) of each preset of a runs
+    file: of its run `history`, or of the only one. Raises StoreError."""
+    with opened(path, read_only=True) as connection:
+        check_schema(connection, path, readable=True)
+        runs = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
+        run = "history" if "history" in runs else runs[0] if len(runs) == 1 else None
+        if run is None:
+            raise StoreError(f"{path}: it holds {len(runs)} runs and none is a history; give a file with one run")
+        make_views(connection, "presets")
+        found = connection.execute(
+            "SELECT p.preset, max_by(p.timezone, p.preset_id), list(epoch_us(c.created_at) ORDER BY c.created_at), "
+            "epoch_us(any_value(p.start_at)), epoch_us(any_value(p.end_at)) FROM presets AS p "
+            "JOIN claims AS c USING (run_id, preset_id) WHERE p.run_id = ? GROUP BY p.preset ORDER BY min(p.preset_id)",
+            [run],
+        ).fetchall()
+    return [(name, zone, np.array(at, dtype=np.int64), start, end) for name, zone, at, start, end in found]
 
 
 def _together(answers: list[pd.DataFrame]) -> pd.DataFrame:
