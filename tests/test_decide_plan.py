@@ -31,6 +31,22 @@ def blocks(draw: st.DrawFn) -> Block:
     return Block(first, draw(st.integers(first, 23)), draw(st.integers(1, EVERY_DAY)), draw(st.integers(0, 30)))
 
 
+@pytest.mark.parametrize(
+    ("given", "merged"),
+    [
+        ([Block(8, 15, 31, 2), Block(16, 16, 31, 2)], [Block(8, 16, 31, 2)]),
+        ([Block(8, 9, 1, 3), Block(8, 9, 6, 3)], [Block(8, 9, 7, 3)]),
+        ([Block(8, 9, 1, 2), Block(10, 11, 1, 2), Block(8, 11, 6, 2)], [Block(8, 11, 7, 2)]),
+        ([Block(8, 9, 31, 3), Block(10, 16, 31, 2)], [Block(8, 9, 31, 3), Block(10, 16, 31, 2)]),
+        ([Block(8, 9, 31, 2), Block(11, 16, 31, 2)], [Block(8, 9, 31, 2), Block(11, 16, 31, 2)]),
+        ([Block(8, 9, 15, 2), Block(10, 16, 31, 2)], [Block(8, 9, 15, 2), Block(10, 16, 31, 2)]),
+    ],
+)
+def test_blocks_that_one_can_say_are_one(given: list[Block], merged: list[Block]):
+    assert Plan(0, tuple(given)).merged == Plan(0, tuple(merged))
+    assert Plan(0, tuple(given)).levels.tolist() == Plan(0, tuple(merged)).levels.tolist()
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     kept: list[Block] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decided import six_weeks
 from result_schema import faults
 from scenarios import MONDAY_AT, scenario
 
@@ -18,6 +19,7 @@ from simkit import InputError, load, recommend
 from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
 from simkit.decide.advice import document, sentences, verdict
 from simkit.decide.margins import Weeks, lower_limit
+from simkit.decide.plan import Block, Plan
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.estimates import share_interval
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
@@ -89,6 +91,26 @@ def test_the_front_has_nothing_that_another_beats_and_the_ladder_ascends(found: 
     ladder = [r.idle_hours_per_week for r in one.ladder]
     assert ladder == sorted(ladder)
     assert ladder[2] < one.after.idle_hours_per_week < ladder[3]
+
+
+@pytest.mark.parametrize(("target", "schedules"), [(0.8, 1), (0.8, 3), (0.85, 1), (0.9, 3), (0.95, 3), (0.97, 3)])
+def test_nothing_on_the_front_is_better_than_what_is_recommended(target: float, schedules: int):
+    (one,) = recommend(six_weeks(), target, max_schedules=schedules).presets
+    (own,) = [point for point in one.front if point.plan == one.plan]
+    assert (own.hit_rate, own.limit) == (one.after.hit_rate, one.limit)
+    assert own.limit >= target - 1e-9
+    for other in one.front:
+        assert other.limit < target or other.idle_hours_per_week >= own.idle_hours_per_week, other
+    assert one.plan.merged == one.plan, "no line is needless"
+
+
+def test_a_plan_that_the_tables_take_for_better_than_it_is_leads_to_no_dear_one():
+    (one,) = recommend(six_weeks(), 0.97, max_schedules=3).presets
+    enough = (Block(8, 9, 0b11111, 3), Block(10, 15, 0b11111, 2), Block(16, 16, 0b11111, 1))
+    of = six_weeks().with_presets(lambda preset: Plan(0, enough).of(preset, "UTC"))
+    exact = measures(run(of, 0))
+    assert float(exact.hit_rate[0]) > 0.98
+    assert one.after.idle_hours_per_week <= float(exact.idle_instance_hours[0]) / exact.weeks
 
 
 def test_three_sentences_say_why_with_a_number_each(found: Recommendation):

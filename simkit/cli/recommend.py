@@ -191,7 +191,7 @@ def _print(found: Recommendation) -> None:
         for text in (*sentences(advice), *advice.bound):
             console.print(_item(text))
         console.print("\nOther hit rates, and their price", style="bold")
-        console.print(_table(FRONT_TITLES, front_rows(advice), (0, 1, 2)))
+        console.print(_table(FRONT_TITLES, front_rows(advice), (0, 1, 2, 3)))
         console.print("\nWhat finer knowledge would save", style="bold")
         console.print(_table(LADDER_TITLES, ladder_rows(advice), (0, 1)))
         console.print("")

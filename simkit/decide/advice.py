@@ -119,10 +119,12 @@ def queue_said(queue: Queue | None) -> list[str]:
 
 
 def front_rows(advice: Advice) -> list[Row]:
-    """(hit rate, idle hours a week, cost a week, what to set) of the front; the recommended one is marked."""
+    """(hit rate, what the next quarter's is not below, idle hours a week, cost a week, what to set) of the front; the
+    recommended one is marked."""
     return [
         (
             _percent(point.hit_rate),
+            _percent(point.limit),
             _number(point.idle_hours_per_week),
             _money(point.cost_per_week),
             point.plan.words + (" (recommended)" if point.plan == advice.plan else ""),
@@ -177,7 +179,7 @@ def exceptions_said(exceptions: Exceptions) -> list[str]:
 
 EDITS_SAID = "Around holidays put this block in its place, and take it back with the one above:"
 EDIT_TITLES = ("days", "edit at", "take back at", "idle h saved", "misses added", "tried on")
-FRONT_TITLES = ("hit rate", "idle h/week", "cost/week", "what to set")
+FRONT_TITLES = ("hit rate", "not below", "idle h/week", "cost/week", "what to set")
 LADDER_TITLES = ("idle h/week", "hit rate", "how", "what it knows")
 
 
@@ -327,6 +329,7 @@ def _preset(advice: Advice) -> dict[str, Any]:
             {
                 "plan": point.plan.words,
                 "hit_rate": _rounded(point.hit_rate),
+                "not_below": _rounded(point.limit),
                 "idle_hours_per_week": _rounded(point.idle_hours_per_week),
                 "cost_per_week": _rounded(point.cost_per_week),
             }

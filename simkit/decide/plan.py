@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -45,6 +46,17 @@ class Block:
         return bool(self.days & other.days) and self.first <= other.last and other.first <= self.last
 
 
+def _joined(one: Block, other: Block) -> Block | None:
+    """What two blocks say together, None if one block cannot say it."""
+    if one.instances != other.instances:
+        return None
+    if (one.first, one.last) == (other.first, other.last):
+        return replace(one, days=one.days | other.days)
+    if one.days == other.days and one.first <= other.last + 1 and other.first <= one.last + 1:
+        return replace(one, first=min(one.first, other.first), last=max(one.last, other.last))
+    return None
+
+
 def _span(first: int, last: int) -> int:
     return (1 << last + 1) - (1 << first)
 
@@ -72,6 +84,19 @@ class Plan:
         return all(b.instances != self.base for b in self.blocks) and not any(
             one.overlaps(other) for i, one in enumerate(self.blocks) for other in self.blocks[:i]
         )
+
+    @property
+    def merged(self) -> Plan:
+        """The same numbers in fewer lines: blocks of the same days that touch, or of the same hours, may be one."""
+        blocks = list(self.blocks)
+        while True:
+            for one, other in combinations(blocks, 2):
+                joined = _joined(one, other)
+                if joined is not None:
+                    blocks = [joined if b is one else b for b in blocks if b is not other]
+                    break
+            else:
+                return Plan(self.base, tuple(blocks))
 
     def at_most(self, instances: int) -> Plan:
         """The plan in which no hour wants more, without the lines that this makes needless."""

@@ -140,6 +140,8 @@ class Choice:
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
         self.lucks: list[Counts] = []
+        self.lucks_of: Mapping[str, Plan] = {}
+        """The plans that have them."""
         self.drowned: dict[str, Drowned] = {}
         wanted = claims_of(asked.scenario)
         self.names = [p.name for p in presets_of(asked.scenario) if p.name in wanted and asked.preset in (None, p.name)]
@@ -230,12 +232,13 @@ class Choice:
             chosen, target = self._within_wait(chosen, target, self.asked.max_wait_p95_s, bound)
         if self.asked.max_cost_per_week is not None:
             chosen = self._within_cost(chosen, target, self.asked.max_cost_per_week, bound)
+        chosen, fronts = self._settled(chosen)
+        self._know_lucks(chosen)
         before_results = self._runs(self.asked.scenario)
         before, after = self._outcomes(before_results), self._outcomes(chosen.results)
         exact, exact_before = self._played(chosen.results), self._played(before_results)
         slopes, builds = self._slopes(chosen.plans), self._of_builds()
         held_out = self._judged(chosen, target, exact, exact_before)
-        fronts = self._fronts(chosen, after)
         exceptions = self._exceptions(chosen)
         advised = self._with(chosen.plans)
         faster = self._with_more_daemons(chosen.plans)
@@ -299,10 +302,21 @@ class Choice:
                 chosen, lucks, drowned = higher, others, {}
         if drowned:
             self.more_least = 0
-        self.lucks = lucks
-        weeks = (self.scenario.end_at - self.scenario.start_at) / WEEK_US
-        self.drowned = {name: Drowned(tuple(days), len(lucks), weeks) for name, days in drowned.items()}
+        self.lucks, self.lucks_of = lucks, chosen.plans
         return chosen
+
+    def _lucks_of(self, chosen: _Chosen) -> list[Counts]:
+        """The replications of these plans, made if they are of others."""
+        if self.lucks_of != chosen.plans:
+            self.lucks, self.lucks_of = self._lucks(chosen), chosen.plans
+        return self.lucks
+
+    def _know_lucks(self, chosen: _Chosen) -> None:
+        """Sets what replications say of these plans."""
+        self._lucks_of(chosen)
+        weeks = (self.scenario.end_at - self.scenario.start_at) / WEEK_US
+        found = self._drowned(self.lucks)
+        self.drowned = {name: Drowned(tuple(days), len(self.lucks), weeks) for name, days in found.items()}
 
     def _lucks(self, chosen: _Chosen) -> list[Counts]:
         """Replications of the plans that meet other builds, and, where nobody's history is replayed, other people."""
@@ -333,6 +347,12 @@ class Choice:
             searches[name] = self._search(search.tables, name, target)
             again = searches[name].best(self.asked.max_schedules, (first,)) if self.lost[name] else None
             plans[name] = first if again is None else again.plan
+        return self._corrected(plans, searches)
+
+    def _corrected(self, begin: Mapping[str, Plan], searches: Mapping[str, Search]) -> _Chosen:
+        """The best of exact runs of these plans and of those that searches find which these runs correct."""
+        plans, searches = dict(begin), dict(searches)
+        failed: dict[str, dict[Plan, Search]] = {name: {} for name in self.names}
         found: list[tuple[float, float, _Chosen]] = []
         for _ in range(MOST_CORRECTIONS):
             results = self._runs(self._with(plans))
@@ -349,14 +369,19 @@ class Choice:
                     hits_off=search.hits_off + weeks.hits - fit.hits,
                     idle_off=search.idle_off + idle_hours - fit.idle_hours,
                 )
-                following[name] = searches[name].improved(plans[name], max(len(plans[name].blocks), 1)).plan
-                if self.asked.max_schedules == 0:
-                    following[name] = Plan(following[name].base)
+                if search.aim.shortfall(weeks.hits[None])[0] > 1e-9:
+                    failed[name][plans[name]] = searches[name]
+                blocks = min(max(len(plans[name].blocks), 1), self.asked.max_schedules)
+                following[name] = searches[name].nearest(blocks, plans[name])
+                if following[name] in failed[name]:
+                    # Where it falls short, the tables are as far off as they were seen to be at worst.
+                    searches[name] = min(failed[name].values(), key=lambda one: float(np.sum(one.hits_off)))
+                    following[name] = searches[name].nearest(blocks, plans[name])
             found.append((short, idle, _Chosen(dict(plans), dict(searches), results)))
             if following == plans or any(following == one.plans for _, _, one in found):
                 break
             plans = following
-        return min(found, key=lambda one: (one[0] > 1e-9, one[0] if one[0] > 1e-9 else one[1]))[2]
+        return min(found, key=lambda one: (one[0] if one[0] > 1e-9 else 0.0, one[1]))[2]
 
     def _search(self, table: LevelTables, name: str, target: float) -> Search:
         claims = table.claims.sum(axis=0)
@@ -492,12 +517,52 @@ class Choice:
                 )
         return found
 
-    def _fronts(self, chosen: _Chosen, after: Mapping[str, Outcome]) -> dict[str, tuple[Point, ...]]:
-        """Plans for other hit rates, as exact runs have them; what another one beats in both is left out."""
-        found = {
-            name: [Point(chosen.plans[name], one.hit_rate, one.idle_hours_per_week, one.cost_per_week)]
-            for name, one in after.items()
-        }
+    def _settled(self, chosen: _Chosen) -> tuple[_Chosen, dict[str, tuple[Point, ...]]]:
+        """The plans, or what the front around them has that is better; and the front, as exact runs have it."""
+        fronts = self._fronts(chosen)
+        for _ in range(MOST_CORRECTIONS):
+            own = self._tried(chosen)
+            plans = {name: min([own[name], *fronts[name]], key=_rank).point.plan for name in self.names}
+            if plans == chosen.plans:
+                break
+            other = replace(chosen, plans=plans, results=self._runs(self._with(plans)))
+            if self._is_better(other, chosen):
+                chosen = other
+                refined = self._corrected(chosen.plans, chosen.searches)
+                if self._is_better(refined, chosen):
+                    chosen = refined
+            # What a run of all of them has is what counts; what does not hold in it is no point of the front.
+            for name, plan in plans.items():
+                fronts[name] = [one for one in fronts[name] if one.point.plan != plan]
+        own = self._tried(chosen)
+        return chosen, {name: _unbeaten(own[name].point, [one.point for one in fronts[name]]) for name in self.names}
+
+    def _is_better(self, other: _Chosen, chosen: _Chosen) -> bool:
+        """Does it come nearer to the aim, or idle less where both meet it, without drowning more often?"""
+        mine, theirs = (_rank(*self._tried(one).values()) for one in (other, chosen))
+        if mine >= theirs:
+            return False
+        if self.may_drown:
+            lucks = self._lucks(other)
+            ended, before = self._drowned(lucks), self._drowned(self._lucks_of(chosen))
+            if any(len(days) > len(before.get(name, ())) for name, days in ended.items()):
+                return False
+            self.lucks, self.lucks_of = lucks, other.plans
+        return True
+
+    def _tried(self, of: _Chosen) -> dict[str, _Tried]:
+        """What the exact runs of these plans say of each preset."""
+        exact, outcomes, found = self._played(of.results), self._outcomes(of.results), {}
+        for name, one in outcomes.items():
+            limit = float(lower_limit(_weeks(exact[name], self.fitted), CONFIDENCE)) - self.lost[name]
+            point = Point(of.plans[name], one.hit_rate, limit, one.idle_hours_per_week, one.cost_per_week)
+            goal = of.searches[name].aim.hit_rate - self.lost[name]
+            found[name] = _Tried(point, goal, float(exact[name].idle_us[self.fitted].sum()))
+        return found
+
+    def _fronts(self, chosen: _Chosen) -> dict[str, list[_Tried]]:
+        """Plans for other hit rates, as exact runs have them."""
+        found: dict[str, list[_Tried]] = {name: [] for name in self.names}
         begin: dict[str, tuple[Plan, ...]] = {name: (plan,) for name, plan in chosen.plans.items()}
         by_distance = sorted(FRONT, key=lambda goal: abs(np.log((1 - goal) / (1 - self.asked.target))))
         nearest = sorted(by_distance[:FRONT_POINTS])
@@ -509,9 +574,9 @@ class Choice:
                 fit = of_goal.best(self.asked.max_schedules, begin[name])
                 plans[name] = fit.plan if fit is not None else chosen.plans[name]
                 begin[name] = (*begin[name], plans[name])
-            for name, one in self._outcomes(self._runs(self._with(plans))).items():
-                found[name].append(Point(plans[name], one.hit_rate, one.idle_hours_per_week, one.cost_per_week))
-        return {name: _unbeaten(points) for name, points in found.items()}
+            for name, one in self._tried(replace(chosen, plans=plans, results=self._runs(self._with(plans)))).items():
+                found[name].append(one)
+        return found
 
     def _exceptions(self, chosen: _Chosen) -> dict[str, Exceptions]:
         if not self.asked.holidays:
@@ -613,6 +678,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class _Tried:
+    """A plan in an exact run; `goal`: the limit that is aimed at; `idle_us` in the weeks that it was chosen by."""
+
+    point: Point
+    goal: float
+    idle_us: float
+
+
+def _rank(*tried: _Tried) -> tuple[float, float]:
+    """What is less is better: how far from the aim they are together, and their idle time."""
+    short = sum(max(0.0, one.goal - one.point.limit) for one in tried)
+    return short if short > 1e-9 else 0.0, sum(one.idle_us for one in tried)
+
+
+@dataclass(frozen=True)
 class _Chosen:
     """Plans, the searches as exact runs corrected them, and the last exact runs."""
 
@@ -639,14 +719,17 @@ def _weeks(of: Played, which: npt.NDArray[np.bool_]) -> Weeks:
     return Weeks((claims - of.misses[which].sum(axis=1)).astype(np.float64), claims.astype(np.float64))
 
 
-def _unbeaten(points: Sequence[Point]) -> tuple[Point, ...]:
-    """In order of the hit rate, those that no other beats in both."""
-    ordered = sorted(set(points), key=lambda p: (-p.hit_rate, p.idle_hours_per_week))
-    kept: list[Point] = []
-    for point in ordered:
-        if not kept or point.idle_hours_per_week < kept[-1].idle_hours_per_week:
-            kept.append(point)
-    return tuple(reversed(kept))
+def _unbeaten(own: Point, points: Sequence[Point]) -> tuple[Point, ...]:
+    """In order of the hit rate, the own one and those that no other beats."""
+    ordered = sorted({own, *points}, key=lambda p: (p.hit_rate, p.idle_hours_per_week))
+    return tuple(one for one in ordered if one == own or not any(_beats(other, one) for other in ordered))
+
+
+def _beats(one: Point, other: Point) -> bool:
+    """Is it nowhere worse, and somewhere better?"""
+    signed = ((p.hit_rate, p.limit, -p.idle_hours_per_week) for p in (one, other))
+    mine, theirs = signed
+    return mine != theirs and all(a >= b for a, b in zip(mine, theirs, strict=True))
 
 
 def _limited_at(counts: Counts, preset: int) -> int:

@@ -54,10 +54,11 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Point:
-    """A plan on the front: nothing found is better in both."""
+    """A plan on the front: nothing found is as good in hit rate and limit (see Advice) and idles less."""
 
     plan: Plan
     hit_rate: float
+    limit: float
     idle_hours_per_week: float
     cost_per_week: float
 

@@ -90,6 +90,11 @@ class Search:
                 found = one
         return found
 
+    def nearest(self, blocks: int, begin: Plan) -> Plan:
+        """The cheapest plan found that meets the aim, or what comes nearest to it from this one on."""
+        best = self.best(blocks, (begin,))
+        return (best if best is not None else self.improved(begin, blocks)).plan
+
     def meets(self, fit: Fit) -> bool:
         return bool(self.aim.shortfall(fit.hits[None])[0] <= 1e-12)
 
@@ -122,15 +127,15 @@ class Search:
         for _ in range(MOST_ROUNDS):
             moves = [p for p in _neighbours(now.plan, self.least, self.tables.most, blocks) if p.is_sound]
             if not moves:
-                return now
+                break
             hits, idle = self._sums(np.stack([p.levels for p in moves]))
             costs = self._cost(hits, idle, price)
             cost = self._cost(now.hits[None], now.idle_hours[None], price)[0]
             better = self._better(now, moves, hits, idle, costs, cost, price)
             if better is None:
-                return now
+                break
             now = better
-        return now
+        return replace(now, plan=now.plan.merged)
 
     def _cost(self, hits: Float64Array, idle: Float64Array, price: float) -> Float64Array:
         return idle.sum(axis=-1) + price * np.maximum(self.aim.shortfall(hits), 0)

@@ -89,18 +89,15 @@ def front(advice: Advice, currency: str) -> Picture:
     has_cost = any(point.cost_per_week for point in advice.front)
     x = [_price(point, has_cost) for point in advice.front]
     y = [point.hit_rate for point in advice.front]
-    if not x:
-        return empty("There is no plan to compare.")
     today = advice.before.cost_per_week if has_cost else advice.before.idle_hours_per_week
     unit = f"the pool's cost a week, {shown_name(currency)}" if has_cost else "idle instance-hours a week"
     picture = Picture(figsize=(WIDTH, 3.4), layout="constrained")
     picture.alt = f"Hit rates of plans for {advice.preset.name} over {unit}; the recommendation and today's setting"
     ax = picture.subplots()
     ax.plot(x, y, color=OTHER, linewidth=1.2, zorder=1)
-    own = next((i for i, point in enumerate(advice.front) if point.plan == advice.plan), None)
+    own = next(i for i, point in enumerate(advice.front) if point.plan == advice.plan)
     span = advice.outlook.interval
-    if own is not None:
-        ax.vlines(x[own], span.low, span.high, color=SERVED, linewidth=2, zorder=2, label="next quarter, 95%")
+    ax.vlines(x[own], span.low, span.high, color=SERVED, linewidth=2, zorder=2, label="next quarter, 95%")
     for i, (at, rate) in enumerate(zip(x, y, strict=True)):
         colour = SERVED if i == own else "#666666"
         ax.plot(at, rate, "o", color=colour, markersize=13, zorder=3)

@@ -93,10 +93,8 @@ def front(of: Recommendation) -> Sentence:
     """What the next cheaper and the next dearer plan would change."""
     (advice,) = of.presets
     points = advice.front
-    own = next((i for i, point in enumerate(points) if point.plan == advice.plan), None)
+    own = next(i for i, point in enumerate(points) if point.plan == advice.plan)
     text = "Each point is the cheapest plan that was found for its hit rate, in one exact run of the weeks seen. "
-    if own is None:
-        return Sentence(text + "The recommendation is not among them: another plan is as good for less there.", {})
     has_cost = any(point.cost_per_week for point in points)
     numbers: dict[str, Any] = {"front_unit": of.scenario.currency if has_cost else "idle instance-hours"}
 
