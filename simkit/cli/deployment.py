@@ -1,4 +1,4 @@
-"""Verbs about a deployment: import its history, look ahead."""
+"""Verbs about a deployment: import its history, make a scenario of it, look ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, variables_option
+from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, variables_option
 from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
@@ -142,6 +142,34 @@ def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_n
         "Demand is seen in part: who found no preset that fits, or gave up, left no row. When a version was activated "
         "is taken from its first prebuild."
     )
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simkit calibrate my.duckdb --out deployment.yaml
+  simkit recommend deployment.yaml --target-hit-rate 0.95
+"""
+)
+@click.argument("history", type=click.Path())
+@click.option("--out", required=True, type=click.Path(dir_okay=False), help="YAML file to write the scenario into.")
+@click.option("--template", help="Which one, if people asked for presets of several.")
+def calibrate(history: str, out: str, template: str | None) -> None:
+    """Write a scenario out of the HISTORY in a runs file: presets as deployed, claims and durations as they were.
+
+    Each number has its sample size and interval beside it, as a comment.
+    """
+    from simkit.deployment.calibrate import calibrate, told
+
+    found = calibrate(history, out, template)
+    print_findings(found.notes)
+    echo(f"{visible(out)}: template {visible(found.template)}, {found.claims:,} claims; {found.daemons} jobs at once")
+    for one in found.durations:
+        if not one.preset:
+            echo(f"{one.kind}: {told(one)}")
+    for rate in found.failures:
+        if not rate.preset:
+            echo(f"failures: {rate.failed:,} of n = {rate.of:,}, {rate.value:.2%} [{rate.low:.2%}, {rate.high:.2%}]")
 
 
 @main.command(

@@ -15,13 +15,12 @@ from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of
 from simkit.deployment.tables import REFERENCES, TABLES, Reading
 from simkit.errors import Finding, Findings, InputError, StoreError, Where
 from simkit.model import PREBUILDS_USER_ID, Preset, Schedule
+from simkit.store.asking import HISTORY as RUN_ID
 from simkit.store.columns import text, whole
 from simkit.store.staging import Stage, staging
 from simkit.store.writing import check_target
 from simkit.timeline import Steps, desired, local_hours, steps_of
 from simkit.version import __version__
-
-RUN_ID = "history"
 
 
 class Source(Protocol):

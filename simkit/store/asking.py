@@ -23,6 +23,8 @@ from simkit.store.question import find
 if TYPE_CHECKING:
     import pandas as pd
 
+HISTORY = "history"
+"""The run_id of what was imported from a deployment."""
 _ROWS_AT_ONCE = 200_000
 """Runs in memory are asked together up to so many rows: joins of more leave the processor's cache."""
 
@@ -85,22 +87,34 @@ def ask(
     return narrowing.of(whole, asked_for, presets)
 
 
-def claims_of(path: str | Path) -> list[tuple[str, str, Int64Array, int, int]]:
-    """(preset, its time zone, when somebody asked, from when and until when that is known) of each preset of a runs
-    file: of its run `history`, or of the only one. Raises StoreError."""
+def history_run(path: str | Path) -> str:
+    """The run of a runs file that tells what happened: its run `history`, or the only one. Raises StoreError."""
+    if not file_of(path).exists():
+        raise StoreError(f"{path}: there is no such runs file; `simkit import` writes one with --out")
+    runs = [row[0] for row in rows_of(path, "SELECT run_id FROM runs ORDER BY run_id")]
+    if HISTORY in runs or len(runs) == 1:
+        return HISTORY if HISTORY in runs else str(runs[0])
+    raise StoreError(f"{path}: it holds {len(runs)} runs and none is a history; give a file with one run")
+
+
+def rows_of(path: str | Path, sql: str, *given: Any) -> list[tuple[Any, ...]]:
+    """What a SELECT answers that asks a runs file for more than a question does. Raises StoreError."""
     with opened(path, read_only=True) as connection:
         check_schema(connection, path, readable=True)
-        runs = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
-        run = "history" if "history" in runs else runs[0] if len(runs) == 1 else None
-        if run is None:
-            raise StoreError(f"{path}: it holds {len(runs)} runs and none is a history; give a file with one run")
-        make_views(connection, "presets")
-        found = connection.execute(
-            "SELECT p.preset, max_by(p.timezone, p.preset_id), list(epoch_us(c.created_at) ORDER BY c.created_at), "
-            "epoch_us(any_value(p.start_at)), epoch_us(any_value(p.end_at)) FROM presets AS p "
-            "JOIN claims AS c USING (run_id, preset_id) WHERE p.run_id = ? GROUP BY p.preset ORDER BY min(p.preset_id)",
-            [run],
-        ).fetchall()
+        make_views(connection, sql)
+        return connection.execute(sql, list(given)).fetchall()
+
+
+def claims_of(path: str | Path) -> list[tuple[str, str, Int64Array, int, int]]:
+    """(preset, its time zone, when somebody asked, from when and until when that is known) of each preset of a history.
+    Raises StoreError."""
+    found = rows_of(
+        path,
+        "SELECT p.preset, max_by(p.timezone, p.preset_id), list(epoch_us(c.created_at) ORDER BY c.created_at), "
+        "epoch_us(any_value(p.start_at)), epoch_us(any_value(p.end_at)) FROM presets AS p "
+        "JOIN claims AS c USING (run_id, preset_id) WHERE p.run_id = ? GROUP BY p.preset ORDER BY min(p.preset_id)",
+        history_run(path),
+    )
     return [(name, zone, np.array(at, dtype=np.int64), start, end) for name, zone, at, start, end in found]
 
 
