@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from decided import six_weeks
+from decided import decided, six_weeks
 from result_schema import faults
 from scenarios import MONDAY_AT, scenario
 
@@ -231,6 +231,46 @@ def test_a_limit_of_the_wait_asks_for_nineteen_of_twenty():
     assert one.after.wait_p95_s <= 60
     assert one.after.hit_rate >= 0.95
     assert recommend(office(), 0.5).presets[0].after.wait_p95_s > 60, "otherwise this proves nothing"
+
+
+def test_a_wait_is_looked_at_in_exact_runs_and_takes_no_more_than_it_needs():
+    given = six_weeks()
+    found = recommend(given, 0.8, max_wait_p95_s=60, max_schedules=1)
+    (one,) = found.presets
+    exact = run(found.advised, 0)
+    assert float(measures(exact).wait_s[0, 1]) == one.after.wait_p95_s <= 60
+    assert one.in_time is not None
+    assert found.is_met
+    assert one.in_time.limit >= 0.9495
+    assert one.in_time.seen < 0.985, "hardly more are served than have to be"
+    assert any("takes a higher hit rate" in text for text in one.bound)
+    easy = recommend(given, 0.5, max_wait_p95_s=700, max_schedules=1)
+    assert easy.is_met
+    assert easy.presets[0].after.hit_rate < 0.7, "who waits for a build is served in time, too"
+
+
+def test_a_wait_that_no_number_keeps_is_not_said_to_be_met():
+    found = recommend(six_weeks(), 0.9, max_wait_p95_s=5, max_schedules=1)
+    (one,) = found.presets
+    assert one.is_target_met
+    assert not found.is_met
+    assert verdict(one).startswith("Meets 90.0%, but not the wait")
+    assert any("To claim a prebuild takes 10 s by itself" in text for text in one.bound)
+    assert one.after.idle_hours_per_week <= decided(target=0.9).presets[0].after.idle_hours_per_week, (
+        "nothing is wasted"
+    )
+    assert faults(json.loads(json.dumps(document(found))), "simkit.decide", "recommendation.schema.json") == []
+
+
+def test_numbers_below_the_hard_limit_are_tried_with_failures_where_there_are_none():
+    found = decided()
+    (one,) = found.presets
+    (text,) = [text for text in one.bound if text.startswith("The scenario says that no build fails.")]
+    failing = replace(found.advised, workload=replace(found.advised.workload, failure_probability=0.01))
+    ended = sum(float(measures(run(failing, 0, i)).hit_rate[0]) < 0.8 for i in range(5))
+    assert f"in {ended} of 5 replications (tried)" in text
+    (sure,) = decided(failing=0.02).presets
+    assert not any("no build fails" in text for text in sure.bound)
 
 
 @pytest.mark.slow

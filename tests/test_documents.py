@@ -66,7 +66,7 @@ def test_a_command_of_the_readme_has_the_options_that_it_shows(words: list[str])
         assert context.params or not verb.params
 
 
-@pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))))
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))))
 def test_every_option_that_the_readme_names_belongs_to_a_command(option: str):
     verbs = [of for verb in main.commands.values() for of in (*getattr(verb, "commands", {}).values(), verb)]
     own = {name for verb in verbs for parameter in verb.params for name in parameter.opts}

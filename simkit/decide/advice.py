@@ -50,12 +50,20 @@ def compared(advice: Advice, currency: str) -> list[Row]:
 def verdict(advice: Advice) -> str:
     """Is the target met, and what may end it?"""
     target, seen, limit = _percent(advice.target), _percent(advice.aim), _percent(advice.limit)
-    if advice.is_met:
+    if advice.is_target_met:
         only = " only while the hard limit stays away" if advice.drowned is not None else ""
+        only += "" if advice.is_met else ", but not the wait"
         text, how = f"Meets {target}{only}", f"with a confidence of {CONFIDENCE:.0%}"
     else:
         text, how = f"Does not meet {target}", f"{100 * (advice.target - advice.limit):.1f} points short"
     text += f": {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, {how}."
+    if advice.in_time is not None:
+        wait = advice.in_time
+        text += (
+            f" p95 of the wait is {_wait(advice.after.wait_p95_s)}: {_percent(wait.seen)} are served within "
+            f"{_wait(wait.within_s)}, and in the next quarter not below {_percent(wait.limit)}, which "
+            f"{'keeps' if wait.is_met else 'misses'} what was asked for."
+        )
     if advice.drowned is not None:
         one = advice.drowned
         text += (
@@ -265,6 +273,7 @@ def document(of: Recommendation) -> dict[str, Any]:
         "left_out_weeks": of.left_out_weeks,
         "kernel_runs": of.runs,
         "is_met": of.is_met,
+        "over_cost_per_week": _rounded(of.over_cost),
         "based_on": based_on(of),
         "notes": list(of.notes),
         "queue": None
@@ -299,6 +308,14 @@ def _preset(advice: Advice) -> dict[str, Any]:
             "share_high": _rounded(advice.drowned.share.high),
             "weeks": _rounded(advice.drowned.weeks),
             "first_after_days": _rounded(min(advice.drowned.after_days)),
+        },
+        "wait": None
+        if advice.in_time is None
+        else {
+            "asked_p95_s": _rounded(advice.in_time.within_s),
+            "served_in_time": _rounded(advice.in_time.seen),
+            "not_below": _rounded(advice.in_time.limit),
+            "is_met": advice.in_time.is_met,
         },
         "seen_hit_rate": _rounded(advice.aim),
         "next_quarter": {

@@ -17,6 +17,7 @@ NOTICED_US = 30_000_000
 """A wait that people notice."""
 
 
+P95_TARGET = 0.95
 PRINTED = 0.0005
 """Shares are printed to a tenth of a percent; what is less is no difference."""
 
@@ -79,6 +80,20 @@ class Drowned:
 
 
 @dataclass(frozen=True)
+class InTime:
+    """Which share of people are served `within_s` seconds on the weeks seen, and what the next quarter is not below."""
+
+    within_s: float
+    seen: float
+    limit: float
+
+    @property
+    def is_met(self) -> bool:
+        """Are nineteen of twenty, so that p95 of the wait is no longer?"""
+        return self.limit >= P95_TARGET - PRINTED
+
+
+@dataclass(frozen=True)
 class Advice:
     """What to set for one preset, and what is known of it."""
 
@@ -104,10 +119,17 @@ class Advice:
     """None if the hard limit ends it in no replication."""
     exceptions: Exceptions | None = None
     """What to do about holidays, if any are named."""
+    in_time: InTime | None = None
+    """None if no wait was asked for."""
+
+    @property
+    def is_target_met(self) -> bool:
+        return self.limit >= self.target - PRINTED
 
     @property
     def is_met(self) -> bool:
-        return self.limit >= self.target - PRINTED
+        """The target, and the wait, if one was asked for."""
+        return self.is_target_met and (self.in_time is None or self.in_time.is_met)
 
 
 @dataclass(frozen=True)
@@ -138,7 +160,9 @@ class Recommendation:
     runs: int
     notes: tuple[str, ...]
     left_out_weeks: int = 0
+    over_cost: float = 0.0
+    """How much a week above what it may cost."""
 
     @property
     def is_met(self) -> bool:
-        return all(one.is_met for one in self.presets)
+        return all(one.is_met for one in self.presets) and not self.over_cost
