@@ -85,6 +85,9 @@ def test_of_several_runs_since_and_for_how_long_are_of_the_same_run_and_none_out
         "(nine of ten: Monday 2026-03-02 to Monday 2026-03-02), for 20 hours: "
     )
     assert "Nothing ended it in this window." in text(told)
+    (even,) = hard_limits(of_runs((23, 4, 2, 22), (None,) * 4), 5)
+    assert "in half of these by Monday 2026-03-02 at 04:00 UTC" in text(even)
+    assert ", for 20 hours: " in text(even), "of four, the second to begin is not the second shortest"
     (alone,) = hard_limits(of_runs((23,), (None,)), 5)
     assert "in 1 of 5 replications**, on Monday 2026-03-02 at 23:00 UTC, for 1 hour:" in text(alone)
 

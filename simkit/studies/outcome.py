@@ -20,7 +20,7 @@ def hard_limits(answer: pd.DataFrame, runs: int = 1) -> list[Sentence]:
     """A sentence for each preset that was hard-limited: since when, for how long, what it cost and what ends it.
 
     Most misses first; beyond _MOST_LIMITED of them the others are only named. `answer`: hard_limits, of `runs` runs;
-    numbers and instants are medians over those of them that have some.
+    over several, numbers and instants are those of the middle one by when it was stopped.
     """
     misses = answer.groupby("preset", sort=False)["misses"].sum().sort_values(ascending=False, kind="stable")
     presets = [str(preset) for preset in misses.index]
@@ -38,18 +38,24 @@ def hard_limits(answer: pd.DataFrame, runs: int = 1) -> list[Sentence]:
 _MOST_LIMITED = 6
 
 
+def middle(begins: pd.Series[Any]) -> Any:
+    """The label of the run in the middle, by when each began: its numbers belong together, which medians do not."""
+    return begins.sort_values(kind="stable").index[(len(begins) - 1) // 2]
+
+
 def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sentence:
     name = f"hard_limit_{number}"
     where = zone_of(mine["timezone"].iloc[0])
     per_run = mine.groupby("run_id", sort=False)
     sums, spans = per_run[["hours", "claims", "misses"]].sum(), round(spread(per_run.size()).median)
-    found = {what: spread(sums[what]).median for what in ("hours", "claims", "misses")}
-    since = spread(per_run["from_at"].min().map(as_instant))
+    begins = per_run["from_at"].min()
+    found = sums.loc[middle(begins)]
+    since = spread(begins.map(as_instant))
     numbers: dict[str, Any] = {
         f"{name}_preset": preset,
         f"{name}_failures": int(mine["failures"].iloc[0]),
         f"{name}_for": days_text(found["hours"]),
-        f"{name}_hours": found["hours"],
+        f"{name}_hours": float(found["hours"]),
         f"{name}_claims": round(found["claims"]),
         f"{name}_misses": round(found["misses"]),
         **day_and_time(int(since.median), where, f"{name}_since"),

@@ -13,9 +13,9 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, WEEKDAYS, Zone
-from simkit.estimates import spread, spread_by
+from simkit.estimates import spread_by
 from simkit.studies.capacity.sentences import asked_for
-from simkit.studies.outcome import days_text
+from simkit.studies.outcome import days_text, middle
 from simkit.studies.style import (
     AGES,
     MEDIAN,
@@ -484,7 +484,8 @@ def _with_limit(preset: str, limits: pd.DataFrame | None) -> str:
     mine = None if limits is None else limits[limits["preset"] == preset]
     if mine is None or mine.empty:
         return shown_name(preset)
-    hours = spread(mine.groupby("run_id")["hours"].sum()).median
+    per_run = mine.groupby("run_id", sort=False)
+    hours = per_run["hours"].sum().loc[middle(per_run["from_at"].min())]
     return f"{shown_name(preset)}\nhard-limited for {days_text(hours)}"
 
 

@@ -14,7 +14,7 @@ from simkit.errors import Finding, InputError, Where
 from simkit.estimates import spread
 from simkit.model import Scenario
 from simkit.runs.simulate import chance
-from simkit.studies.outcome import days_text
+from simkit.studies.outcome import days_text, middle
 from simkit.studies.tables import Table
 from simkit.studies.wording import (
     Sentence,
@@ -205,8 +205,8 @@ def _limited(mine: pd.DataFrame) -> str:
     if runs.empty:
         return "never"
     where = zone_of(mine["timezone"].iloc[0])
-    since = where.local(int(spread(runs["hard_limited_at"].map(as_instant)).median))
-    lasted = days_text(spread(runs["hard_limited_hours"]).median)
+    shown = runs.loc[middle(runs["hard_limited_at"])]
+    since, lasted = where.local(as_instant(shown["hard_limited_at"])), days_text(shown["hard_limited_hours"])
     share = "" if len(runs) == len(mine) else f" ({len(runs)} of {len(mine)} runs)"
     return f"{day_month(since)} {since:%H:%M}, {lasted}{share}"
 
