@@ -262,13 +262,3 @@ def test_templates_and_versions_are_listed_by_their_flag(tx: Transaction) -> Non
     assert (external.templates(tx, True), external.templates(tx, False)) == ([theirs[0]], [own[0], unset[0]])
     assert external.template_versions(tx, True) == [theirs[1], gone[1]]
     assert external.template_versions(tx, False) == [own[1], unset[1]]
-
-
-def test_only_what_runs_elsewhere_uses_no_capacity(tx: Transaction) -> None:
-    workspace_id = workspace(tx)
-    uses = [
-        external.uses_capacity(tx, build(tx, workspace_id, n, flag)) for n, flag in enumerate((True, False, None), 1)
-    ]
-    assert uses == [False, True, True]
-    with pytest.raises(RefusedError, match="there is no workspace build 99"):
-        external.uses_capacity(tx, 99)

@@ -9,6 +9,7 @@ import tempfile
 from html import unescape
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -603,6 +604,46 @@ def test_a_scenario_brings_durations_costs_and_demand(sides, tmp_path: Path, his
     assert "3 replications under common random numbers" in done.stdout
     assert "| `large` | pool's cost a week |" in done.stdout
     assert "EUR" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "source", ["claims.parquet", "{duckdb: u.duckdb, table: claims}", " {duckdb: u.duckdb, query: %s}"]
+)
+def test_demand_is_whatever_a_scenario_takes_as_a_history(
+    sides, tmp_path: Path, monkeypatch, history: str, source: str
+):
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect("u.duckdb") as db:
+        db.execute("CREATE TABLE claims AS SELECT * FROM read_csv(?)", [history])
+        db.execute("COPY claims TO 'claims.parquet'")
+    old, new = sides(template(), template(base=3))
+    first = ("diff", old, new, "--replications", "2", "--demand")
+    same = invoke(*first, history).stdout.split("common random numbers")[1]
+    done = invoke(*first, source.replace("%s", "SELECT * FROM claims"))
+    assert done.stdout.split("common random numbers")[1] == same
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{duckdb: u.duckdb}", "--demand:1: expected either table (its name) or query (a SELECT) beside duckdb"),
+        ("{duckdb: none.duckdb, table: claims}", "--demand:1: duckdb: none.duckdb does not exist"),
+        ("{duckdb: u.duckdb", "--demand:1: is not YAML"),
+        ("{file: u.duckdb}", '"duckdb" is missing'),
+    ],
+)
+def test_demand_that_is_no_history_is_told_where_it_was_given(sides, tmp_path: Path, monkeypatch, source, said):
+    monkeypatch.chdir(tmp_path)
+    duckdb.connect("u.duckdb").close()
+    done = invoke("diff", *sides(template(), template(base=3)), "--demand", source)
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
+def test_what_a_simulation_without_a_scenario_assumes_is_said(sides, history: str):
+    old, new = sides(template(), template(base=3))
+    done = invoke("diff", old, new, "--demand", history, "--replications", "2", "--build", "6m", "--daemons", "5")
+    said = "build 6m, agent 30s, claim 10s, delete 30s, builds never fail, 5 provisioner daemons"
+    assert f"Note: without a scenario it is assumed: {said}." in " ".join(done.stdout.split())
 
 
 def test_demand_for_a_preset_that_neither_side_has_is_unusable(sides, tmp_path: Path):

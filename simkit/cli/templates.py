@@ -94,7 +94,10 @@ def check(
 @click.option("--at", help="The instant to look ahead from (RFC 3339); now, if not given.")
 @click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="How far to look ahead.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
-@click.option("--demand", type=click.Path(), help="A history of claims (CSV) to simulate both sides with.")
+@click.option(
+    "--demand",
+    help="A history of claims to simulate both sides with: a CSV or Parquet file, or '{duckdb: FILE, table: NAME}'.",
+)
 @click.option("--scenario", type=click.Path(), help="Durations, costs and demand to simulate both sides with.")
 @seed_option
 @click.option("--replications", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
@@ -102,7 +105,7 @@ def check(
 @click.option("--build-p95", callback=duration, help="Its 95th percentile, --build being the median then.")
 @click.option("--agent", callback=duration, default="30s", show_default=True, help="From build to ready.")
 @click.option("--daemons", type=click.IntRange(1), default=3, show_default=True, help="Provisioner daemons.")
-@click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an idle instance-hour.")
+@click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an instance-hour.")
 @click.option("--currency", default="USD", show_default=True)
 @variables_option
 @coder_option

@@ -21,9 +21,6 @@ PLATFORMS = (
 )
 """(operating system, architecture) that an init script can be had for."""
 
-USES_CAPACITY = "has_external_agent IS NOT TRUE"
-"""The SQL condition on a row of workspace_builds whose workspace takes capacity: an external one runs elsewhere."""
-
 # Nothing that a shell or PowerShell would read as more than text between double quotes.
 _URL = re.compile(r"https?://[A-Za-z0-9\-._~:/%\[\]]+")
 
@@ -233,14 +230,6 @@ def workspaces(tx: Transaction, has_external_agent: bool) -> list[int]:
         "WHERE coalesce(has_external_agent, false) = $flag ORDER BY id",
         has_external_agent,
     )
-
-
-def uses_capacity(tx: Transaction, build_id: int) -> bool:
-    """Does the build take capacity of ours? Raises RefusedError for an unknown build."""
-    row = tx.one(f"SELECT {USES_CAPACITY} FROM workspace_builds WHERE id = $id", id=build_id)
-    if row is None:
-        raise RefusedError(f"there is no workspace build {build_id}")
-    return bool(row[0])
 
 
 def _ids(tx: Transaction, sql: str, flag: bool) -> list[int]:

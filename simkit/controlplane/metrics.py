@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from simkit.clock import SECOND_US, format_instant, parse_instant
-from simkit.errors import NOWHERE, Finding, InputError, StoreError
+from simkit.errors import Finding, InputError, StoreError, Where
 from simkit.model import Reconciler
 from simkit.store.database import Database
 
@@ -338,7 +338,7 @@ def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
     try:
         now_at = parse_instant(at)
     except ValueError as error:
-        raise InputError([Finding("error", NOWHERE, f"at: {error}")]) from error
+        raise InputError([Finding("error", Where("at"), str(error))]) from error
     if not Path(path).is_file():
         raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
     with Database(path, run_id or "", readable=True) as db:
@@ -353,8 +353,8 @@ def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
         )
         if not start_at <= now_at <= end_at:
             window = f"{format_instant(start_at)} to {format_instant(end_at)}"
-            text = f"at: {format_instant(now_at)} is outside the run's window; write an instant from {window}"
-            raise InputError([Finding("error", NOWHERE, text)])
+            text = f"{format_instant(now_at)} is outside the run's window; write an instant from {window}"
+            raise InputError([Finding("error", Where("at"), text)])
         return exposition(db, now_at, hard_limit=_hard_limit(db))
 
 

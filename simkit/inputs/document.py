@@ -184,10 +184,12 @@ def _node(text: str, given: str) -> yaml.ScalarNode:
 
 def read_document(path: Path, findings: Findings) -> Value | None:
     """The document in a YAML file; None, with a finding, if there is none."""
-    shown = str(path)
     text = read_text(path, findings)
-    if text is None:
-        return None
+    return None if text is None else read_yaml(text, str(path), findings)
+
+
+def read_yaml(text: str, shown: str, findings: Findings) -> Value | None:
+    """The document that a text is; None, with a finding, if it is none. `shown`: where the text is from."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:

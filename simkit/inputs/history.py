@@ -12,7 +12,7 @@ import numpy as np
 
 from simkit.clock import NEVER, Int64Array, Zone, format_instant
 from simkit.errors import Findings, Where
-from simkit.inputs.document import Value
+from simkit.inputs.document import Value, read_yaml
 from simkit.inputs.rows import Problems, file_of, read_instant, read_rows, tell
 from simkit.model import Distribution, History, Scenario, SessionHistory
 from simkit.store.foreign import Query
@@ -39,6 +39,14 @@ def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | Non
         named.error(f"{path} {'is no file' if path.exists() else 'does not exist'}")
         return None
     return Query(path, what, text) if what else path
+
+
+def source_in_words(text: str, given: str, findings: Findings) -> Path | Query | None:
+    """What a command line gives as a history, `given` there: a file, or in braces what a scenario would have."""
+    if not text.lstrip().startswith("{"):
+        return Path(text)
+    value = read_yaml(text, given, findings)
+    return None if value is None else source_of(value, Path)
 
 
 def read_history(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from os.path import normpath
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -332,7 +333,7 @@ class _Reader:
             currency=currency,
             where=value.where,
         )
-        return Simulation(scenario, seed, replications, _assumed(given, workload, daemons))
+        return Simulation(scenario, seed, replications, assumed(workload, daemons, given))
 
     def say_assumed(self, value: Value, assumed: tuple[str, ...]) -> None:
         """Whoever reads an answer knows what it rests on. How long a build takes decides most of it."""
@@ -387,8 +388,8 @@ _ASSUMED_DURATIONS = ("build", "agent", "claim", "delete")
 """What a pool that nobody owns workspaces of takes time for. Reinitializing takes none, if nothing is said."""
 
 
-def _assumed(given: Mapping[str, Value], workload: Workload, daemons: int) -> tuple[str, ...]:
-    """What `simulate` leaves out, with the value that is taken; the build comes first."""
+def assumed(workload: Workload, daemons: int, given: Mapping[str, Value] = MappingProxyType({})) -> tuple[str, ...]:
+    """What decides the answer and is not among the keys `given`, with the value that is taken; the build first."""
     written = given["durations"].entries() if "durations" in given and given["durations"].is_mapping else {}
     said = [
         f"{name} {format_duration(getattr(workload, name).median_us)}"

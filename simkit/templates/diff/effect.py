@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import nan
-from pathlib import Path
 
 import numpy as np
 
@@ -14,10 +13,11 @@ from simkit.coder_versions import Behaviour
 from simkit.errors import NOWHERE, VERSION_NOTE, Finding, Findings, InputError, Where
 from simkit.estimates import mean_interval
 from simkit.inputs import load
-from simkit.inputs.history import check_inside, read_history
+from simkit.inputs.history import check_inside, read_history, source_in_words
 from simkit.model import Activate, History, Preset, Scenario, TemplateVersion
 from simkit.runs.measures import Measures, measures
 from simkit.runs.simulate import chance, replicate
+from simkit.templates.check.file import assumed
 from simkit.templates.diff.desired import midnight
 from simkit.templates.diff.sides import Side, Written
 from simkit.templates.diff.types import Effect, Paired, Trial
@@ -60,6 +60,10 @@ def effect_of(
         for which, names_in in zip(("old", "new"), names_of, strict=True)
         if name not in names_in
     ]
+    if scenario is None:
+        notes.insert(
+            0, f"without a scenario it is assumed: {', '.join(assumed(given.workload, given.provisioner_daemons))}"
+        )
     sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
     tables = [_measured(scenario, trial) for scenario in sides]
     return Effect(
@@ -90,7 +94,10 @@ def _given(
     history = None
     if trial.history:
         own = scenario.zone if scenario else in_zone
-        history = read_history(Path(trial.history), own, names[0] if len(names) == 1 else None, names, findings)
+        source = source_in_words(trial.history, "--demand", findings)
+        findings.raise_errors()
+        assert source is not None, "what is no source is an error"
+        history = read_history(source, own, names[0] if len(names) == 1 else None, names, findings)
         if scenario is not None and not findings.errors:
             check_inside(
                 history.claim_at,
