@@ -92,7 +92,7 @@ def test_a_question_makes_no_table_and_no_view_that_it_does_not_name():
         noted.append(name)
         return of[name]
 
-    told = ask(Joined(made.run_id, tables, views), "fates")
+    told = ask(Joined(made.run_id, tables, views), "idle")
     assert len(told) > 0
-    assert not {"users", "local_hours", "workspaces", "templates", "template_version_presets"} & set(noted)
+    assert not {"runs", "users", "claims", "workspaces", "templates", "template_version_presets"} & set(noted)
     assert "prebuild_spans" in noted

@@ -15,7 +15,7 @@ import duckdb
 from simkit.store.columns import Columns, Storable, rows, stacked
 from simkit.store.connection import SETTINGS, connect, schema, value_of
 
-_WORD = re.compile(r"[a-z_][a-z_0-9]*")
+_WORD = re.compile(r"(?<![$\w])[a-z_]\w*")
 _COMMENT = re.compile("--.*")
 _VIEW = re.compile(r"CREATE VIEW (\w+) AS\n(.*)", re.DOTALL)
 
@@ -126,7 +126,7 @@ def _read_by(sql: str, made: frozenset[str] = frozenset()) -> tuple[Set[str], Ma
 
 
 def _words_of(sql: str) -> set[str]:
-    """What may be a name in it; a comment names nothing."""
+    """What may be a name in it; a comment and a parameter such as $runs name nothing."""
     return set(_WORD.findall(_COMMENT.sub("", sql)))
 
 
