@@ -23,7 +23,7 @@ from simkit.decide.plan import Block, Plan
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.estimates import share_interval
 from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
-from simkit.runs.measures import measures
+from simkit.runs.measures import measures, measures_by_week
 from simkit.runs.simulate import run
 
 BUILD = lognormal(5 * MINUTE_US, 8 * MINUTE_US)
@@ -73,8 +73,6 @@ def test_the_recommendation_meets_the_target_in_an_exact_run_and_idles_less_than
 
 
 def test_the_aim_is_what_the_next_quarter_is_not_below(found: Recommendation):
-    from simkit.runs.measures import measures_by_week
-
     weeks = measures_by_week(run(found.advised, 0))
     hits, claims = weeks.hits[0].astype(float), weeks.claims[0].astype(float)
     (one,) = found.presets
@@ -165,6 +163,19 @@ def test_with_failures_nothing_is_recommended_that_drowns_unsaid():
     assert any("Never fewer than 3" in text for text in advice.bound)
     free = recommend(office(), 0.9).presets[0]
     assert int(free.plan.levels.min()) < 3, "without failures nothing keeps it up"
+
+
+def test_how_often_todays_numbers_drown_is_said_where_they_are_below_the_hard_limit():
+    (one,) = decided(failing=0.02).presets
+    (text,) = [text for text in one.bound if text.startswith("Today's numbers go below 3")]
+    today = six_weeks(failing=0.02)
+    ended = sum(int(measures_by_week(run(today, 0, i)).hits[0, -1]) == 0 for i in range(20))
+    said = int(text.partition(" of 20 replications")[0].split()[-1])
+    assert ended <= said <= ended + 2, "some end within the last week"
+    assert ended > 10
+    high = office(6, replace(TODAY, schedules=()), workload=replace(WORK, failure_probability=0.01))
+    (kept,) = recommend(high, 0.9, max_schedules=0).presets
+    assert not any("Today's numbers" in text for text in kept.bound)
 
 
 def test_a_plan_that_the_hard_limit_may_end_says_so_first_and_how_often():

@@ -248,7 +248,7 @@ class Choice:
         before, after = self._outcomes(before_results), self._outcomes(chosen.results)
         exact, exact_before = self._played(chosen.results), self._played(before_results)
         slopes, builds = self._slopes(chosen.plans), self._of_builds()
-        fragile = self._fragile(chosen)
+        fragile, of_today = self._fragile(chosen), self._drowned_today(before_results)
         in_time = {} if most_s is None else self._in_time(chosen, most_s)
         held_out = self._judged(chosen, targets, exact, exact_before)
         exceptions = self._exceptions(chosen)
@@ -286,7 +286,7 @@ class Choice:
                     bound=(
                         *self._bound(name, chosen, after[name], limit, faster),
                         *self._bound_by_wait(name, in_time.get(name), targets[name], after[name]),
-                        *(fragile[one] for one in (name,) if one in fragile),
+                        *(said[name] for said in (fragile, of_today) if name in said),
                         *bound,
                     ),
                     exceptions=exceptions.get(name),
@@ -660,6 +660,30 @@ class Choice:
             text += f", half of those after {float(np.median(days)):,.0f} days" if days else ""
             found[name] = f"{text}: it takes {limit} failed builds, and the plan wants fewer at times."
         return found
+
+    def _drowned_today(self, before: Sequence[Counts]) -> dict[str, str]:
+        """How often the hard limit ends today's numbers that are below it: why they are not kept, whatever they serve
+        until then."""
+        limits = {name: drowns_below(self.scenario, name) for name in self.names}
+        below = [name for name, limit in limits.items() if self._least_wanted(name) < limit]
+        if not below:
+            return {}
+        more = FAILING_LUCKS - len(before)
+        lucks = [*before, *(self._runs(self.asked.scenario, more, len(before)) if more > 0 else ())]
+        ended, found = self._drowned(lucks), {}
+        for name in below:
+            days = ended.get(name, [])
+            found[name] = (
+                f"Today's numbers go below {limits[name]}: the hard limit ends them in {len(days)} of {len(lucks)} "
+                "replications of these weeks"
+                + (f", half of those after {float(np.median(days)):,.0f} days." if days else ".")
+            )
+        return found
+
+    def _least_wanted(self, name: str) -> int:
+        """The least number that today's setting of a preset wants at any time."""
+        preset = self.now[name]
+        return min([preset.instances, *(schedule.instances for schedule in preset.schedules)])
 
     def _exceptions(self, chosen: _Chosen) -> dict[str, Exceptions]:
         if not self.asked.holidays:
