@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from simkit.clock import MINUTE_US, SECOND_US, format_duration
 
@@ -76,8 +77,16 @@ _V35 = replace(_V34, version="v2.35", has_tasks=True)
 BEHAVIOURS: Mapping[str, Behaviour] = {b.version: b for b in (_V24, _V26, _V29, _V34, _V35)}
 """By version, the oldest first; each stands for the versions up to the next one."""
 DEFAULT_BEHAVIOUR = BEHAVIOURS["v2.35"]
-_FROM_2_24_2 = replace(_V24, version="v2.24.2", executor_skips_prebuilds=True)
-"""v2.24 from its second patch release on, and v2.25: what stopped prebuilds was mended there."""
+_V28 = replace(_V26, version="v2.28", claims_by_prebuilds=False, cancels_pending=True)
+_V30 = replace(_V29, version="v2.30", schedule_changes_deleted=False, start_wakes=True)
+_PATCHES = (
+    replace(_V24, version="v2.24.2", executor_skips_prebuilds=True),
+    _V28,
+    _V30,
+    replace(_V30, version="v2.33.8", retries_failed_stops=True),
+    replace(_V30, version="v2.34.0"),
+)
+"""Versions between those from which on something differs; v2.34 itself is what v2.34.2 brought."""
 
 
 def _yes(flag: bool) -> str:
@@ -116,6 +125,17 @@ def differences() -> list[tuple[str, ...]]:
     return rows + [(words, *(say(b) for b in BEHAVIOURS.values())) for words, say in _DIFFERENCES]
 
 
+def patches() -> list[str]:
+    """From which version between those of `differences` on what differs, a line each."""
+    known = sorted((*BEHAVIOURS.values(), *_PATCHES), key=_begins)
+    told = []
+    for before, own in pairwise(known):
+        changed = [f"{words}: {say(own)}" for words, say in _DIFFERENCES if say(own) != say(before)]
+        if own in _PATCHES or own is _V34:
+            told.append(f"{'v{}.{}.{}'.format(*_begins(own))}: {'; '.join(changed)}")
+    return told
+
+
 EARLY_RANGES = "early-ranges"
 """Added to any version (`v2.26+early-ranges`, or alone for the default one): cron ranges hold a minute early.
 
@@ -129,17 +149,15 @@ _VERSION = re.compile(rf"[vV]?{_NUMBER}\.{_NUMBER}(\.{_NUMBER}(-[0-9A-Za-z.-]+)?
 def behaviour_of(text: str) -> Behaviour:
     """How a version of Coder behaves, written as `v2.35`, `2.35`, `v2.35.1`, `2.35.0-rc.1` or `v2.35.1+0a1b2c3`.
 
-    A patch release, or one before a release, is its minor, but for those from v2.24.2 on. A minor without rules of its
-    own has those of the newest one below it; see `behaviour_note`. `EARLY_RANGES` may follow. Raises ValueError for one
+    It has the rules of the newest version not above it that has some, a pre-release those of its release. A minor alone
+    is its newest patch release, but for v2.24, which is its first. `EARLY_RANGES` may follow. Raises ValueError for one
     older than all, and for what is no version.
     """
-    number, early = _minor(text), _is_early(text)
-    below = [behaviour for behaviour in BEHAVIOURS.values() if _minor(behaviour.version) <= number]
+    number, early = _number(text), _is_early(text)
+    below = [b for b in (*BEHAVIOURS.values(), *_PATCHES) if _begins(b) <= number]
     if not below:
         raise ValueError(f'"{text}" is older than any modelled version; there are {", ".join(BEHAVIOURS)}')
-    used = below[-1]
-    if used is _V24 and (number > _minor(used.version) or _patch(text) >= 2):
-        used = _FROM_2_24_2
+    used = max(below, key=_begins)
     return with_early_ranges(used) if early else used
 
 
@@ -153,7 +171,7 @@ def with_early_ranges(behaviour: Behaviour) -> Behaviour:
 def behaviour_note(text: str) -> str:
     """Which version's rules `behaviour_of` gives for another version, and why; "" for a version that has rules."""
     used, minor = behaviour_of(_without_early(text)), minor_version(_without_early(text))
-    if minor in BEHAVIOURS:
+    if _minor(used.version) == _minor(minor):
         return ""
     if used is [*BEHAVIOURS.values()][-1]:
         return f"Coder {minor} is newer than any modelled version; the rules of {used.version}, the newest, are used"
@@ -181,8 +199,18 @@ def _minor(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _patch(text: str) -> int:
-    return int(_parts(text)[4] or 0)
+_NEWEST = 10**9
+
+
+def _number(text: str) -> tuple[int, int, int]:
+    """Major, minor and patch; a minor alone is its newest patch release, but for v2.24, which is its first."""
+    patch = _parts(text)[4]
+    return (*_minor(text), int(patch) if patch else 0 if _minor(text) == _minor(_V24.version) else _NEWEST)
+
+
+def _begins(behaviour: Behaviour) -> tuple[int, int, int]:
+    """The first release that behaves so."""
+    return (2, 34, 2) if behaviour is _V34 else (*_minor(behaviour.version), int(_parts(behaviour.version)[4] or 0))
 
 
 def _parts(text: str) -> re.Match[str]:

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simkit.clock import MINUTE_US
-from simkit.coder_versions import BEHAVIOURS, Behaviour, behaviour_note, behaviour_of, differences, minor_version
+from simkit.coder_versions import (
+    BEHAVIOURS,
+    Behaviour,
+    behaviour_note,
+    behaviour_of,
+    differences,
+    minor_version,
+    patches,
+)
 
 MODELLED = sorted((tuple(map(int, version.removeprefix("v").split("."))), version) for version in BEHAVIOURS)
 NUMBERS = st.integers(0, 99)
@@ -28,12 +36,52 @@ def test_every_way_to_write_a_version_means_the_newest_modelled_one_not_above_it
         with pytest.raises(ValueError, match=rf"older than any modelled version; there are {', '.join(BEHAVIOURS)}"):
             behaviour_of(text)
         return
-    used = BEHAVIOURS[below[-1]]
-    if (major, minor) == (2, 25) or (rest.startswith(".17") and (major, minor) == (2, 24)):
-        used = replace(used, version="v2.24.2", executor_skips_prebuilds=True)
-    assert behaviour_of(text) == used
+    used, own = behaviour_of(text), f"v{major}.{minor}" in BEHAVIOURS or minor in (28, 30)
+    assert behaviour_of(used.version) == used
     assert minor_version(text) == f"v{major}.{minor}"
-    assert (behaviour_note(text) == "") == (f"v{major}.{minor}" in BEHAVIOURS)
+    if (major, minor) not in {(2, 24), (2, 25), (2, 33), (2, 34)}:
+        between = {(2, 28): "v2.28", **{(2, minor): "v2.30" for minor in (30, 31, 32)}}
+        assert used.version == between.get((major, minor), below[-1])
+        assert (behaviour_note(text) == "") == (major == 2 and own)
+
+
+@pytest.mark.parametrize(
+    ("text", "retries", "wakes"),
+    [
+        ("v2.29.19", False, False),
+        ("v2.30.0", False, True),
+        ("v2.33.7", False, True),
+        ("2.33.8", True, True),
+        ("v2.33", True, True),
+        ("v2.34.0-rc.2", False, True),
+        ("v2.34.1", False, True),
+        ("v2.34.2", True, True),
+        ("v2.34", True, True),
+        ("v2.35.0", True, True),
+    ],
+)
+def test_a_failed_stop_is_tried_again_from_the_patch_releases_on_that_brought_it(text, retries, wakes):
+    used = behaviour_of(text)
+    assert (used.retries_failed_stops, used.start_wakes) == (retries, wakes)
+    assert used.invalidates
+    assert not used.has_tasks or text.startswith("v2.35")
+
+
+def test_v2_28_cancels_what_is_pending_and_does_not_invalidate():
+    used = behaviour_of("v2.28.3")
+    assert (used.cancels_pending, used.claims_by_prebuilds, used.invalidates) == (True, False, False)
+    assert behaviour_of("v2.27.1") is BEHAVIOURS["v2.26"]
+
+
+def test_what_differs_between_the_columns_is_told_with_the_version_that_brought_it():
+    assert patches() == [
+        "v2.24.2: the executor leaves prebuilds alone: yes",
+        "v2.28.0: initiator of a claim's build: who claims; pending starts of an inactive version: cancelled",
+        "v2.30.0: schedule changes and deleted workspaces: left alone; a start wakes a dormant workspace: yes",
+        "v2.33.8: a failed stop is tried again: yes",
+        "v2.34.0: a failed stop is tried again: no",
+        "v2.34.2: a failed stop is tried again: yes",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +98,9 @@ def test_the_executor_leaves_prebuilds_alone_from_the_second_patch_of_v2_24_on(t
 
 def test_a_note_says_which_rules_are_used_and_why():
     assert behaviour_note("v2.35.1") == behaviour_note("2.24.0-rc.1") == ""
-    assert behaviour_note("v2.30.1") == (
-        "Coder v2.30 is not modelled by itself; the rules of v2.29, the newest below it, are used"
+    assert behaviour_note("v2.30.1") == behaviour_note("v2.28") == behaviour_note("v2.34.1") == ""
+    assert behaviour_note("v2.32.1") == (
+        "Coder v2.32 is not modelled by itself; the rules of v2.30, the newest below it, are used"
     )
     assert (
         behaviour_note("v3.1")

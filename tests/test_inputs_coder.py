@@ -56,9 +56,9 @@ def test_nothing_else_is_a_version(text: str):
 
 def test_a_note_is_told_once_however_many_places_give_rise_to_it():
     findings = Findings()
-    for text in ("v2.28.1", "v2.28", "2.28.0", "v2.30"):
+    for text in ("v2.27.1", "v2.27", "2.27.0", "v2.31"):
         named_version(text, findings)
-    assert [f.text[:11] for f in findings] == ["Coder v2.28", "Coder v2.30"]
+    assert [f.text[:11] for f in findings] == ["Coder v2.27", "Coder v2.31"]
 
 
 # Wherever templates are read.
@@ -147,14 +147,14 @@ def test_the_linter_looks_as_the_scenarios_version_does_or_as_another(folder: Pa
 def test_a_scenario_without_a_version_takes_that_of_the_call_and_notes_are_told_when_it_runs(folder: Path):
     assert load(scenario(), coder="v2.24.1").behaviour is BEHAVIOURS["v2.24"]
     assert load(scenario("v2.26.9"), coder="v2.24").behaviour is BEHAVIOURS["v2.26"]
-    loaded = load(scenario("2.30"))
+    loaded = load(scenario("2.31"))
     assert (loaded.behaviour.version, [str(note) for note in loaded.notes]) == (
-        "v2.29",
-        ["week.yaml:3: note: Coder v2.30 is not modelled by itself; the rules of v2.29, the newest below it, are used"],
+        "v2.30",
+        ["week.yaml:3: note: Coder v2.31 is not modelled by itself; the rules of v2.30, the newest below it, are used"],
     )
     assert simkit.lint(loaded).count(loaded.notes[0]) == 1
     done = invoke("when", "week.yaml", "--at", AT)
-    assert "note: Coder v2.30 is not modelled" in done.stderr
+    assert "note: Coder v2.31 is not modelled" in done.stderr
 
 
 def test_diff_reads_both_sides_as_the_scenarios_version_or_the_one_given(folder: Path):

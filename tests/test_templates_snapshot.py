@@ -310,10 +310,10 @@ def test_a_snapshot_without_a_version_is_of_v2_35_and_stays_as_it_is_until_it_is
 
 def test_a_version_without_rules_of_its_own_is_recorded_and_told_of_once(template: Path):
     (template.with_name("other.tf")).write_text(TEMPLATE.replace('"large"', '"big"').replace('"small"', '"tiny"'))
-    (paths, notes) = write([template.parent], AT, weeks=1, coder="v2.28.1")
-    assert [path.read_text().splitlines()[3] for path in paths] == ["coder  v2.28"] * 2
+    (paths, notes) = write([template.parent], AT, weeks=1, coder="v2.27.1")
+    assert [path.read_text().splitlines()[3] for path in paths] == ["coder  v2.27"] * 2
     assert [note.text for note in notes] == [
-        "Coder v2.28 is not modelled by itself; the rules of v2.26, the newest below it, are used"
+        "Coder v2.27 is not modelled by itself; the rules of v2.26, the newest below it, are used"
     ]
     said, found = snapshot.differences(with_snapshots([template.parent]))
     assert (len(said), found) == (1, ())

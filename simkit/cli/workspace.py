@@ -52,7 +52,7 @@ def versions() -> None:
     """Show what differs by Coder version, and how other versions are read."""
     from rich.table import Table
 
-    from simkit.coder_versions import DEFAULT_BEHAVIOUR, EARLY_RANGES, differences
+    from simkit.coder_versions import DEFAULT_BEHAVIOUR, EARLY_RANGES, differences, patches
 
     heads, *rows = differences()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -62,7 +62,9 @@ def versions() -> None:
         table.add_row(*row)
     console_for().print(table)
     echo(
-        "\nEach column stands for the versions up to the next one; a patch release is its minor. The default is "
+        "\nEach column stands for the versions up to the next one, but for what differs from one of these on:\n  "
+        + "\n  ".join(patches())
+        + "\nA minor alone is its newest patch release (v2.24 its first). The default is "
         f"{DEFAULT_BEHAVIOUR.version}.\n"
         f"{EARLY_RANGES}, added to any of them (--coder {DEFAULT_BEHAVIOUR.version}+{EARLY_RANGES}), makes cron ranges "
         "hold a minute early, as no release does."
