@@ -8,8 +8,8 @@ import numpy as np
 
 from simkit.clock import LONG_WEEKDAYS, Int64Array
 from simkit.decide.asked import Asked, drowns_below
+from simkit.decide.choice import Choice
 from simkit.decide.levels import Calendar, Float64Array, LevelTables, level_tables
-from simkit.decide.recommend import Choice
 from simkit.decide.work import workers
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario
 from simkit.timeline import desired
