@@ -20,6 +20,8 @@ class Behaviour:
     """A claim's build is initiated by the prebuilds user: queued behind people's jobs and counted as starting."""
     cancels_pending: bool
     """Pending start jobs of an inactive version are cancelled instead of built and then deleted."""
+    deletes_canceled: bool
+    """What was cancelled so is deleted by a job of its own with an empty state, which no engine plays, but is told."""
     invalidates: bool
     """Prebuilds created before their preset's `last_invalidated_at` count as expired."""
     executor_skips_prebuilds: bool
@@ -49,6 +51,7 @@ _V24 = Behaviour(
     reconciliation_interval_us=15 * SECOND_US,
     claims_by_prebuilds=True,
     cancels_pending=False,
+    deletes_canceled=False,
     invalidates=False,
     executor_skips_prebuilds=False,
     executor_needs_daemons=False,
@@ -70,7 +73,9 @@ _V26 = replace(
     schedule_change_removes_deadline=True,
     stops_keep_ai_task=True,
 )
-_V29 = replace(_V26, version="v2.29", claims_by_prebuilds=False, cancels_pending=True, invalidates=True)
+_V29 = replace(
+    _V26, version="v2.29", claims_by_prebuilds=False, cancels_pending=True, deletes_canceled=True, invalidates=True
+)
 _V34 = replace(_V29, version="v2.34", retries_failed_stops=True, schedule_changes_deleted=False, start_wakes=True)
 _V35 = replace(_V34, version="v2.35", has_tasks=True)
 
@@ -97,6 +102,7 @@ _DIFFERENCES: tuple[tuple[str, Callable[[Behaviour], str]], ...] = (
     ("reconciliation interval", lambda b: format_duration(b.reconciliation_interval_us)),
     ("initiator of a claim's build", lambda b: "prebuilds user" if b.claims_by_prebuilds else "who claims"),
     ("pending starts of an inactive version", lambda b: "cancelled" if b.cancels_pending else "built, deleted"),
+    ("what was cancelled is deleted by a job", lambda b: _yes(b.deletes_canceled)),
     ("preset invalidation", lambda b: _yes(b.invalidates)),
     ("the executor leaves prebuilds alone", lambda b: "yes" if b.executor_skips_prebuilds else "from v2.24.2 on"),
     ("the executor needs a live daemon", lambda b: _yes(b.executor_needs_daemons)),

@@ -143,6 +143,21 @@ def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sent
     return [Sentence(text, numbers)]
 
 
+def canceled(fates: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:
+    """What simkit leaves out of a new version that cancels pending prebuilds. `fates`: of `runs` runs."""
+    count = round(spread(fates.groupby("run_id")["canceled"].sum()).median) if len(fates) else 0
+    if not count or not scenario.behaviour.deletes_canceled:
+        return []
+    text = "{canceled:,} builds that no daemon had taken were cancelled for a new version" + (" (median)" * (runs > 1))
+    return [
+        Sentence(
+            f"{text}. Coder deletes each with a job of its own, which has nothing to delete and takes a daemon for the "
+            "seconds of an empty run; here they are gone at once.",
+            {"canceled": count},
+        )
+    ]
+
+
 def days_text(hours: float) -> str:
     """How long, as people say it: from two days on in days."""
     return f"{hours / 24:,.1f} days".replace(".0 days", " days") if hours >= 48 else hours_text(hours)
