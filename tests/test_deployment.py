@@ -514,6 +514,9 @@ def test_versions_are_active_from_their_first_prebuild_on(rows, tmp_path):
     number = table(tmp_path / "my.duckdb", "SELECT id FROM template_version_presets WHERE desired_instances = 7")[0][0]
     assert by_preset.pop(number) == [(start, 0), (parse_instant(first), 7)]
     assert [of[-1] for of in by_preset.values()] == [(parse_instant(first), 0)] * 2
+    events = simkit.ask(tmp_path / "my.duckdb", "events")
+    assert events["version"].tolist() == ["v1", "v2"]
+    assert [at.value // 1000 for at in events["happened_at"]] == [start, parse_instant(first)]
 
 
 def test_the_help_and_the_document_print_a_line_for_each_table():

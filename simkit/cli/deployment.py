@@ -1,4 +1,4 @@
-"""Verbs about a deployment: import its history, make a scenario of it, look ahead."""
+"""Verbs about a deployment: import its history, make a scenario of it, replay it, look ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, variables_option
+from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
 from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simkit.clock import Zone
     from simkit.deployment.forecast import Forecast
     from simkit.deployment.history import Source
+    from simkit.deployment.replay import Replayed
 
 
 def _zone(_: click.Context, parameter: click.Parameter, name: str) -> Zone:
@@ -170,6 +171,73 @@ def calibrate(history: str, out: str, template: str | None) -> None:
     for rate in found.failures:
         if not rate.preset:
             echo(f"failures: {rate.failed:,} of n = {rate.of:,}, {rate.value:.2%} [{rate.low:.2%}, {rate.high:.2%}]")
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simkit replay my.duckdb
+  simkit replay my.duckdb --scenario changed.yaml
+"""
+)
+@click.argument("history", type=click.Path())
+@click.option("--scenario", type=click.Path(), help="Play this one, as a calibrated one with a changed schedule.")
+@click.option("--template", help="Which one, if people asked for presets of several.")
+@click.option(
+    "--replications", type=click.IntRange(2), default=5, show_default=True, help="Replays that differ in chance."
+)
+@seed_option
+def replay(history: str, scenario: str | None, template: str | None, replications: int, seed: int) -> None:
+    """Play the claims of the HISTORY in a runs file against the schedules of their time, beside what happened."""
+    from simkit.deployment.replay import replay
+
+    found = replay(history, scenario, template, seed, replications)
+    print_findings(found.notes)
+    for one in found.presets:
+        _print_replayed(one, found.replications)
+
+
+def _print_replayed(one: Replayed, replications: int) -> None:
+    from simkit.deployment.replay import told
+
+    console = console_for()
+    title = f"{cell(one.preset)}: what happened, and {replications} replays"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for head in ("", "recorded", "median", "least", "greatest"):
+        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    for measure, label, text in _REPLAYED:
+        again = one.replayed[measure]
+        values = (one.recorded[measure], again.median, again.low, again.high)
+        table.add_row(label, *("-" if value != value else text(value) for value in values))
+    console.print(table)
+    for line in told(one):
+        console.print(printed(line))
+    console.print("")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _wait(value: float) -> str:
+    from simkit.times import in_column
+
+    return in_column(value)
+
+
+_REPLAYED = (
+    ("claims", "claims", _number),
+    ("hit_rate", "hit rate", _share),
+    ("wait_p50_s", "wait p50", _wait),
+    ("wait_p95_s", "wait p95", _wait),
+    ("builds", "builds of prebuilds", _number),
+    ("failed_builds", "of them failed", _number),
+    ("idle_instance_hours", "idle instance-hours", _number),
+)
 
 
 @main.command(

@@ -137,19 +137,23 @@ def calibrate(history: str | Path, out: str | Path, template: str | None = None)
     return found
 
 
-def measured(history: str | Path, folder: Path, template: str | None = None) -> Calibrated:
-    """As `calibrate`, without writing; `folder`: where the scenario will stand."""
+def measured(history: str | Path, folder: Path, template: str | None = None, is_past: bool = False) -> Calibrated:
+    """As `calibrate`, without writing; `folder`: where the scenario will stand.
+
+    `is_past`: with the versions as they were active one after the other, in place of the active one alone.
+    """
     path, findings = Path(history), Findings()
     run_id = history_run(path)
     [(start_at, end_at, timezone, version)] = rows_of(
         path, "SELECT epoch_us(start_at), epoch_us(end_at), timezone, coder_version FROM runs WHERE run_id = ?", run_id
     )
     template_id, name = _template(path, run_id, template)
-    presets = _presets(path, run_id, template_id)
-    names = [preset["name"] for preset in presets]
+    versions = _versions(path, run_id, template_id, (start_at, end_at), is_past)
+    names = list(dict.fromkeys(preset["name"] for version in versions for preset in version.presets))
     claims, others = _claims(path, run_id, template_id, names)
     if others:
-        text = f"{others:,} claims are left out: of presets that the active version of {name} does not have"
+        which = "no active version of {name} has" if is_past else "the active version of {name} does not have"
+        text = f"{others:,} claims are left out: of presets that {which.format(name=name)}"
         findings.warning(Where(str(path)), text)
     if not claims:
         raise _refused(path, f"nobody asked for a preset that the active version of {name} has; there is no demand")
@@ -164,7 +168,7 @@ def measured(history: str | Path, folder: Path, template: str | None = None) -> 
         template_id,
         name,
         (start_at, end_at, timezone, version),
-        presets,
+        versions,
         durations,
         failures,
         claims,
@@ -196,15 +200,50 @@ def _template(path: Path, run_id: str, wanted: str | None) -> tuple[int, str]:
     return chosen[0]
 
 
-def _presets(path: Path, run_id: str, template_id: int) -> list[dict[str, Any]]:
-    """The presets of the active version, as a scenario writes them."""
+@dataclass(frozen=True)
+class _Version:
+    """A version that was active from an instant on: its presets, as a scenario writes them."""
+
+    name: str
+    from_at: int
+    presets: list[dict[str, Any]]
+
+
+def _versions(
+    path: Path, run_id: str, template_id: int, window: tuple[int, int], is_past: bool
+) -> tuple[_Version, ...]:
+    """The versions of a template that were active in the window, in order; without `is_past` the one active now."""
+    [(active_id, active)] = rows_of(
+        path,
+        "SELECT v.id, v.name FROM templates AS t JOIN template_versions AS v ON v.run_id = t.run_id "
+        "AND v.id = t.active_version_id WHERE t.run_id = ? AND t.id = ?",
+        run_id,
+        template_id,
+    )
+    begun = [(active_id, active, window[0])]
+    if is_past:
+        begun = rows_of(
+            path,
+            "SELECT v.id, v.name, greatest(epoch_us(e.happened_at), $start) FROM template_versions AS v "
+            "LEFT JOIN scenario_events AS e ON e.run_id = v.run_id AND e.event = 'activate' "
+            "AND e.template_version_id = v.id WHERE v.run_id = $run AND v.template_id = $template ORDER BY 3, v.id",
+            **{"run": run_id, "template": template_id, "start": window[0]},
+        )
+        told = [(i, name, at) for i, name, at in begun if at is not None]
+        # A simulation tells of no activation of the version that it begins with.
+        first = [(i, name, window[0]) for i, name, at in begun if at is None][:1]
+        begun = told if told and told[0][2] == window[0] else [*first, *told]
+    return tuple(_Version(name, at, _presets(path, run_id, version_id)) for version_id, name, at in begun)
+
+
+def _presets(path: Path, run_id: str, version_id: int) -> list[dict[str, Any]]:
+    """The presets of a version, as a scenario writes them."""
     found = rows_of(
         path,
         "SELECT p.id, p.name, p.desired_instances, p.invalidate_after_secs, p.scheduling_timezone "
-        "FROM template_version_presets AS p JOIN templates AS t ON t.run_id = p.run_id "
-        "AND t.active_version_id = p.template_version_id WHERE p.run_id = ? AND t.id = ? ORDER BY p.id",
+        "FROM template_version_presets AS p WHERE p.run_id = ? AND p.template_version_id = ? ORDER BY p.id",
         run_id,
-        template_id,
+        version_id,
     )
     schedules: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for preset_id, cron, instances in rows_of(
@@ -351,7 +390,7 @@ def _scenario(
     template_id: int,
     name: str,
     window: tuple[int, int, str, str],
-    presets: Sequence[dict[str, Any]],
+    versions: Sequence[_Version],
     durations: Sequence[Measured],
     failures: Sequence[Rate],
     claims: int,
@@ -360,11 +399,12 @@ def _scenario(
 ) -> str:
     """The scenario's text. JSON is YAML, so that a name is text whatever is in it."""
     start_at, end_at, timezone, version = window
+    names = list(dict.fromkeys(preset["name"] for one in versions for preset in one.presets))
     query = (
         "SELECT c.created_at AS started_at, p.name AS preset FROM claims AS c JOIN template_version_presets AS p "
         "ON p.run_id = c.run_id AND p.id = c.preset_id JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = "
         f"p.template_version_id WHERE c.run_id = '{run_id}' AND v.template_id = {template_id} AND p.name IN ("
-        + ", ".join("'{}'".format(preset["name"].replace("'", "''")) for preset in presets)
+        + ", ".join("'{}'".format(preset.replace("'", "''")) for preset in names)
         + ")"
     )
     shown = os.path.relpath(path, folder)
@@ -375,12 +415,17 @@ def _scenario(
         f"name: {_json(name)}",
         f"window: {_json(span)}",
         f"coder: {_json({'version': _coder(version), 'provisioner_daemons': daemons})}  # so many jobs ran at once",
-        "presets:  # of the active version",
-        *(f"  - {_json(preset)}" for preset in presets),
+        f"presets:  # of the version {_json(versions[0].name)}",
+        *(f"  - {_json(preset)}" for preset in versions[0].presets),
         f"demand: {_json({'history': {'duckdb': shown, 'query': query}})}  # {claims:,} claims",
     ]
     lines += _workload("", durations, failures, cleared_after_us, "")
-    overrides = [preset["name"] for preset in presets if any(of.preset == preset["name"] for of in durations)]
+    if versions[1:]:
+        lines.append("events:  # a version's first prebuild tells when it was activated")
+    for one in versions[1:]:
+        event = {"at": format_instant(one.from_at), "event": "activate", "version": one.name, "presets": one.presets}
+        lines.append(f"  - {_json(event)}")
+    overrides = [name for name in names if any(of.preset == name for of in durations)]
     if overrides:
         lines.append("overrides:")
         for of in overrides:

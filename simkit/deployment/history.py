@@ -16,6 +16,7 @@ from simkit.deployment.tables import REFERENCES, TABLES, Reading
 from simkit.errors import Finding, Findings, InputError, StoreError, Where
 from simkit.model import PREBUILDS_USER_ID, Preset, Schedule
 from simkit.store.asking import HISTORY as RUN_ID
+from simkit.store.columns import ids as numbers
 from simkit.store.columns import text, whole
 from simkit.store.staging import Stage, staging
 from simkit.store.writing import check_target
@@ -149,7 +150,9 @@ def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen_
         if statement.strip():
             stage.rows(statement)
     _take_hours(stage, start_at, end_at)
-    _take_desired(stage, _behaviour(version), start_at, end_at)
+    active = _active(stage, start_at, end_at)
+    _take_activations(stage, active)
+    _take_desired(stage, active, _behaviour(version), start_at, end_at)
 
 
 def _numbers(what: str, ids: str) -> str:
@@ -220,7 +223,25 @@ def _take_hours(stage: Stage, start_at: int, end_at: int) -> None:
         )
 
 
-def _take_desired(stage: Stage, behaviour: Behaviour, start_at: int, end_at: int) -> None:
+def _take_activations(stage: Stage, active: dict[int, tuple[int, int]]) -> None:
+    """An event for each version that was active, also for the one that was when the window began."""
+    begun = sorted((from_at, version_id) for version_id, (from_at, until_at) in active.items() if from_at < until_at)
+    stage.rows("DELETE FROM scenario_events WHERE run_id = $run", {"run": RUN_ID})
+    stage.insert(
+        "scenario_events",
+        {
+            "run_id": text([RUN_ID] * len(begun)),
+            "id": numbers(len(begun)),
+            "happened_at": whole(from_at for from_at, _ in begun),
+            "event": text(["activate"] * len(begun)),
+            "template_version_id": whole(version_id for _, version_id in begun),
+        },
+    )
+
+
+def _take_desired(
+    stage: Stage, active: dict[int, tuple[int, int]], behaviour: Behaviour, start_at: int, end_at: int
+) -> None:
     """What each preset wanted, from its own schedules, 0 while its version was not the active one."""
     schedules: dict[int, list[Schedule]] = defaultdict(list)
     for preset_id, cron, instances in stage.rows(
@@ -229,7 +250,6 @@ def _take_desired(stage: Stage, behaviour: Behaviour, start_at: int, end_at: int
         {"run": RUN_ID},
     ):
         schedules[preset_id].append(Schedule(cron, instances))
-    active = _active(stage, start_at, end_at)
     stage.rows("DELETE FROM desired_instances WHERE run_id = $run", {"run": RUN_ID})
     for preset_id, version_id, name, instances, timezone in stage.rows(
         "SELECT id, template_version_id, name, desired_instances, scheduling_timezone FROM template_version_presets "

@@ -97,12 +97,15 @@ def history_run(path: str | Path) -> str:
     raise StoreError(f"{path}: it holds {len(runs)} runs and none is a history; give a file with one run")
 
 
-def rows_of(path: str | Path, sql: str, *given: Any) -> list[tuple[Any, ...]]:
-    """What a SELECT answers that asks a runs file for more than a question does. Raises StoreError."""
+def rows_of(path: str | Path, sql: str, *given: Any, **named: Any) -> list[tuple[Any, ...]]:
+    """What a SELECT answers that asks a runs file for more than a question does; `given` for ?, `named` for $name.
+
+    Raises StoreError.
+    """
     with opened(path, read_only=True) as connection:
         check_schema(connection, path, readable=True)
         make_views(connection, sql)
-        return connection.execute(sql, list(given)).fetchall()
+        return connection.execute(sql, named or list(given)).fetchall()
 
 
 def claims_of(path: str | Path) -> list[tuple[str, str, Int64Array, int, int]]:
