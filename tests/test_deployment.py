@@ -211,6 +211,24 @@ def test_since_reads_only_what_happened_since_then_and_workspaces_that_reach_int
     assert first[0][0] == first[0][1]
 
 
+def test_a_claim_before_since_is_none_though_its_workspace_goes_on(rows, tmp_path):
+    since = parse_instant("2026-03-05T12:00:00Z")
+    claimed = [row for row in rows["workspace_builds"] if row["build_number"] == 2 and row["transition"] == "start"]
+    old = next(row for row in claimed if parse_instant(row["created_at"]) < since)
+    stop = dict(old, id=coder_id("stops", 1), job_id=coder_id("stops", 1), build_number=3, transition="stop")
+    stop["created_at"] = "2026-03-06T12:00:00Z"
+    job = next(row for row in rows["provisioner_jobs"] if row["id"] == old["job_id"])
+    more = rows | {
+        "workspace_builds": [*rows["workspace_builds"], stop],
+        "provisioner_jobs": [*rows["provisioner_jobs"], dict(job, id=stop["job_id"], created_at=stop["created_at"])],
+    }
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one = brought(tmp_path / "one.duckdb", Exports(write_files(rows, tmp_path / "one")), since_at=since)
+    other = brought(tmp_path / "other.duckdb", Exports(write_files(more, tmp_path / "other")), since_at=since)
+    assert (other.claims, other.workspaces, other.builds) == (one.claims, one.workspaces + 1, one.builds + 3)
+
+
 def test_since_from_postgresql_and_from_exports_read_the_same(coder, exports, tmp_path):
     since = parse_instant("2026-03-05T12:00:00Z")
     one = brought(tmp_path / "one.duckdb", Database(coder.url()), since_at=since)
