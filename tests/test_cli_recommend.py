@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from result_schema import faults
 
 from simkit.cli import main
+from simkit.errors import RunError
 from simkit.inputs import load
 
 TOP = Path(__file__).parent.parent
@@ -43,6 +44,25 @@ def test_a_block_is_printed_written_and_means_what_was_said(scenario: Path):
     assert today == {key: one["recommended"][key] for key in ("instances", "ttl_s", "schedules")}
     preset = next(p for v in load(scenario).versions for p in v.presets if p.name == "backend-us")
     assert preset.instances == one["recommended"]["instances"]
+
+
+@pytest.mark.parametrize("verb", ["recommend", "worth", "league", "compare", "sweep"])
+def test_who_watches_is_told_before_the_loop_that_counts_is_compiled(verb: str, scenario: Path, monkeypatch):
+    told = []
+
+    class Watched:
+        is_terminal = True
+
+    def stop(*_: object, **__: object) -> None:
+        raise RunError(f"told {told}")
+
+    monkeypatch.setattr("simkit.cli.door.console_for", lambda **_: Watched())
+    monkeypatch.setattr("simkit.core.compile.will_compile", lambda kind: told.append(kind) or True)
+    monkeypatch.setattr(f"simkit.{verb}", stop, raising=False)
+    more = {"compare": [scenario], "sweep": ["--vary", "coder.provisioner_daemons=2", "--out", "x.duckdb"]}
+    done = CliRunner().invoke(main, [verb, str(scenario), *map(str, more.get(verb, []))])
+    assert "compiling the loop that counts, once" in done.stderr
+    assert "told ['counts']" in str(done.exception) + done.output
 
 
 @pytest.mark.parametrize(

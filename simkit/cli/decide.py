@@ -11,7 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, seed_option, variables_option
+from simkit.cli.door import (
+    cell,
+    console_for,
+    echo,
+    echo_exactly,
+    main,
+    say_if_counting_compiles,
+    seed_option,
+    variables_option,
+)
 from simkit.errors import RunError
 from simkit.shown import visible
 
@@ -94,6 +103,7 @@ def compare(
     from simkit.decide.compared import as_json, markdown
 
     wanted = [name for measure in measures for name in _MEASURES[measure]]
+    say_if_counting_compiles()
     with progress("simulating") as told:
         found = simkit.compare(
             base,
@@ -192,6 +202,7 @@ def sweep(
     """
     done = 0
 
+    say_if_counting_compiles()
     with progress("sweeping") as tell:
 
         def told(so_far: int, total: int) -> None:

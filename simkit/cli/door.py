@@ -115,6 +115,14 @@ def working(console: Console, what: str) -> Iterator[None]:
         yield
 
 
+def say_if_counting_compiles() -> None:
+    """A person who watches is told why nothing happens for a while: before the first candidate is counted."""
+    from simkit.core.compile import will_compile
+
+    if console_for(stderr=True).is_terminal and will_compile("counts"):
+        echo("compiling the loop that counts, once, about 20 s", err=True)
+
+
 _var_option = click.option(
     "--var", "variables", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A Terraform variable."
 )

@@ -9,7 +9,15 @@ from rich.table import Table
 
 import simkit
 from simkit.cli.decide import progress, share
-from simkit.cli.door import cell, console_for, echo_exactly, main, seed_option, variables_option
+from simkit.cli.door import (
+    cell,
+    console_for,
+    echo_exactly,
+    main,
+    say_if_counting_compiles,
+    seed_option,
+    variables_option,
+)
 
 if TYPE_CHECKING:
     from simkit.decide.league import League
@@ -68,6 +76,7 @@ def league(
     from simkit.decide.league import DRAFTED
     from simkit.decide.standings import as_json, markdown
 
+    say_if_counting_compiles()
     with progress("playing") as told:
         found = simkit.league(
             scenario,

@@ -18,6 +18,7 @@ from simkit.cli.door import (
     echo_exactly,
     main,
     print_findings,
+    say_if_counting_compiles,
     seed_option,
     variables_option,
     working,
@@ -116,6 +117,7 @@ def recommend(
     if template is not None:
         readable(Path(template))
     console = console_for(stderr=True)
+    say_if_counting_compiles()
     with working(console, "choosing"):
         found = simkit.recommend(
             loaded,

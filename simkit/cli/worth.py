@@ -10,7 +10,16 @@ import click
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, seed_option, variables_option
+from simkit.cli.door import (
+    cell,
+    console_for,
+    echo,
+    echo_exactly,
+    main,
+    say_if_counting_compiles,
+    seed_option,
+    variables_option,
+)
 from simkit.errors import Finding, InputError, Where
 from simkit.shown import printed, visible
 
@@ -37,7 +46,9 @@ def worth(
 ) -> None:
     """Say why so many: what one instance more, and one fewer, is worth in each hour of the week."""
     target = None if picture is None else _png(picture)
-    found = simkit.worth(simkit.load(scenario, variables), preset, seed=seed)
+    loaded = simkit.load(scenario, variables)
+    say_if_counting_compiles()
+    found = simkit.worth(loaded, preset, seed=seed)
     if target is not None:
         from simkit.files import write_whole
         from simkit.studies.decide import pictures
