@@ -17,10 +17,10 @@ READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
 # Tests of all that says SQL: files and their damage, every question, every statement of the control plane.
 TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_lifecycle controlplane_metrics \
-  controlplane_plane controlplane_prebuilds controlplane_presets runs_reference runs_measures
+  controlplane_plane controlplane_prebuilds controlplane_presets controlplane_scrapes runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-slow test-longest test-oldest smoke bench lint lock setup clean
+.PHONY: help demo test test-slow test-longest test-prometheus test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ test-slow: $(READY) ## Run the slow tests alone, two at a time
 
 test-longest: $(READY) ## Run what takes longer still: every pool and life of Coder's answers, and many scenarios on both engines
 	$(TWO) -m longest
+
+test-prometheus: $(READY) ## Let a Prometheus read our metrics, if it is installed (Debian: apt install prometheus)
+	$(PY) -m pytest -m prometheus
 
 # Why -W: that DuckDB calls pandas with a keyword that pandas 3.1 deprecates.
 test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the oldest DuckDB we support

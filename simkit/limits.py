@@ -7,3 +7,7 @@ MAX_DAEMONS = 10_000
 """Provisioner daemons; each is a row that the event loop moves."""
 MOST_EXPRESSION = 2_000
 """Characters of a target expression."""
+
+MOST_SAMPLES = 200_000_000
+"""Of metrics over a span of time. Each is a line of some 150 bytes: 30 GB, which promtool takes half an hour to read.
+Four weeks of twelve presets at 15 s are 86 million, without the builds of each workspace."""

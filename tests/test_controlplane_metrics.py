@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from click.testing import CliRunner
-from prometheus_client.parser import text_string_to_metric_families
+from metric_rows import Samples, build, claim, insert_template, insert_version, samples
 from scenarios import busy_week, history, scenario
 
 from simkit.cli import main
@@ -20,9 +20,8 @@ from simkit.errors import InputError, StoreError
 from simkit.model import Preset, Reconciler, TemplateVersion, Workload
 from simkit.runs.simulate import replicate, run
 from simkit.store import ask, save
-from simkit.store.database import Database, Transaction
+from simkit.store.database import Database
 
-Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
 POOL = ("organization_name", "acme"), ("preset_name", "large"), ("template_name", "t")
 P = "coderd_prebuilt_workspaces_"
 
@@ -37,96 +36,6 @@ def db() -> Iterator[Database]:
             insert_version(tx, 1, "v1", created_at=0)
             tx.insert("users", username="ann", quiet_hours_schedule="")
         yield database
-
-
-def insert_template(tx: Transaction, name: str, **columns: object) -> int:
-    numbers = ["default_ttl", "activity_bump", "autostart_days_of_week", "autostop_requirement_days_of_week"]
-    numbers += ["autostop_requirement_weeks", "failure_ttl", "time_til_dormant", "time_til_dormant_autodelete"]
-    given = dict.fromkeys(numbers, 0) | {"allow_user_autostart": True, "allow_user_autostop": True} | columns
-    return tx.insert("templates", name=name, **given)
-
-
-def insert_version(tx: Transaction, template_id: int, name: str, created_at: int, preset: str = "large") -> int:
-    version = tx.insert("template_versions", template_id=template_id, name=name, created_at=created_at)
-    return tx.insert(
-        "template_version_presets",
-        template_version_id=version,
-        name=preset,
-        description="",
-        icon="",
-        is_default=False,
-        desired_instances=2,
-        invalidate_after_secs=0,
-        scheduling_timezone="",
-        timezone="UTC",
-        cost_per_instance_hour=0.0,
-    )
-
-
-def build(
-    tx: Transaction,
-    created_s: int,
-    done_s: int | None = None,
-    workspace: int | None = None,
-    transition: str = "start",
-    initiator: int = 0,
-    error: str = "",
-    ready_s: int | None = None,
-    preset: int = 1,
-    **agent: object,
-) -> int:
-    """A build of a workspace, a new one if none is named; its workspace's id. Instants in seconds."""
-    done = None if done_s is None else done_s * SECOND_US
-    at = created_s * SECOND_US
-    if workspace is None:
-        workspace = tx.insert(
-            "workspaces", created_at=at, owner_id=initiator, template_id=1, deleted=False, name=f"w-{created_s}"
-        )
-    job = tx.insert(
-        "provisioner_jobs",
-        created_at=at,
-        started_at=None if done is None else at + SECOND_US,
-        completed_at=done,
-        error=error or None,
-        initiator_id=initiator,
-    )
-    number = tx.one("SELECT count(*) + 1 FROM workspace_builds WHERE workspace_id = $id", id=workspace)
-    assert number is not None
-    build_id = tx.insert(
-        "workspace_builds",
-        created_at=at,
-        workspace_id=workspace,
-        template_version_id=preset,
-        template_version_preset_id=preset,
-        build_number=number[0],
-        transition=transition,
-        initiator_id=initiator,
-        job_id=job,
-        reason="initiator",
-    )
-    if ready_s is not None:
-        tx.insert("workspace_agents", workspace_build_id=build_id, ready_at=ready_s * SECOND_US, **agent)
-    return workspace
-
-
-def claim(tx: Transaction, at_s: int, workspace: int, done_s: int | None = None) -> int:
-    """A person takes a prebuild; the build's id."""
-    tx.update("workspaces", workspace, owner_id=1)
-    build(tx, at_s, done_s, workspace, initiator=1)
-    found = tx.one("SELECT max(id) FROM workspace_builds")
-    assert found is not None
-    row = {"preset_id": 1, "user_id": 1, "workspace_id": workspace, "workspace_build_id": found[0], "hit": True}
-    tx.insert("claims", created_at=at_s * SECOND_US, **row)
-    return int(found[0])
-
-
-def samples(text: str) -> Samples:
-    """{name: {labels: value}} of what the official parser reads."""
-    found: Samples = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-    return found
 
 
 def at(db: Database, second: int, **given: object) -> Samples:

@@ -14,6 +14,7 @@ from simkit.cli import main
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (TOP / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PAGES = "\n".join(page.read_text(encoding="utf-8") for page in sorted((TOP / "docs").glob("*.md")))
 PATH = re.compile(r"`((?:simkit|tests|notebooks|examples|benchmarks|data|\.ci)/[\w./-]*|Makefile)`")
 
 
@@ -52,8 +53,8 @@ def test_the_readme_shows_every_verb():
     assert shown <= set(main.commands)
 
 
-@pytest.mark.parametrize("words", commands(README), ids=" ".join)
-def test_a_command_of_the_readme_has_the_options_that_it_shows(words: list[str]):
+@pytest.mark.parametrize("words", commands(f"{README}\n{PAGES}"), ids=" ".join)
+def test_a_command_of_the_documents_has_the_options_that_it_shows(words: list[str]):
     verb, given = main.commands[words[0]], words[1:]
     if isinstance(verb, click.Group):
         verb, given = verb.commands[given[0]], given[1:]

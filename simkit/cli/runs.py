@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +11,19 @@ from rich.progress import Progress
 from rich.table import Table
 
 import simkit
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
+from simkit.cli.door import (
+    cell,
+    console_for,
+    echo,
+    echo_exactly,
+    main,
+    print_findings,
+    seed_option,
+    variables_option,
+    working,
+)
 from simkit.errors import RunError
+from simkit.files import writing_whole
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
@@ -273,10 +285,50 @@ def ask(
 
 @main.command()
 @click.argument("runs", type=click.Path())
-@click.option("--at", required=True, help="The instant (RFC 3339).")
+@click.option("--at", metavar="INSTANT", help="As they stood then, in Prometheus' text format.")
+@click.option("--step", help="At --from and each so much later, before --until, as OpenMetrics with timestamps.")
+@click.option("--from", "from_at", metavar="INSTANT", help="The first step; the run's begin if left out.")
+@click.option("--until", "until_at", metavar="INSTANT", help="The steps' end; the run's end if left out.")
+@click.option("--without", multiple=True, metavar="METRIC", help="Leave this metric out of the steps.")
+@click.option("--out", type=click.Path(dir_okay=False), help="The file to write the steps to.")
 @click.option("--run", "run_id", help="The run, if there are several.")
-def metrics(runs: str, at: str, run_id: str | None) -> None:
-    """Print Coder's Prometheus metrics of a run in a runs file as they stood at an instant."""
-    from simkit.controlplane.metrics import exposition_of
+def metrics(
+    runs: str,
+    at: str | None,
+    step: str | None,
+    from_at: str | None,
+    until_at: str | None,
+    without: tuple[str, ...],
+    out: str | None,
+    run_id: str | None,
+) -> None:
+    """Print Coder's Prometheus metrics of a run in a runs file, at an instant or over a span of time.
 
-    echo_exactly(exposition_of(runs, at, run_id))
+    An INSTANT is RFC 3339. Steps are for `promtool tsdb create-blocks-from openmetrics`, which makes them blocks of a
+    Prometheus of their own: see docs/prometheus.md.
+
+    \b
+    simkit metrics runs.duckdb --at 2026-11-09T09:10:00-05:00
+    simkit metrics runs.duckdb --step 15s --without coderd_workspace_builds --out metrics.txt
+    """
+    if (at is None) == (step is None):
+        raise click.UsageError("write --at for one instant, or --step for a span of time")
+    if at is not None:
+        from simkit.controlplane.metrics import exposition_of
+
+        if any((from_at, until_at, without, out)):
+            raise click.UsageError("--from, --until, --without and --out belong to --step, not to --at")
+        echo_exactly(exposition_of(runs, at, run_id))
+        return
+    from simkit.controlplane.scrapes import scraped
+
+    assert step is not None
+    with scraped(runs, from_at, until_at, step, run_id, without) as scrapes:
+        if out is None:
+            for text in scrapes.text():
+                echo_exactly(text)
+            return
+        with working(console_for(stderr=True), "writing"), writing_whole(Path(out)) as file:
+            for text in scrapes.text():
+                file.write(text.encode())
+        echo(f"{sum(scrapes.samples.values()):,} samples in {visible(out)}")

@@ -2,60 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import generate_latest as in_openmetrics
 from prometheus_client.registry import Collector
 
 from simkit.clock import SECOND_US, format_instant, parse_instant
 from simkit.errors import Finding, InputError, StoreError, Where
 from simkit.model import Reconciler
-from simkit.store.database import Database
+from simkit.store.database import Database, Row
 
 PRESET_LABELS = ("template_name", "preset_name", "organization_name")
 
 _PREBUILDS = "coderd_prebuilt_workspaces_"
-_PROVISIONER = "terraform"  # the only kind of provisioner here
-_BUILD_S = (1, 10, 30, 60, 300, 600, 1800, 3600)
-_CLAIM_S = (1, 5, 10, 20, 30, 60, 120, 180, 240, 300)
-_QUEUE_S = (0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 900, 1800)
+PROVISIONER = "terraform"  # the only kind of provisioner here
+_BUILD_S = (1.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0)
+_CLAIM_S = (1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 180.0, 240.0, 300.0)
+_QUEUE_S = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
 
-# Texts as in Coder's enterprise/coderd/prebuilds/metricscollector.go.
-_COUNTERS = {
-    "created": "Total number of prebuilt workspaces that have been created to meet the desired instance count of each "
+
+class Family(NamedTuple):
+    """A metric as Coder describes it. A histogram has the upper bounds of its buckets, without that of the last one."""
+
+    kind: type[CounterMetricFamily] | type[GaugeMetricFamily] | type[HistogramMetricFamily]
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+    bounds_s: tuple[float, ...] = ()
+
+    def empty(self) -> Any:
+        """The metric without a series."""
+        return self.kind(self.name, self.text, labels=self.labels)
+
+    def cumulated(self, counts: Iterable[float]) -> list[tuple[str, float]]:
+        """The counts of its buckets, the last one's included, with their bounds as the format has them."""
+        return list(zip([*map(str, self.bounds_s), "+Inf"], counts, strict=True))
+
+    def description(self) -> str:
+        """Its first lines in OpenMetrics."""
+        return "".join(f"{line}\n" for line in _openmetrics(self.empty()))
+
+    def series(self, labels: Sequence[str]) -> list[str]:
+        """What stands before the value in each line of a series in OpenMetrics: its name and its labels."""
+        metric = self.empty()
+        if self.bounds_s:
+            metric.add_metric(labels, self.cumulated([0] * (len(self.bounds_s) + 1)), 0)
+        else:
+            metric.add_metric(labels, 0)
+        return [line.rpartition(" ")[0] for line in _openmetrics(metric) if not line.startswith("#")]
+
+
+def _openmetrics(metric: Metric) -> list[str]:
+    """The lines of a metric, without the end of the file."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Made([metric]))
+    text: str = in_openmetrics(registry).decode()  # type: ignore[no-untyped-call]
+    return text.split("\n")[:-2]
+
+
+# Names and texts as in Coder's enterprise/coderd/prebuilds/metricscollector.go and its neighbours.
+CREATED = Family(
+    CounterMetricFamily,
+    f"{_PREBUILDS}created",
+    "Total number of prebuilt workspaces that have been created to meet the desired instance count of each "
     "template preset.",
-    "failed": "Total number of prebuilt workspaces that failed to build.",
-    "claimed": "Total number of prebuilt workspaces which were claimed by users. Claiming refers to creating a "
+    PRESET_LABELS,
+)
+FAILED = Family(
+    CounterMetricFamily,
+    f"{_PREBUILDS}failed",
+    "Total number of prebuilt workspaces that failed to build.",
+    PRESET_LABELS,
+)
+CLAIMED = Family(
+    CounterMetricFamily,
+    f"{_PREBUILDS}claimed",
+    "Total number of prebuilt workspaces which were claimed by users. Claiming refers to creating a "
     "workspace with a preset selected for which eligible prebuilt workspaces are available and one is reassigned to a "
     "user.",
-}
-_REPLACEMENTS = (
+    PRESET_LABELS,
+)
+REPLACEMENTS = Family(
+    CounterMetricFamily,
+    f"{_PREBUILDS}resource_replacements",
     "Total number of prebuilt workspaces whose resource(s) got replaced upon being claimed. In Terraform, drift on "
     "immutable attributes results in resource replacement. This represents a worst-case scenario for prebuilt "
     "workspaces because the pre-provisioned resource would have been recreated when claiming, thus obviating the point "
     "of pre-provisioning. See https://coder.com/docs/admin/templates/extending-templates/prebuilt-workspaces"
-    "#preventing-resource-replacement"
+    "#preventing-resource-replacement",
+    PRESET_LABELS,
 )
-_GAUGES = {
-    "desired": "Target number of prebuilt workspaces that should be available for each template preset.",
-    "running": "Current number of prebuilt workspaces that are in a running state. These workspaces have started "
+DESIRED = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}desired",
+    "Target number of prebuilt workspaces that should be available for each template preset.",
+    PRESET_LABELS,
+)
+RUNNING = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}running",
+    "Current number of prebuilt workspaces that are in a running state. These workspaces have started "
     "successfully but may not yet be claimable by users (see coderd_prebuilt_workspaces_eligible).",
-    "eligible": "Current number of prebuilt workspaces that are eligible to be claimed by users. These are workspaces "
+    PRESET_LABELS,
+)
+ELIGIBLE = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}eligible",
+    "Current number of prebuilt workspaces that are eligible to be claimed by users. These are workspaces "
     "that have completed their build process with their agent reporting 'ready' status.",
-}
-_HARD_LIMITED = (
+    PRESET_LABELS,
+)
+HARD_LIMITED = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}preset_hard_limited",
     "Indicates whether a given preset has reached the hard failure limit (1 = hard-limited). Metric is omitted "
-    "otherwise."
+    "otherwise.",
+    PRESET_LABELS,
+)
+PAUSED = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}reconciliation_paused",
+    "Indicates whether prebuilds reconciliation is currently paused (1 = paused, 0 = not paused).",
+)
+UPDATED = Family(
+    GaugeMetricFamily,
+    f"{_PREBUILDS}metrics_last_updated",
+    "The unix timestamp when the metrics related to prebuilt workspaces were last updated; these metrics are cached.",
+)
+LATEST_BUILD = Family(
+    GaugeMetricFamily,
+    "coderd_api_workspace_latest_build",
+    "The latest workspace builds with a status.",
+    ("status",),
+)
+BUILDS = Family(
+    CounterMetricFamily,
+    "coderd_workspace_builds",
+    "The number of workspaces started, updated, or deleted.",
+    ("workspace_owner", "workspace_name", "template_name", "template_version", "workspace_transition", "status"),
+)
+JOBS = Family(
+    GaugeMetricFamily,
+    "coderd_provisionerd_jobs_current",
+    "The number of currently running provisioner jobs.",
+    ("provisioner",),
+)
+JOB_SECONDS = Family(
+    HistogramMetricFamily,
+    "coderd_provisionerd_job_timings_seconds",
+    "The provisioner job time duration in seconds.",
+    ("provisioner", "status"),
+    _BUILD_S,
+)
+QUEUE_SECONDS = Family(
+    HistogramMetricFamily,
+    "coderd_provisioner_job_queue_wait_seconds",
+    "Time from job creation to acquisition by a provisioner daemon.",
+    ("provisioner_type", "job_type", "transition", "build_reason"),
+    _QUEUE_S,
+)
+CREATION_SECONDS = Family(
+    HistogramMetricFamily,
+    "coderd_workspace_creation_duration_seconds",
+    "Time to create a workspace by organization, template, preset, and type (regular or prebuild).",
+    ("organization_name", "template_name", "preset_name", "type"),
+    _BUILD_S,
+)
+CLAIM_SECONDS = Family(
+    HistogramMetricFamily,
+    "coderd_prebuilt_workspace_claim_duration_seconds",
+    "Time to claim a prebuilt workspace by organization, template, and preset.",
+    ("organization_name", "template_name", "preset_name"),
+    _CLAIM_S,
 )
 
-# Everything as it stood at $now: what came later is not there yet, whatever a row says of the end of the run.
-_AS_OF = """
-WITH asked AS (SELECT make_timestamptz($now::BIGINT) AS now_at),
-
-named AS ( -- each preset with its labels
+# Each preset of $run with its labels.
+NAMED = """
     SELECT
         p.id AS preset_id, p.template_version_id AS version_id, v.template_id, v.created_at,
         t.name AS template_name, p.name AS preset_name, coalesce(o.name, 'coder') AS organization_name, t.deleted,
@@ -69,6 +195,19 @@ named AS ( -- each preset with its labels
     JOIN templates AS t ON t.run_id = v.run_id AND t.id = v.template_id
     LEFT JOIN organizations AS o ON o.run_id = t.run_id AND o.id = t.organization_id
     WHERE p.run_id = $run
+"""
+
+PAUSE = "SELECT bool_or(reconciliation_paused) FROM prebuilds_settings WHERE run_id = $run"
+
+# Everything as it stood at $now: what came later is not there yet, whatever a row says of the end of the run.
+_AS_OF = (
+    """
+WITH asked AS (SELECT make_timestamptz($now::BIGINT) AS now_at),
+
+named AS (
+"""
+    + NAMED
+    + """
 ),
 
 jobs AS (
@@ -189,6 +328,7 @@ owned AS (
     WHERE NOT p.claimed AND b.workspace_id NOT IN (SELECT workspace_id FROM gone)
 )
 """
+)
 
 _TOTALS = """
 SELECT
@@ -338,31 +478,48 @@ def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
     try:
         now_at = parse_instant(at)
     except ValueError as error:
-        raise InputError([Finding("error", Where("at"), str(error))]) from error
+        raise InputError([Finding("error", Where("--at"), str(error))]) from error
     if not Path(path).is_file():
         raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
-    with Database(path, run_id or "", readable=True) as db:
-        known = [str(id) for (id,) in db.rows("SELECT run_id FROM runs ORDER BY run_id")]
-        if run_id is None and len(known) > 1:
-            raise StoreError(f"{path}: it holds {len(known)} runs; name one of {', '.join(known)} with --run")
-        if not known or (run_id is not None and run_id not in known):
-            raise StoreError(f'{path}: there is no run "{run_id or ""}"; it holds {", ".join(known) or "no run"}')
-        db.run_id = run_id or known[0]
-        ((start_at, end_at),) = db.rows(
-            "SELECT epoch_us(start_at), epoch_us(end_at) FROM runs WHERE run_id = $run", run=db.run_id
-        )
+    with Database(path, run_id or "", read_only=True) as db:
+        db.run_id, start_at, end_at = run_of(db.rows(RUNS), path, run_id)
         if not start_at <= now_at <= end_at:
             window = f"{format_instant(start_at)} to {format_instant(end_at)}"
             text = f"{format_instant(now_at)} is outside the run's window; write an instant from {window}"
-            raise InputError([Finding("error", Where("at"), text)])
-        return exposition(db, now_at, hard_limit=_hard_limit(db))
+            raise InputError([Finding("error", Where("--at"), text)])
+        known = db.rows(HAS_LIMITS)
+        return exposition(db, now_at, hard_limit=hard_limit_of(db.rows(LIMITS, run=db.run_id) if known else []))
 
 
-def _hard_limit(db: Database) -> int:
-    """The run's own; Coder's default for a file of an older simkit, which did not keep it."""
-    known = db.rows("SELECT 1 FROM information_schema.tables WHERE table_name = 'reconciler_settings'")
-    found = known and db.rows("SELECT failure_hard_limit FROM reconciler_settings WHERE run_id = $run", run=db.run_id)
+RUNS = "SELECT run_id, epoch_us(start_at), epoch_us(end_at) FROM runs ORDER BY run_id"
+HAS_LIMITS = "SELECT 1 FROM information_schema.tables WHERE table_name = 'reconciler_settings'"
+LIMITS = "SELECT failure_hard_limit FROM reconciler_settings WHERE run_id = $run"
+
+
+def run_of(runs: Sequence[Row], path: str | Path, run_id: str | None) -> tuple[str, int, int]:
+    """The run of this id, or the only one, with its window. `runs`: what RUNS answers. Raises StoreError."""
+    known = [str(run[0]) for run in runs]
+    if run_id is None and len(known) > 1:
+        raise StoreError(f"{path}: it holds {len(known)} runs; name one of {', '.join(known)} with --run")
+    if not known or (run_id is not None and run_id not in known):
+        raise StoreError(f'{path}: there is no run "{run_id or ""}"; it holds {", ".join(known) or "no run"}')
+    found = runs[known.index(run_id or known[0])]
+    return str(found[0]), int(found[1]), int(found[2])
+
+
+def hard_limit_of(found: Sequence[Row]) -> int:
+    """What LIMITS answers; Coder's default for a file of an older simkit, which did not keep it."""
     return int(found[0][0]) if found else Reconciler.failure_hard_limit
+
+
+class _Made(Collector):
+    """Metrics that are there already."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
 
 
 class _Collector(Collector):
@@ -374,118 +531,57 @@ class _Collector(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._totals()
         yield from self._pools()
-        paused = self._db.rows(
-            "SELECT bool_or(reconciliation_paused) FROM prebuilds_settings WHERE run_id = $run", run=self._db.run_id
-        )
-        yield GaugeMetricFamily(
-            f"{_PREBUILDS}reconciliation_paused",
-            "Indicates whether prebuilds reconciliation is currently paused (1 = paused, 0 = not paused).",
-            value=float(bool(paused[0][0])),
-        )
-        yield GaugeMetricFamily(
-            f"{_PREBUILDS}metrics_last_updated",
-            "The unix timestamp when the metrics related to prebuilt workspaces were last updated; these metrics are "
-            "cached.",
-            value=self._now_at // SECOND_US,
-        )
-        yield from self._builds()
-        yield from self._durations()
+        paused = self._db.rows(PAUSE, run=self._db.run_id)
+        yield _with(PAUSED, [((), float(bool(paused[0][0])))])
+        yield _with(UPDATED, [((), self._now_at // SECOND_US)])
+        yield _with(LATEST_BUILD, _split(self._rows(_LATEST_STATUS)))
+        yield _with(BUILDS, _split(self._rows(_WORKSPACE_BUILDS)))
+        yield _with(JOBS, [((PROVISIONER,), self._rows(_RUNNING_JOBS)[0][0])])
+        yield self._histogram(JOB_SECONDS, _JOB_SECONDS)
+        yield self._histogram(QUEUE_SECONDS, _QUEUE_SECONDS)
+        yield self._histogram(CREATION_SECONDS, _CREATION_SECONDS)
+        yield self._histogram(CLAIM_SECONDS, _CLAIM_SECONDS)
 
     def _totals(self) -> Iterator[Metric]:
         rows = self._rows(_TOTALS)
-        for i, (name, text) in enumerate(_COUNTERS.items(), start=len(PRESET_LABELS)):
-            counter = CounterMetricFamily(f"{_PREBUILDS}{name}", text, labels=PRESET_LABELS)
-            for row in rows:
-                counter.add_metric(row[: len(PRESET_LABELS)], row[i])
-            yield counter
-        counter = CounterMetricFamily(f"{_PREBUILDS}resource_replacements", _REPLACEMENTS, labels=PRESET_LABELS)
-        for *labels, count in self._rows(_REPLACED):
-            counter.add_metric(labels, count)
-        yield counter
+        for i, family in enumerate((CREATED, FAILED, CLAIMED), start=len(PRESET_LABELS)):
+            yield _with(family, ((row[: len(PRESET_LABELS)], row[i]) for row in rows))
+        yield _with(REPLACEMENTS, _split(self._rows(_REPLACED)))
 
     def _pools(self) -> Iterator[Metric]:
         rows = self._rows(_POOLS)
-        gauges = {name: GaugeMetricFamily(_PREBUILDS + name, _GAUGES[name], labels=PRESET_LABELS) for name in _GAUGES}
-        for *labels, preset_id, desired, running, eligible in rows:
-            gauges["desired"].add_metric(labels, self._desired.get(preset_id, desired or 0))
-            gauges["running"].add_metric(labels, running)
-            gauges["eligible"].add_metric(labels, eligible)
-        yield from gauges.values()
-        limited = GaugeMetricFamily(f"{_PREBUILDS}preset_hard_limited", _HARD_LIMITED, labels=PRESET_LABELS)
-        for row in self._rows(_LIMITED, limit=self._hard_limit) if self._hard_limit > 0 else ():
-            limited.add_metric(row, 1)
-        yield limited
+        yield _with(DESIRED, ((row[:3], self._desired.get(row[3], row[4] or 0)) for row in rows))
+        yield _with(RUNNING, ((row[:3], row[5]) for row in rows))
+        yield _with(ELIGIBLE, ((row[:3], row[6]) for row in rows))
+        limited = self._rows(_LIMITED, limit=self._hard_limit) if self._hard_limit > 0 else []
+        yield _with(HARD_LIMITED, ((row, 1) for row in limited))
 
-    def _builds(self) -> Iterator[Metric]:
-        latest = GaugeMetricFamily(
-            "coderd_api_workspace_latest_build", "The latest workspace builds with a status.", labels=["status"]
-        )
-        for status, count in self._rows(_LATEST_STATUS):
-            latest.add_metric([status], count)
-        yield latest
-        labels = ["workspace_owner", "workspace_name", "template_name", "template_version", "workspace_transition"]
-        builds = CounterMetricFamily(
-            "coderd_workspace_builds",
-            "The number of workspaces started, updated, or deleted.",
-            labels=[*labels, "status"],
-        )
-        for *values, count in self._rows(_WORKSPACE_BUILDS):
-            builds.add_metric(values, count)
-        yield builds
-        running = GaugeMetricFamily(
-            "coderd_provisionerd_jobs_current",
-            "The number of currently running provisioner jobs.",
-            labels=["provisioner"],
-        )
-        running.add_metric([_PROVISIONER], self._rows(_RUNNING_JOBS)[0][0])
-        yield running
-
-    def _durations(self) -> Iterator[Metric]:
-        yield self._histogram(
-            "coderd_provisionerd_job_timings_seconds",
-            "The provisioner job time duration in seconds.",
-            ["provisioner", "status"],
-            _JOB_SECONDS,
-            _BUILD_S,
-        )
-        yield self._histogram(
-            "coderd_provisioner_job_queue_wait_seconds",
-            "Time from job creation to acquisition by a provisioner daemon.",
-            ["provisioner_type", "job_type", "transition", "build_reason"],
-            _QUEUE_SECONDS,
-            _QUEUE_S,
-        )
-        yield self._histogram(
-            "coderd_workspace_creation_duration_seconds",
-            "Time to create a workspace by organization, template, preset, and type (regular or prebuild).",
-            ["organization_name", "template_name", "preset_name", "type"],
-            _CREATION_SECONDS,
-            _BUILD_S,
-        )
-        yield self._histogram(
-            "coderd_prebuilt_workspace_claim_duration_seconds",
-            "Time to claim a prebuilt workspace by organization, template, and preset.",
-            ["organization_name", "template_name", "preset_name"],
-            _CLAIM_SECONDS,
-            _CLAIM_S,
-        )
-
-    def _histogram(
-        self, name: str, text: str, labels: list[str], measured: str, bounds_s: tuple[float, ...]
-    ) -> HistogramMetricFamily:
+    def _histogram(self, family: Family, measured: str) -> Metric:
         """`measured` selects the labels and, last, a duration in microseconds a row."""
-        found = HistogramMetricFamily(name, text, labels=labels)
-        names = [f"label_{i}" for i in range(len(labels))]
-        buckets = ", ".join(f"count(*) FILTER (WHERE us <= {round(bound * SECOND_US)})" for bound in bounds_s)
+        names = ", ".join(family.labels)
+        buckets = ", ".join(f"count(*) FILTER (WHERE us <= {round(bound * SECOND_US)})" for bound in family.bounds_s)
         rows = self._rows(
-            f"SELECT {', '.join(names)}, {buckets}, count(*), sum(us)::BIGINT "
-            f"FROM ({measured}) AS measured({', '.join(names)}, us) GROUP BY ALL ORDER BY ALL"
+            f"SELECT {names}, {buckets}, count(*), sum(us)::BIGINT "
+            f"FROM ({measured}) AS measured({names}, us) GROUP BY ALL ORDER BY ALL"
         )
-        bounds = [str(float(bound)) for bound in bounds_s] + ["+Inf"]
+        found = family.empty()
         for row in rows:
-            values, counts, sum_us = row[: len(labels)], row[len(labels) : -1], row[-1]
-            found.add_metric(values, list(zip(bounds, counts, strict=True)), sum_us / SECOND_US)
+            values, counts, sum_us = row[: len(family.labels)], row[len(family.labels) : -1], row[-1]
+            found.add_metric(values, family.cumulated(counts), sum_us / SECOND_US)
         return found
 
-    def _rows(self, sql: str, **given: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, **given: Any) -> list[Row]:
         return self._db.rows(_AS_OF + sql, run=self._db.run_id, now=self._now_at, **given)
+
+
+def _with(family: Family, samples: Iterable[tuple[Sequence[str], float]]) -> Metric:
+    """The metric with these samples: labels and value."""
+    found = family.empty()
+    for labels, value in samples:
+        found.add_metric(labels, value)
+    return found
+
+
+def _split(rows: Iterable[Row]) -> Iterator[tuple[Row, float]]:
+    """Rows of labels and, last, a value."""
+    return ((row[:-1], row[-1]) for row in rows)

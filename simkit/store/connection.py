@@ -18,6 +18,9 @@ import duckdb
 from simkit.clock import NEVER
 from simkit.errors import InputError, StoreError
 
+Connection = duckdb.DuckDBPyConnection
+"""For annotations of those who are handed one."""
+
 SCHEMA_VERSION = 4
 READABLE = (3, SCHEMA_VERSION)
 """Versions of files that can be asked; what an older one lacks is empty. Only the newest is written to."""
@@ -228,12 +231,12 @@ def value_of(of: str, name: str) -> str:
     return name
 
 
-def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path, readable: bool = False) -> None:
+def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """Make the tables in an empty database. Raises StoreError for one that holds something else."""
     tables = connection.execute("SELECT count(*) FROM information_schema.tables").fetchall()
     if tables == [(0,)]:
         connection.execute(f"BEGIN; {schema()}; COMMIT")
-    check_schema(connection, path, readable)
+    check_schema(connection, path)
 
 
 def check_schema(connection: duckdb.DuckDBPyConnection, path: str | Path, readable: bool = False) -> None:

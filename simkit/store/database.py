@@ -14,7 +14,7 @@ import numpy as np
 from simkit.clock import NEVER
 from simkit.errors import RefusedError, StoreError
 from simkit.store.columns import Columns, length, text
-from simkit.store.connection import broken_rule, connect, ensure_schema, explained, file_of, make
+from simkit.store.connection import broken_rule, check_schema, connect, ensure_schema, explained, file_of, make
 from simkit.store.writing import insert_columns
 
 Row = tuple[Any, ...]
@@ -25,19 +25,22 @@ _OPTIMIZERS = ("filter_pushdown", "unused_columns", "expression_rewriter")
 class Database:
     """An open database. Instants are int64 microseconds in Python and TIMESTAMPTZ inside; None is NULL.
 
-    `readable`: a file of an older version that can still be read will do.
+    `read_only`: nothing is written, so that a file that may only be read will do, and an older one that still can be.
     `on_statement` is called before each statement of a transaction: tests let it fail anywhere.
     """
 
-    def __init__(self, path: str | Path, run_id: str, readable: bool = False) -> None:
+    def __init__(self, path: str | Path, run_id: str, read_only: bool = False) -> None:
         self.path = str(path)
         self.run_id = run_id
         self.on_statement: Callable[[str], None] = lambda _: None
-        if self.path != ":memory:" and not file_of(path).exists():
+        if self.path != ":memory:" and not read_only and not file_of(path).exists():
             make(path)
-        self._connection = connect(self.path)
+        self._connection = connect(self.path, read_only)
         try:
-            ensure_schema(self._connection, self.path, readable)
+            if read_only:
+                check_schema(self._connection, self.path, readable=True)
+            else:
+                ensure_schema(self._connection, self.path)
             # Its statements are many and small: handing one to a second thread takes longer than doing it, and most
             # of what the optimizer may do takes longer than it saves.
             self._connection.execute("SET threads = 1")
