@@ -97,3 +97,21 @@ def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     from scipy.special import stdtrit  # a fifth of a second that most commands need not wait for
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
+
+
+def rate_interval(counts: npt.ArrayLike, weights: npt.ArrayLike, dispersion: float = 1.0) -> Interval:
+    """The weighted sum of Poisson counts, such as claims of each hour over how often it came, and its interval.
+
+    By Fay and Feuer 1997 (Confidence intervals for directly standardized rates), which for equal weights is Garwood's
+    exact one. `dispersion`: how many times more than Poisson's the variance is.
+    """
+    from scipy.special import gammaincinv
+
+    count, weight = np.asarray(counts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    tail, heaviest = (1 - CONFIDENCE) / 2, float(weight.max())
+    total, variance = float((weight * count).sum()), float((weight**2 * count).sum()) * dispersion
+    low = variance / total * float(gammaincinv(total**2 / variance, tail)) if total else 0.0
+    # One more of the heaviest may have been due.
+    above, its_variance = total + heaviest, variance + heaviest**2 * dispersion
+    high = its_variance / above * float(gammaincinv(above**2 / its_variance, 1 - tail))
+    return Interval(total, low, high)

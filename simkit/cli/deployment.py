@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import simkit
+from simkit.cli.decide import share
 from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
 from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
@@ -155,14 +156,31 @@ Examples:
 @click.argument("history", type=click.Path())
 @click.option("--out", required=True, type=click.Path(dir_okay=False), help="YAML file to write the scenario into.")
 @click.option("--template", help="Which one, if people asked for presets of several.")
-def calibrate(history: str, out: str, template: str | None) -> None:
+@click.option("--run", "run_id", metavar="ID", help="Of the file's runs; the history, or the only one, if left out.")
+@click.option("--by-hour", is_flag=True, help="Claims as expected in each hour of the week, not as they came.")
+@click.option(
+    "--hidden-demand",
+    callback=share,
+    metavar="SHARE",
+    help="So much more demand than was seen (10%), for people who found nothing or gave up; by hour of the week.",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def calibrate(
+    history: str,
+    out: str,
+    template: str | None,
+    run_id: str | None,
+    by_hour: bool,
+    hidden_demand: float | None,
+    force: bool,
+) -> None:
     """Write a scenario out of the HISTORY in a runs file: presets as deployed, claims and durations as they were.
 
     Each number has its sample size and interval beside it, as a comment.
     """
     from simkit.deployment.calibrate import calibrate, told
 
-    found = calibrate(history, out, template)
+    found = calibrate(history, out, template, run_id, by_hour, hidden_demand or 0.0, force)
     print_findings(found.notes)
     echo(f"{visible(out)}: template {visible(found.template)}, {found.claims:,} claims; {found.daemons} jobs at once")
     for one in found.durations:
@@ -171,6 +189,8 @@ def calibrate(history: str, out: str, template: str | None) -> None:
     for rate in found.failures:
         if not rate.preset:
             echo(f"failures: {rate.failed:,} of n = {rate.of:,}, {rate.value:.2%} [{rate.low:.2%}, {rate.high:.2%}]")
+    for sentence in found.assumed:
+        echo(f"- {visible(sentence)}")
 
 
 @main.command(

@@ -5,21 +5,27 @@ Each number stands beside its sample size and interval.
 
 from __future__ import annotations
 
-import json
 import os
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import SECOND_US, Int64Array, format_duration, format_instant
+from simkit.clock import SECOND_US, UTC_ZONE, Int64Array, format_duration, format_instant, zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, behaviour_of
-from simkit.errors import Finding, Findings, InputError, Where
+from simkit.deployment import hours
+from simkit.deployment.assumed import assumed
+from simkit.deployment.fits import Durations, Fit, fit
+from simkit.deployment.fits import quantile as censored_quantile
+from simkit.deployment.text import as_yaml
+from simkit.errors import Finding, Findings, InputError, StoreError, Where, did_you_mean
 from simkit.files import write_whole
+from simkit.shown import visible
 from simkit.store.asking import history_run, rows_of
 
 KINDS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
@@ -36,6 +42,7 @@ WITH all_builds AS (
         first_value(b.template_version_preset_id IGNORE NULLS) OVER life AS preset_id,
         first_value(b.initiator_id) OVER life AS first_initiator,
         lag(b.transition) OVER (PARTITION BY b.workspace_id ORDER BY b.build_number) AS before,
+        lead(b.created_at) OVER (PARTITION BY b.workspace_id ORDER BY b.build_number) AS next_at,
         b.created_at
     FROM workspace_builds AS b
     WHERE b.run_id = ?
@@ -53,16 +60,25 @@ SELECT
     END AS kind,
     b.build_number = 1 AND b.first_initiator = 0 AS is_prebuild,
     j.completed_at IS NOT NULL AND j.error IS NULL AND j.canceled_at IS NULL AS is_good,
-    j.error IS NOT NULL AS is_failed,
+    -- What the reaper ended was never taken by a daemon: no build failed.
+    j.error IS NOT NULL AND j.started_at IS NOT NULL AS is_failed,
     epoch_us(j.completed_at) - epoch_us(j.started_at) AS took_us,
     greatest(epoch_us(a.ready_at) - epoch_us(j.completed_at), 0) AS ready_us,
-    a.ready_at IS NOT NULL AS is_ready
+    a.ready_at IS NOT NULL AS is_ready,
+    -- How long it went on without an end that was seen: it was cancelled, or the history ended.
+    CASE WHEN j.error IS NULL AND (j.completed_at IS NULL OR j.canceled_at IS NOT NULL) THEN
+        epoch_us(least(j.completed_at, r.end_at)) - epoch_us(j.started_at)
+    END AS outlasted_us,
+    CASE WHEN a.id IS NOT NULL AND a.ready_at IS NULL THEN
+        greatest(epoch_us(least(b.next_at, r.end_at)) - epoch_us(j.completed_at), 0)
+    END AS unready_us
 FROM all_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 JOIN template_version_presets AS p ON p.run_id = b.run_id AND p.id = b.preset_id
 JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = p.template_version_id
+JOIN runs AS r ON r.run_id = b.run_id
 LEFT JOIN workspace_agents AS a ON a.run_id = b.run_id AND a.workspace_build_id = b.id
-WHERE v.template_id = ?
+WHERE v.template_id = ? AND b.created_at >= r.start_at
 """
 _CLEARED = """
 SELECT
@@ -73,6 +89,7 @@ JOIN template_versions AS v ON v.run_id = b.run_id AND v.id = b.template_version
 LEFT JOIN workspace_builds AS d
     ON d.run_id = b.run_id AND d.workspace_id = b.workspace_id AND d.build_number = 2 AND d.transition = 'delete'
 WHERE b.run_id = ? AND v.template_id = ? AND b.build_number = 1 AND b.initiator_id = 0 AND j.error IS NOT NULL
+    AND j.started_at IS NOT NULL
 """
 _JOBS = """
 SELECT epoch_us(started_at), epoch_us(completed_at) FROM provisioner_jobs
@@ -85,8 +102,9 @@ class Measured:
     """Durations of one kind, of all presets (preset "") or of one: sample_us int64[n], increasing.
 
     `median` and `p95` are (value, low, high) in microseconds; the interval of 95 % is between order statistics,
-    whatever the distribution is. `family`: which of FAMILIES is nearest, with the greatest difference of the two
-    distribution functions; ("", NaN) where the sample does not tell.
+    whatever the distribution is. `outlasted_us`: of those that went on for longer than was seen; with them, quantiles
+    are those of Kaplan and Meier. `fit`: of a lognormal, None for a thin sample. `family`: which of FAMILIES is
+    nearest, with the greatest difference of the two distribution functions; ("", NaN) where the sample does not tell.
     """
 
     kind: str
@@ -95,6 +113,12 @@ class Measured:
     median: tuple[int, int, int]
     p95: tuple[int, int, int]
     family: tuple[str, float]
+    outlasted_us: Int64Array = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    fit: Fit | None = None
+
+    @property
+    def count(self) -> int:
+        return self.sample_us.size + self.outlasted_us.size
 
 
 @dataclass(frozen=True)
@@ -125,25 +149,49 @@ class Calibrated:
     """How old half of the failed prebuilds were when somebody deleted them; 0: at least half of them never were."""
     text: str
     notes: tuple[Finding, ...]
+    assumed: tuple[str, ...]
+    """What is assumed or cannot be known, in sentences with numbers."""
+    demand: tuple[hours.Asked, ...]
+    """By hour of the week, of each preset."""
 
 
-def calibrate(history: str | Path, out: str | Path, template: str | None = None) -> Calibrated:
+def calibrate(
+    history: str | Path,
+    out: str | Path,
+    template: str | None = None,
+    run_id: str | None = None,
+    by_hour: bool = False,
+    hidden_demand: float = 0.0,
+    force: bool = False,
+) -> Calibrated:
     """Write the scenario of a runs file's history (or its only run) for one template. Raises InputError, StoreError.
 
-    `template`: which one, if people asked for presets of several.
+    `template`: which one, if people asked for presets of several; `run_id`: another run than the history. Claims stand
+    in it as they came, `by_hour` as expected in each hour of the week: so they do with a `hidden_demand`, a share by
+    which there are more than were seen. A file that is there is written over with `force` alone.
     """
-    found = measured(history, Path(out).parent, template)
+    if Path(out).exists() and not force:
+        raise _refused(Path(out), "is there already; give another name, or --force")
+    found = measured(history, Path(out).parent, template, run_id, by_hour, hidden_demand)
     write_whole(Path(out), found.text.encode())
     return found
 
 
-def measured(history: str | Path, folder: Path, template: str | None = None, is_past: bool = False) -> Calibrated:
+def measured(
+    history: str | Path,
+    folder: Path,
+    template: str | None = None,
+    run_id: str | None = None,
+    by_hour: bool = False,
+    hidden_demand: float = 0.0,
+    is_past: bool = False,
+) -> Calibrated:
     """As `calibrate`, without writing; `folder`: where the scenario will stand.
 
     `is_past`: with the versions as they were active one after the other, in place of the active one alone.
     """
     path, findings = Path(history), Findings()
-    run_id = history_run(path)
+    run_id = history_run(path) if run_id is None else _run(path, run_id)
     [(start_at, end_at, timezone, version)] = rows_of(
         path, "SELECT epoch_us(start_at), epoch_us(end_at), timezone, coder_version FROM runs WHERE run_id = ?", run_id
     )
@@ -161,6 +209,15 @@ def measured(history: str | Path, folder: Path, template: str | None = None, is_
     [(failed, cleared, age_us)] = rows_of(path, _CLEARED, run_id, template_id)
     cleared_after_us = int(age_us) if cleared * 2 > failed else 0
     daemons = _most_at_once(rows_of(path, _JOBS, run_id))
+    sentences = tuple(assumed(path, run_id, template_id, hidden_demand))
+    demand = _asked(path, run_id, template_id, (start_at, end_at, timezone), names)
+    profiles: list[str] = []
+    if by_hour or hidden_demand:
+        profiles = [line for one in demand if one.claims for line in hours.profile(one, 1 + hidden_demand)]
+        for one in demand:
+            for sentence in hours.thin(one):
+                findings.warning(Where(str(path)), sentence)
+    told_first = [*sentences, *(f"Thin: {note.text}" for note in findings)]
     text = _scenario(
         path,
         folder,
@@ -174,8 +231,43 @@ def measured(history: str | Path, folder: Path, template: str | None = None, is_
         claims,
         daemons,
         cleared_after_us,
+        told_first,
+        profiles,
     )
-    return Calibrated(name, durations, failures, claims, daemons, cleared_after_us, text, tuple(findings))
+    return Calibrated(
+        name, durations, failures, claims, daemons, cleared_after_us, text, tuple(findings), sentences, demand
+    )
+
+
+def _run(path: Path, run_id: str) -> str:
+    """A run of this id. Raises StoreError."""
+    known = [str(name) for (name,) in rows_of(path, "SELECT run_id FROM runs ORDER BY run_id")]
+    if run_id not in known:
+        raise StoreError(f'{path}: there is no run "{run_id}"; {did_you_mean(run_id, known)}')
+    return run_id
+
+
+def _asked(
+    path: Path, run_id: str, template_id: int, window: tuple[int, int, str], names: Sequence[str]
+) -> tuple[hours.Asked, ...]:
+    """The demand for each preset, by the clocks that people think of it in."""
+    start_at, end_at, timezone = window
+    found = rows_of(
+        path,
+        "SELECT p.name, max_by(p.timezone, p.id), list(epoch_us(c.created_at) ORDER BY c.created_at) FROM claims AS c "
+        "JOIN template_version_presets AS p ON p.run_id = c.run_id AND p.id = c.preset_id JOIN template_versions AS v "
+        "ON v.run_id = p.run_id AND v.id = p.template_version_id WHERE c.run_id = ? AND v.template_id = ? "
+        "GROUP BY p.name",
+        run_id,
+        template_id,
+    )
+    by_name = {name: (zone_name, at) for name, zone_name, at in found}
+    told = []
+    for name in names:
+        zone_name, at = by_name.get(name, (timezone, []))
+        in_zone = zone(zone_name) or UTC_ZONE
+        told.append(hours.asked(name, in_zone, np.array(at, dtype=np.int64), start_at, end_at))
+    return tuple(told)
 
 
 def _template(path: Path, run_id: str, wanted: str | None) -> tuple[int, str]:
@@ -283,24 +375,30 @@ def _measure(
 ) -> tuple[tuple[Measured, ...], tuple[Rate, ...]]:
     """Durations of each kind, of all presets together and of each that has enough; failures likewise."""
     samples: dict[tuple[str, str], list[int]] = defaultdict(list)
+    outlasted: dict[tuple[str, str], list[int]] = defaultdict(list)
     builds: dict[str, list[int]] = {name: [0, 0] for name in ("", *names)}
-    for preset, kind, is_prebuild, is_good, is_failed, took_us, ready_us, is_ready in rows:
+    for preset, kind, is_prebuild, is_good, is_failed, took_us, ready_us, is_ready, outlasted_us, unready_us in rows:
         whose = ("", preset) if preset in names else ("",)
         for of in whose:
             if is_prebuild and (is_good or is_failed):
                 builds[of][0] += is_failed
                 builds[of][1] += 1
+            if kind is not None and outlasted_us is not None:
+                outlasted[kind, of].append(outlasted_us)
             if kind is None or not is_good or took_us is None:
                 continue
             samples[kind, of].append(took_us)
+            agent = "reinitialize" if kind == "claim" else "agent"
             if is_ready and kind in ("build", "start", "claim"):
-                samples["reinitialize" if kind == "claim" else "agent", of].append(ready_us)
+                samples[agent, of].append(ready_us)
+            elif unready_us is not None and kind in ("build", "start", "claim"):
+                outlasted[agent, of].append(unready_us)
     durations = []
     for kind in KINDS:
         for of in ("", *names) if len(names) > 1 else ("",):
             sample = np.sort(np.array(samples[kind, of], dtype=np.int64))
             if sample.size >= (1 if not of else THIN):
-                durations.append(measure(kind, of, sample))
+                durations.append(measure(kind, of, sample, np.sort(np.array(outlasted[kind, of], dtype=np.int64))))
         size = len(samples[kind, ""])
         if size < THIN and kind in ("build", "agent", "claim", "delete"):
             seen = f"only {size} were seen" if size else "none was seen, so that simkit's default stands"
@@ -315,9 +413,20 @@ def _measure(
     return tuple(durations), tuple(rates)
 
 
-def measure(kind: str, preset: str, sample_us: Int64Array) -> Measured:
-    """What a sample of durations says: int64[n], increasing, n >= 1."""
-    return Measured(kind, preset, sample_us, quantile(sample_us, 0.5), quantile(sample_us, 0.95), nearest(sample_us))
+def measure(kind: str, preset: str, sample_us: Int64Array, outlasted_us: Int64Array | None = None) -> Measured:
+    """What a sample of durations says: int64[n], increasing, n >= 1, and others that lasted longer than was seen."""
+    outlasted_us = np.zeros(0, dtype=np.int64) if outlasted_us is None else outlasted_us
+    durations = Durations(sample_us.astype(np.float64), outlasted_us.astype(np.float64))
+    fitted = fit(durations) if sample_us.size >= THIN else None
+    if not outlasted_us.size:
+        median, p95 = quantile(sample_us, 0.5), quantile(sample_us, 0.95)
+    else:
+        longest = int(max(sample_us[-1], outlasted_us[-1]))
+        median, p95 = (
+            (round(value), round(low), round(min(high, longest)))
+            for value, low, high in (censored_quantile(durations, 0.5), censored_quantile(durations, 0.95))
+        )
+    return Measured(kind, preset, sample_us, median, p95, nearest(sample_us), outlasted_us, fitted)
 
 
 def quantile(sample: Int64Array, level: float) -> tuple[int, int, int]:
@@ -396,8 +505,13 @@ def _scenario(
     claims: int,
     daemons: int,
     cleared_after_us: int,
+    told_first: Sequence[str],
+    profiles: Sequence[str],
 ) -> str:
-    """The scenario's text. JSON is YAML, so that a name is text whatever is in it."""
+    """The scenario's text. Values are JSON, so that a name is text whatever is in it.
+
+    `profiles`: lines of the demand by hour of the week, in place of the claims as they came.
+    """
     start_at, end_at, timezone, version = window
     names = list(dict.fromkeys(preset["name"] for one in versions for preset in one.presets))
     query = (
@@ -408,29 +522,38 @@ def _scenario(
         + ")"
     )
     shown = os.path.relpath(path, folder)
+    history = f"demand: {as_yaml({'history': {'duckdb': shown, 'query': query}})}  # {claims:,} claims"
     span = {"from": format_instant(start_at), "until": format_instant(end_at), "timezone": timezone}
     lines = [
-        f"# Made by simkit calibrate of the run {_json(run_id)} in {_json(shown)}. n: how many were seen; in brackets:",
-        "# the interval of 95 %. Demand is seen in part: who chose no preset or gave up left no claim.",
-        f"name: {_json(name)}",
-        f"window: {_json(span)}",
-        f"coder: {_json({'version': _coder(version), 'provisioner_daemons': daemons})}  # so many jobs ran at once",
-        f"presets:  # of the version {_json(versions[0].name)}",
-        *(f"  - {_json(preset)}" for preset in versions[0].presets),
-        f"demand: {_json({'history': {'duckdb': shown, 'query': query}})}  # {claims:,} claims",
+        f"# Made by simkit calibrate of the run {as_yaml(run_id)} in {as_yaml(shown)}. n: how many were seen; in",
+        "# brackets: the interval of 95 %. Demand is seen in part: who chose no preset or gave up left no claim.",
+        *(line for sentence in told_first for line in _item(sentence)),
+        f"name: {as_yaml(name)}",
+        f"window: {as_yaml(span)}",
+        f"coder: {as_yaml({'version': _coder(version), 'provisioner_daemons': daemons})}  # so many jobs ran at once",
+        f"presets:  # of the version {as_yaml(versions[0].name)}",
+        *(f"  - {as_yaml(preset)}" for preset in versions[0].presets),
+        *(["demand:", "  profiles:", *(f"    {line}" for line in profiles)] if profiles else [history]),
+        "# cost: {per_instance_hour: 0.00, currency: USD}  # yours to fill in; nothing is known of it",
     ]
     lines += _workload("", durations, failures, cleared_after_us, "")
     if versions[1:]:
         lines.append("events:  # a version's first prebuild tells when it was activated")
     for one in versions[1:]:
         event = {"at": format_instant(one.from_at), "event": "activate", "version": one.name, "presets": one.presets}
-        lines.append(f"  - {_json(event)}")
+        lines.append(f"  - {as_yaml(event)}")
     overrides = [name for name in names if any(of.preset == name for of in durations)]
     if overrides:
         lines.append("overrides:")
         for of in overrides:
-            lines += [f"  {_json(of)}:", *_workload(of, durations, failures, cleared_after_us, "    ")]
+            lines += [f"  {as_yaml(of)}:", *_workload(of, durations, failures, cleared_after_us, "    ")]
     return "\n".join(lines) + "\n"
+
+
+def _item(sentence: str) -> list[str]:
+    """A sentence of the head, as lines of a comment; a name in it stays in its line."""
+    lines = textwrap.wrap(visible(sentence), 110, break_long_words=False, break_on_hyphens=False)
+    return [f"# {'  ' if i else '- '}{line}" for i, line in enumerate(lines)]
 
 
 def _workload(
@@ -439,7 +562,8 @@ def _workload(
     lines = [f"{indent}durations:"]
     for one in durations:
         if one.preset == preset:
-            lines += [f"{indent}  # {told(one)}", f"{indent}  {one.kind}: {_json(_sample(one.sample_us))}"]
+            lines += [f"{indent}  # {sentence}" for sentence in (told(one), fit_told(one)) if sentence]
+            lines.append(f"{indent}  {one.kind}: {as_yaml(_distribution(one))}")
     if len(lines) == 1:
         lines = []
     for rate in failures:
@@ -447,7 +571,7 @@ def _workload(
             given: dict[str, object] = {"probability": round(rate.value, 6)}
             if cleared_after_us and not preset:
                 given["cleared_after"] = format_duration(max(cleared_after_us // SECOND_US, 1) * SECOND_US)
-            value = f"{indent}failures: {_json(given)}"
+            value = f"{indent}failures: {as_yaml(given)}"
             lines.append(f"{value}  # {rate.failed:,} of n = {rate.of:,} [{rate.low:.2%}, {rate.high:.2%}]")
     return lines
 
@@ -456,8 +580,38 @@ def told(one: Measured) -> str:
     """A measured duration as a sentence of a comment."""
     thin = f"; thin, fewer than {THIN}" if one.sample_us.size < THIN else ""
     family, distance = one.family
-    fit = f"; nearest to a {family} distribution, {distance:.2f} off at most" if family else ""
-    return f"n = {one.sample_us.size:,}, median {_between(one.median)}, p95 {_between(one.p95)}{fit}{thin}"
+    near = f"; nearest to a {family} distribution, {distance:.2f} off at most" if family else ""
+    cut = f", {one.outlasted_us.size:,} of them longer than was seen" if one.outlasted_us.size else ""
+    return f"n = {one.count:,}{cut}, median {_between(one.median)}, p95 {_between(one.p95)}{near}{thin}"
+
+
+def fit_told(one: Measured) -> str:
+    """How a lognormal fits, in a comment; "" where none was tried."""
+    found = one.fit
+    if found is None or found.distance != found.distance:
+        return ""
+    verdict = "fits" if found.family == "lognormal" else "does not fit, so that quantiles stand here"
+    said = ""
+    if found.family == "lognormal":
+        median, p95 = (f"{_to_ms(of.mean)} [{_to_ms(of.low)}, {_to_ms(of.high)}]" for of in (found.median, found.p95))
+        said = f"; median {median}, p95 {p95}"
+    return (
+        f"A lognormal {verdict}: {found.distance:.3f} off, {found.limit:.3f} allowed (Lilliefors); AIC "
+        f"{found.aic:,.1f}, a gamma's {found.aic_of_gamma:,.1f}{said}"
+    )
+
+
+def _distribution(one: Measured) -> str | dict[str, Any]:
+    """As a scenario writes it: the lognormal that fits, else the sample or its quantiles."""
+    if one.fit is not None and one.fit.family == "lognormal":
+        return {name: _to_ms(at.mean) for name, at in (("median", one.fit.median), ("p95", one.fit.p95))}
+    if one.fit is not None and one.outlasted_us.size and one.fit.sample:
+        return {"sample": [_to_ms(us) for us in one.fit.sample]}
+    return _sample(one.sample_us)
+
+
+def _to_ms(us: float) -> str:
+    return format_duration(round(us / 1000) * 1000)
 
 
 def _between(value: tuple[int, int, int]) -> str:
@@ -481,10 +635,6 @@ def _coder(version: str) -> str:
     except ValueError:
         return DEFAULT_BEHAVIOUR.version
     return version
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True)
 
 
 def _refused(path: Path, text: str) -> InputError:
