@@ -8,7 +8,7 @@ import numpy as np
 
 from simkit.clock import Zone
 from simkit.estimates import spread
-from simkit.model import Scenario
+from simkit.model import Activate, Scenario
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
 from simkit.times import hours_text
 
@@ -143,10 +143,15 @@ def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sent
     return [Sentence(text, numbers)]
 
 
+def may_cancel(scenario: Scenario) -> bool:
+    """Can `canceled` say anything? A version must come that cancels, in a Coder that deletes what it cancelled."""
+    return scenario.behaviour.deletes_canceled and any(isinstance(event, Activate) for event in scenario.events)
+
+
 def canceled(fates: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:
     """What simkit leaves out of a new version that cancels pending prebuilds. `fates`: of `runs` runs."""
     count = round(spread(fates.groupby("run_id")["canceled"].sum()).median) if len(fates) else 0
-    if not count or not scenario.behaviour.deletes_canceled:
+    if not count or not may_cancel(scenario):
         return []
     text = "{canceled:,} builds that no daemon had taken were cancelled for a new version" + (" (median)" * (runs > 1))
     return [
