@@ -38,7 +38,7 @@ test: $(READY) ## Run the tests, but for the slow ones, two at a time
 test-slow: $(READY) ## Run the slow tests alone, two at a time
 	$(TWO) -m slow
 
-test-longest: $(READY) ## Run what takes longer still: every pool and life of Coder's answers, and many scenarios on both engines
+test-longest: $(READY) ## Run what takes longer still: every pool and life of Coder's answers, many scenarios on both engines, 100 histories
 	$(TWO) -m longest
 
 test-prometheus: $(READY) ## Let a Prometheus read our metrics, if it is installed (Debian: apt install prometheus)

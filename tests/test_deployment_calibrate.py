@@ -203,7 +203,7 @@ def test_the_command_prints_what_was_measured_and_refuses_what_it_cannot_use(his
     assert not (tmp_path / "t.yaml").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_what_a_scenario_says_lies_in_the_intervals_of_its_own_history_in_90_of_100_runs(tmp_path):
     (tmp_path / "office.yaml").write_text(SCENARIO, encoding="utf-8")
     scenario = simkit.load(tmp_path / "office.yaml")

@@ -58,7 +58,7 @@ def test_known_numbers_come_back_in_their_intervals(tmp_path):
     assert 0.9 <= sum(found.values()) / len(found) <= 0.99, found
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_each_known_number_comes_back_in_90_to_99_of_100_intervals(tmp_path):
     found = shares(tmp_path, range(MANY))
     assert {what: share for what, share in found.items() if not 0.9 <= share <= 0.99} == {}
