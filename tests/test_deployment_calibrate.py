@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,13 @@ def test_templates_are_told_apart_and_names_are_text(rows, tmp_path):
     rest = measured(tmp_path / "two.duckdb", tmp_path, "ide")
     assert min(found.claims, rest.claims) > 20
     assert found.claims + rest.claims == simkit.ask(tmp_path / "two.duckdb", "summary")["claims"].sum()
+
+
+def test_the_claims_of_a_run_are_found_whatever_its_name_is(tmp_path):
+    office = replace(simulated().scenario, name="it's \"ours\"; '")
+    simkit.save(tmp_path / "a 'b'.duckdb", [simkit.run(office)])
+    found = calibrate(tmp_path / "a 'b'.duckdb", tmp_path / "s.yaml")
+    assert simkit.load(tmp_path / "s.yaml").demand.claim_at.size == found.claims > 20
 
 
 def test_claims_of_presets_that_are_no_more_are_left_out_and_told(rows, tmp_path):

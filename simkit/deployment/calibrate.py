@@ -27,6 +27,7 @@ from simkit.errors import Finding, Findings, InputError, StoreError, Where, did_
 from simkit.files import write_whole
 from simkit.shown import visible
 from simkit.store.asking import history_run, rows_of
+from simkit.store.connection import literal
 
 KINDS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
 THIN = 30
@@ -517,9 +518,8 @@ def _scenario(
     query = (
         "SELECT c.created_at AS started_at, p.name AS preset FROM claims AS c JOIN template_version_presets AS p "
         "ON p.run_id = c.run_id AND p.id = c.preset_id JOIN template_versions AS v ON v.run_id = p.run_id AND v.id = "
-        f"p.template_version_id WHERE c.run_id = '{run_id}' AND v.template_id = {template_id} AND p.name IN ("
-        + ", ".join("'{}'".format(preset.replace("'", "''")) for preset in names)
-        + ")"
+        f"p.template_version_id WHERE c.run_id = {literal(run_id)} AND v.template_id = {template_id} AND p.name IN "
+        f"({', '.join(map(literal, names))})"
     )
     shown = os.path.relpath(path, folder)
     history = f"demand: {as_yaml({'history': {'duckdb': shown, 'query': query}})}  # {claims:,} claims"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simkit.clock import format_instant
 from simkit.deployment.tables import OLDEST, SQL_TYPE, TABLES, Column, Reading, Table
 from simkit.errors import Findings, Where
+from simkit.store.connection import literal
 
 if TYPE_CHECKING:
     from simkit.store.staging import Stage
@@ -138,7 +139,7 @@ def _stage_csv(stage: Stage, file: Path, findings: Findings) -> None:
     if not header or len({name.lower() for name in header}) < len(header):
         findings.error(where, "its first line does not name the columns; export it with CSV HEADER, in UTF-8")
         return
-    columns = ", ".join("'{}': 'VARCHAR'".format(name.replace("'", "''")) for name in header)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     stage.rows(
         f"CREATE OR REPLACE TEMP TABLE raw AS SELECT * FROM read_csv($file, columns = {{{columns}}}, header = true, "
         "auto_detect = false, delim = ',', quote = '\"', escape = '\"', allow_quoted_nulls = false, "

@@ -18,6 +18,7 @@ from simkit.model import PREBUILDS_USER_ID, Preset, Schedule
 from simkit.store.asking import HISTORY as RUN_ID
 from simkit.store.columns import ids as numbers
 from simkit.store.columns import text, whole
+from simkit.store.connection import literal
 from simkit.store.staging import Stage, staging
 from simkit.store.writing import check_target
 from simkit.timeline import Steps, desired, local_hours, steps_of
@@ -313,8 +314,7 @@ def _active(stage: Stage, start_at: int, end_at: int) -> dict[int, tuple[int, in
 
 def _brought(stage: Stage, path: str | Path) -> Brought:
     """What the file has now."""
-    name = str(path).replace("'", "''")
-    stage.rows(f"ATTACH '{name}' AS written (READ_ONLY)")
+    stage.rows(f"ATTACH {literal(path)} AS written (READ_ONLY)")
     start_at, end_at, version = stage.rows(
         "SELECT epoch_us(start_at), epoch_us(end_at), coder_version FROM written.runs WHERE run_id = $run",
         {"run": RUN_ID},

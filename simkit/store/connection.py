@@ -42,6 +42,11 @@ def schema() -> str:
     return f"{sql}\nINSERT INTO schema_version VALUES ({SCHEMA_VERSION});"
 
 
+def literal(text: object) -> str:
+    """Text as SQL writes it, where no parameter can stand."""
+    return "'{}'".format(str(text).replace("'", "''"))
+
+
 def file_of(path: str | Path) -> Path:
     """The file that a path leads to, symbolic links followed; it need not be there yet.
 

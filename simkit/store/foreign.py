@@ -12,7 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from simkit.errors import StoreError, did_you_mean
-from simkit.store.connection import opened
+from simkit.store.connection import literal, opened
 
 
 class Foreign(NamedTuple):
@@ -133,8 +133,8 @@ def _sql(connection: duckdb.DuckDBPyConnection, query: Query) -> str:
     """One SELECT."""
     if query.kind == "parquet":
         # What stands for a pattern in a name is put in brackets, which stand for itself.
-        name = re.sub(r"([*?\[])", r"[\1]", str(query.file)).replace("'", "''")
-        return f"SELECT * FROM read_parquet('{name}', hive_partitioning = false)"
+        name = re.sub(r"([*?\[])", r"[\1]", str(query.file))
+        return f"SELECT * FROM read_parquet({literal(name)}, hive_partitioning = false)"
     if query.kind == "table":
         tables = [name for (name,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()]
         if query.text not in tables:

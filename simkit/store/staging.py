@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from simkit.store.columns import Columns
-from simkit.store.connection import ensure_schema, file_of, make, opened
+from simkit.store.connection import ensure_schema, file_of, literal, make, opened
 from simkit.store.writing import insert_columns
 
 MEMORY = "512MB"
@@ -61,8 +61,7 @@ class Staged:
         """
 
         def all_of_it(connection: duckdb.DuckDBPyConnection) -> None:
-            name = str(self._file).replace("'", "''")
-            connection.execute(f"ATTACH '{name}' AS staged (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(self._file)} AS staged (READ_ONLY)")
             connection.begin()
             try:
                 fill(Stage(connection))
