@@ -24,6 +24,7 @@ from simkit.clock import HOUR_US, NEVER, SECOND_US, format_instant
 from simkit.controlplane import scrapes
 from simkit.controlplane.metrics import exposition, exposition_of
 from simkit.controlplane.scrapes import scraped
+from simkit.controlplane.series import NAMES
 from simkit.errors import InputError
 from simkit.model import Preset, Scenario, Workload
 from simkit.runs.simulate import run
@@ -239,7 +240,7 @@ def test_each_family_is_in_one_piece_with_its_series_by_time(tmp_path: Path):
     run(busy_week(hours=6), seed=1).save(tmp_path / "runs.duckdb")
     lines = scraped_text(tmp_path / "runs.duckdb", None, None, "2m").splitlines()
     families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
-    assert sorted(families) == list(scrapes.NAMES)
+    assert sorted(families) == list(NAMES)
     seen: dict[str, int] = {}
     piece: list[str] = []
     for line in lines[:-1]:
@@ -293,7 +294,7 @@ def test_every_problem_is_told_at_once_and_nothing_is_written(tmp_path: Path):
         '--from: "noon" is not an instant; write "2026-03-02T09:00:00-05:00"',
         '--step: "1500ms" is no whole number of seconds; write one such as 15s',
         f"--until: 2027-01-01T00:00:00Z is outside the run's window; write an instant from {window}",
-        '--without: there is no metric "desire"; there are ' + ", ".join(scrapes.NAMES),
+        '--without: there is no metric "desire"; there are ' + ", ".join(NAMES),
     ]
     assert told("--from", "2026-03-02T02:00:00Z", "--until", "2026-03-02T01:00:00Z", "--step", "0s") == [
         '--step: "0s" is no whole number of seconds; write one such as 15s',
