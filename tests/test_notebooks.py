@@ -64,6 +64,10 @@ def of_kind(notebook, kind: str) -> list:
     return [output["data"][kind] for output in outputs(notebook) if kind in output.get("data", {})]
 
 
+def pictures_of(notebook) -> list:
+    return of_kind(notebook, "image/png") + of_kind(notebook, "image/svg+xml")
+
+
 def said_in(notebook) -> str:
     """Every sentence, as a terminal shows it."""
     said = [output["data"] for output in outputs(notebook) if "text/markdown" in output.get("data", {})]
@@ -100,7 +104,7 @@ def test_the_capacity_notebook_runs_from_its_own_folder_with_two_replications(tm
     said = said_in(done)
     assert "of 948 claims" in said
     assert "In the week from Monday 2026-11-16" in said
-    assert len(of_kind(done, "image/png")) == 9
+    assert len(pictures_of(done)) == 9
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -112,7 +116,7 @@ def test_the_expiration_notebook_runs_from_its_own_folder_and_says_what_freshnes
     assert "always at 02:00 on the wall clock of America/New_York; in UTC that is 06:00 and then 07:00" in said
     assert "At Sat 31 Oct 02:00 EDT the workspace stops" in said
     assert "workspace_builds_deadline_below_max_deadline would refuse" in said
-    assert len(of_kind(done, "image/png")) == 7
+    assert len(pictures_of(done)) == 7
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -122,7 +126,7 @@ def test_the_expiration_notebook_says_so_where_a_scenario_has_no_people(tmp_path
     done = execute(EXPIRATION, tmp_path / "out.ipynb", ROOT, scenario=scenario, replications=1, ttls="")
     said = said_in(done)
     assert said.count("The scenario has no people") == 4
-    assert len(of_kind(done, "image/png")) == 7
+    assert len(pictures_of(done)) == 7
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -145,7 +149,7 @@ def test_the_cron_ranges_notebook_shows_every_edge_case_and_what_it_does_to_the_
     ):
         assert sentence in said, sentence
     assert said.count("What it does to the pool:") == 13
-    assert len(of_kind(done, "image/png")) == 14
+    assert len(pictures_of(done)) == 14
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -155,7 +159,7 @@ def test_the_cron_ranges_notebook_runs_where_clocks_stand_still(tmp_path):
     done = execute(CRON_RANGES, tmp_path / "out.ipynb", ROOT, **other)
     said = said_in(done)
     assert "The clocks of UTC do not go forward in 2028." in said
-    assert len(of_kind(done, "image/png")) == 14
+    assert len(pictures_of(done)) == 14
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -188,7 +192,7 @@ def test_the_control_plane_notebook_shows_a_day_and_each_subsystem(tmp_path):
     assert "Provisioner logs exceeded the max size of 1MB" in pages
     assert "PrebuildFailureLimitReached" in pages
     assert "coderd_prebuilt_workspaces_claimed_total{" in pages
-    assert len(of_kind(done, "image/png")) == 1
+    assert len(pictures_of(done)) == 1
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -223,7 +227,7 @@ def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
     ):
         assert sentence in said, sentence
     assert 'cron      = "* 9 * * 1-5"' in unescape("".join(of_kind(done, "text/html")))
-    assert len(of_kind(done, "image/png")) == 9
+    assert len(pictures_of(done)) == 9
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
@@ -262,7 +266,9 @@ class Page(HTMLParser):
         links = [attributes.get(name) or "#" for name in ("href", "src", "action", "data", "srcdoc", "formaction")]
         is_odd = tag in ("script", "iframe", "object", "embed", "svg", "form", "base", "link", "video")
         is_odd |= any(name.startswith("on") for name in attributes)
-        if is_odd or not all(link.startswith(("#", "data:image/png;base64,")) for link in links):
+        if is_odd or not all(
+            link.startswith(("#", "data:image/png;base64,", "data:image/svg+xml;base64,")) for link in links
+        ):
             self.obeyed.append(self.get_starttag_text())
         if attributes.get("http-equiv") == "Content-Security-Policy":
             self.policy = attributes["content"]
@@ -320,5 +326,5 @@ def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
 )
 def test_a_notebook_runs_with_every_sample_scenario(notebook, pictures, scenario, tmp_path):
     done = execute(notebook, tmp_path / "out.ipynb", ROOT, scenario=scenario.relative_to(ROOT), replications=2)
-    assert len(of_kind(done, "image/png")) == pictures
+    assert len(pictures_of(done)) == pictures
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []

@@ -124,10 +124,18 @@ def test_a_scenario_in_which_nothing_happens_gives_sentences_and_no_crash(nothin
 
 def test_a_picture_is_the_same_bytes_every_time_and_says_what_it_shows(busy):
     first, second = pictures.demand(busy["demand"]), pictures.demand(busy["demand"])
-    assert first.png() == second.png()
-    png, shown = first._repr_png_()
-    assert int.from_bytes(png[16:20], "big") == 2 * shown["width"], "twice as sharp as it is wide"
+    assert (first.png(), first.svg()) == (second.png(), second.svg())
+    ((kind, shown),) = first._repr_mimebundle_()[1].items()
+    assert int.from_bytes(first.png()[16:20], "big") == 2 * shown["width"], "twice as sharp as it is wide"
     assert "go" in shown["alt"]
+    assert kind == "image/svg+xml"
+    assert len(first.svg()) < len(first.png())
+
+
+def test_a_picture_of_many_points_is_shown_as_png(busy):
+    picture = pictures.demand(busy["demand"])
+    picture.axes[0].plot(range(20_000), [i * 7919 % 20_011 for i in range(20_000)])
+    assert list(picture._repr_mimebundle_()[0]) == ["image/png"]
 
 
 def test_the_heatmap_has_the_mean_number_of_claims_in_each_hour_of_the_week(busy):
@@ -259,7 +267,10 @@ def test_a_name_is_text_in_a_picture_and_leaves_room_for_it():
     first, second = picture.axes[0].get_yticklabels()
     assert (first.get_text(), second.get_text()) == ("$x^2$ _a_ \\x1b[31m\\n" + "b" * 39 + "…", "_$")
     assert not first.get_parse_math()
-    assert picture._repr_png_()[1]["alt"] == "What pools cost by preset in USD: building and idle"
+    assert (
+        next(iter(picture._repr_mimebundle_()[1].values()))["alt"]
+        == "What pools cost by preset in USD: building and idle"
+    )
 
 
 def test_a_pause_an_invalidation_and_a_hard_limit_are_seen_where_they_were():

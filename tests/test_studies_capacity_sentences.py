@@ -122,7 +122,7 @@ def test_the_table_has_a_row_for_every_preset_with_units():
     assert table["preset"].tolist() == ["go"]
     row = table.iloc[0]
     assert row["hit rate"] == "40.0%"
-    assert row["nine of ten"] == "40.0% to 40.0%"
+    assert row["nine of ten hit rates"] == "40.0% to 40.0%"
     assert row["wait p50 / p95 / p99"] == "3m30s / 3m30s / 3m30s"
     assert row["first found empty (first replication)"] == "Tue 17 Nov 09:00 EST"
     assert "hours building / idle" in set(table)

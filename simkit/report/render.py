@@ -8,16 +8,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from simkit.clock import SECOND_US, format_instant
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
 from simkit.files import write_all
 from simkit.report.notebook import MIME, plain
+from simkit.report.page import page
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,11 @@ def render(
         sentences = tuple(text for text, _ in records)
         found = _result(source, defaults | given, records, made_at)
         folder.mkdir(parents=True, exist_ok=True)
-        page = folder / f"{source.stem}.html"
-        made = Report(folder / source.name, page, folder / "result.json", sentences)
+        made = Report(folder / source.name, folder / f"{source.stem}.html", folder / "result.json", sentences)
         write_all(
             {
                 made.notebook: executed.read_bytes(),
-                made.html: _page(executed).encode(),
+                made.html: page(executed).encode(),
                 made.result: (json.dumps(found, indent=2, sort_keys=True) + "\n").encode(),
             }
         )
@@ -190,19 +187,3 @@ def _result(
         "numbers": numbers,
         "sentences": [text for text, _ in records],
     }
-
-
-def _page(executed: Path) -> str:
-    """One HTML file that needs no other: nbconvert's bare body in simkit's own page, pictures embedded."""
-    import nbformat
-    from nbconvert import HTMLExporter
-
-    notebook = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
-    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
-        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
-    )
-    body, _ = exporter.from_notebook_node(notebook)
-    headings = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
-    title = next((line.lstrip("# ") for line in headings if line.startswith("# ")), executed.stem)
-    page = Template(resources.files("simkit").joinpath("report", "page.html").read_text(encoding="utf-8"))
-    return page.substitute(title=escape(title), body=body)

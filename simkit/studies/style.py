@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from io import BytesIO
@@ -45,6 +46,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.bbox": None,
+    "svg.hashsalt": "simkit",  # names in a picture are the same every time
 }
 styled = matplotlib.rc_context(_STYLE)
 WIDTH = 9.2  # inches; at 100 pixels each it fits the text column of a report
@@ -60,16 +62,28 @@ class Picture(Figure):
 
     def png(self) -> bytes:
         """At twice the resolution it is shown in."""
+        return self._drawn("png", dpi=2 * _DPI, metadata={"Software": None})
+
+    def svg(self) -> bytes:
+        """Its letters are drawn, so that it looks alike everywhere."""
+        return self._drawn("svg", metadata={"Date": None, "Creator": None})
+
+    def _drawn(self, of: str, **how: Any) -> bytes:
         buffer = BytesIO()
         with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
             # The font has not the letters of every language; those of a name are drawn as boxes then.
             warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
-            self.savefig(buffer, format="png", dpi=2 * _DPI, metadata={"Software": None})
+            self.savefig(buffer, format=of, **how)
         return buffer.getvalue()
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The smaller of both: lines and areas as SVG, thousands of points as PNG."""
+        png, svg = self.png(), self.svg()
         width, height = (round(inches * _DPI) for inches in self.get_size_inches())
-        return self.png(), {"width": width, "height": height, "alt": visible(self.alt)}
+        shown = {"width": width, "height": height, "alt": visible(self.alt)}
+        if len(svg) <= len(png):
+            return {"image/svg+xml": svg.decode()}, {"image/svg+xml": shown}
+        return {"image/png": b64encode(png).decode()}, {"image/png": shown}
 
 
 AGES = tuple(

@@ -42,7 +42,7 @@ class Table:
     def _style(self, name: str) -> str:
         longest = max(map(len, self.frame[name]), default=0)
         if name in self._numbers:
-            return f"{_NUMBER}; white-space: normal" if longest > _LONG_NUMBERS else _NUMBER
+            return f"{_NUMBER}; white-space: normal; min-width: 7rem" if longest > _LONG_NUMBERS else _NUMBER
         return _WRAPPED if longest > _LONG else _TEXT
 
 

@@ -177,10 +177,10 @@ def overview(summary: pd.DataFrame, pool: pd.DataFrame, hours: pd.DataFrame) -> 
             "claims": f"{spread(mine['claims']).median:,.0f}",
             "hit rate": percent(rate.median) if mine["has_pool"].any() else "no pool",
         }
+        if several:
+            row["nine of ten hit rates"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
         if limited:
             row["hard-limited since, for"] = _limited(mine)
-        if several:
-            row["nine of ten"] = "" if np.isnan(rate.low) else f"{rate.low:.1%} to {rate.high:.1%}"
         row[found_empty] = "never"
         if preset in empty:
             where, empty_at = empty[str(preset)]

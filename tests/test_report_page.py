@@ -1,0 +1,97 @@
+"""The page of a notebook: its sections, its contents, its pictures."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from simkit.report.page import page
+from simkit.studies.style import Picture
+
+markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+
+
+class Outline(HTMLParser):
+    """Links, what they lead to, headings and pictures, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.sections: list[tuple[str, bool]] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "a" and given.get("class") != "anchor-link":
+            self.links.append(given["href"])
+        elif tag == "details":
+            self.sections.append((given["id"], "open" in given))
+        elif tag == "img":
+            self.pictures.append(given)
+
+
+def page_of(folder: Path, *cells) -> str:
+    path = folder / "book.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), path)
+    return page(path)
+
+
+def test_each_section_folds_and_stands_in_the_contents(tmp_path: Path):
+    html = page_of(tmp_path, markdown("# Why\n\nBecause."), markdown("## The answer\n\nIt is 7."), markdown("## Next"))
+    outline = Outline(html)
+    assert outline.links == ["#the-answer", "#next"]
+    assert outline.sections == [("the-answer", True), ("next", True)]
+    assert html.index("Because.") < html.index("<nav") < html.index("<details") < html.index("It is 7.")
+    assert html.count("The answer") == 2, "once in the contents, once as a heading"
+    assert "<title>Why</title>" in html
+
+
+@pytest.mark.parametrize(
+    ("headings", "names"),
+    [
+        (["A", "A", "a!"], ["a", "a-2", "a-3"]),
+        (["Für 夜", "夜", "<script>"], ["f-r", "2", "script"]),
+        (["*", "", "The answer? 95%"], ["1", "2", "the-answer-95"]),
+    ],
+)
+def test_every_section_has_a_name_of_its_own(headings: list[str], names: list[str], tmp_path: Path):
+    html = page_of(tmp_path, *(markdown(f"## {heading}\n\ntext") for heading in headings))
+    assert [name for name, _ in Outline(html).sections] == names
+    assert "<script" not in html
+
+
+def test_a_notebook_without_sections_has_no_contents(tmp_path: Path):
+    html = page_of(tmp_path, markdown("Text alone."), code("1 + 1"))
+    assert "<nav" not in html
+    assert "<details" not in html
+    assert "Text alone." in html
+    assert "1 + 1" not in html
+
+
+def test_pictures_of_both_kinds_have_their_text_and_size(tmp_path: Path):
+    few, many = Picture((4, 2)), Picture((4, 2))
+    few.alt, many.alt = 'claims "a & b" <by hour>', "points"
+    many.subplots().plot(range(20_000), [i * 7919 % 20_011 for i in range(20_000)])
+    cells = [code("x"), code("y")]
+    for cell, picture in zip(cells, (few, many), strict=True):
+        data, metadata = picture._repr_mimebundle_()
+        cell.outputs = [nbformat.v4.new_output("display_data", data=data, metadata=metadata)]
+    first, second = Outline(page_of(tmp_path, *cells)).pictures
+    assert re.match(r"data:image/svg\+xml;base64,", first["src"])
+    assert re.match(r"data:image/png;base64,", second["src"])
+    assert [first["alt"], second["alt"]] == ['claims "a & b" <by hour>', "points"]
+    assert [(picture["width"], picture["height"]) for picture in (first, second)] == [("400", "200")] * 2
+
+
+def test_the_page_of_an_svg_of_somebody_else_is_an_image_which_runs_nothing(tmp_path: Path):
+    cell = code("x")
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script></svg>'
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"image/svg+xml": svg})]
+    html = page_of(tmp_path, cell)
+    assert "alert" not in html
+    assert len(Outline(html).pictures) == 1
