@@ -50,7 +50,7 @@ HOMES = {
     "duckdb": {"simkit.store"},
     "hcl2": {"simkit.inputs.hcl"},
     "matplotlib": {"simkit.studies"},
-    "nbconvert": {"simkit.report.render"},
+    "nbconvert": {"simkit.report.page"},
     "numba": {"simkit.core.compile"},
     "papermill": {"simkit.report.render"},
     "prometheus_client": {"simkit.controlplane.metrics"},
