@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,35 @@ from simkit.clock import parse_instant, zone
 from simkit.deployment.calibrate import measured
 from simkit.deployment.exports import Exports
 from simkit.deployment.history import bring
-from simkit.deployment.replay import MEASURES, replay, told
+from simkit.deployment.replay import replay, told
 from simkit.errors import InputError, StoreError
+from simkit.store import asking
+from simkit.store.asking import HISTORY
+
+CLAIMS = """
+SELECT p.preset, c.created_at, c.hit, c.ready_at, j.started_at, j.completed_at, j.error IS NULL
+FROM claims AS c
+JOIN presets AS p USING (run_id, preset_id)
+JOIN workspace_builds AS b ON b.run_id = c.run_id AND b.id = c.workspace_build_id
+JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
+WHERE c.run_id = ? ORDER BY ALL
+"""
+PREBUILDS = """
+SELECT
+    p.preset, s.created_at, s.started_at, s.completed_at, s.build_status, s.ready_at, s.claimed_at, s.delete_created_at,
+    s.deleted_at
+FROM prebuilds AS s JOIN presets AS p USING (run_id, preset_id) WHERE s.run_id = ? ORDER BY ALL
+"""
+CASES = (
+    (1, {}),
+    (2, {"coder": {"version": "v2.26", "provisioner_daemons": 1}}),
+    (3, {"failures": {"probability": 0.3, "cleared_after": "2h"}}),
+    (4, {"coder": {"version": "v2.30", "provisioner_daemons": 4}, "failures": {"probability": 0.0}}),
+    (5, {"failures": {"probability": 0.5}}),  # nobody clears: the hard limit ends the pools
+    (6, {"claim_order": "newest", "coder": {"version": "v2.28", "provisioner_daemons": 2}}),
+    (7, {"window": {"from": "2026-10-30", "until": "2026-11-04", "timezone": "America/New_York"}}),  # clocks go back
+    (8, {"coder": {"version": "v2.24"}, "template_schedule": {"default_ttl": "3h"}}),  # prebuilds are stopped
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +68,58 @@ def office(tmp_path) -> Path:
     return tmp_path / "office.yaml"
 
 
-def test_a_simulated_history_is_reproduced_by_its_own_scenario_row_by_row(history, office):
-    again = simkit.run(simkit.load(office), seed=3)
-    claims = again.tables["claims"]
-    found = replay(history, office, seed=3, replications=2)
-    for one in found.presets:
-        mine = simkit.ask(again, "summary").set_index("preset").loc[one.preset]
-        for measure in set(MEASURES) - {"idle_instance_hours"}:  # the imported window ends with its last event
-            assert one.recorded[measure] == pytest.approx(mine[measure], nan_ok=True)
-    assert sum(one.recorded["claims"] for one in found.presets) == claims["id"].size
+@pytest.mark.parametrize(
+    ("seed", "changes"),
+    [*CASES[:3], *(pytest.param(*case, marks=pytest.mark.slow) for case in CASES[3:])],
+)
+def test_a_replay_by_its_own_scenario_reproduces_a_simulated_history_row_by_row(tmp_path, seed, changes):
+    print("seed", seed)
+    drawn = _scenario(tmp_path / "drawn.yaml", yaml.safe_load(SCENARIO) | changes)
+    _write_claims(simkit.run(drawn, seed=seed), tmp_path / "claims.csv")
+    given = yaml.safe_load(SCENARIO) | changes
+    before = simkit.run(_scenario(tmp_path / "own.yaml", given | {"demand": {"history": "claims.csv"}}), seed=seed)
+    before.save(tmp_path / "before.duckdb")
+    my = tmp_path / "my.duckdb"
+    bring(my, Exports(write_files(rows_of(before), tmp_path)), zone("America/New_York"))
+
+    # Who asked is taken from the history.
+    query = f"SELECT c.created_at AS started_at, p.preset FROM claims AS c JOIN ({_NAMES}) AS p ON p.id = c.preset_id"
+    replayed = given | {"demand": {"history": {"duckdb": "my.duckdb", "query": query}}}
+    again = simkit.run(_scenario(tmp_path / "again.yaml", replayed), seed=seed)
+    again.save(tmp_path / "again.duckdb")
+
+    for sql, least in ((CLAIMS, 80), (PREBUILDS, 20)):
+        recorded = asking.rows_of(my, sql, HISTORY)
+        assert len(recorded) >= least
+        assert _differ(recorded, asking.rows_of(tmp_path / "before.duckdb", sql, before.run_id)) == []
+        assert _differ(recorded, asking.rows_of(tmp_path / "again.duckdb", sql, again.run_id)) == []
+
+    for one in replay(my, tmp_path / "again.yaml", seed=seed, replications=2).presets:
+        assert one.days_with_claims > 0
+        assert one.days == (), "one of the replays is the history itself"
+
+
+_NAMES = "SELECT id, name AS preset FROM template_version_presets"
+
+
+def _scenario(path: Path, given: dict[str, Any]) -> simkit.Scenario:
+    path.write_text(yaml.safe_dump(given, sort_keys=False), encoding="utf-8")
+    return simkit.load(path)
+
+
+def _write_claims(result: simkit.Result, path: Path) -> None:
+    claims, presets = result.tables["claims"], result.tables["template_version_presets"]
+    names = dict(zip(presets["id"].tolist(), presets["name"].tolist(), strict=True))
+    rows = [
+        f'{at},"{names[i]}"' for at, i in zip(claims["created_at"].tolist(), claims["preset_id"].tolist(), strict=True)
+    ]
+    assert len(set(rows)) == np.size(claims["id"])
+    path.write_text("\n".join(["started_at,preset", *rows]) + "\n", encoding="utf-8")
+
+
+def _differ(some: Sequence[tuple[Any, ...]], others: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows that only one of both has."""
+    return sorted(set(some) ^ set(others), key=str)[:4] + ([()] if len(some) != len(others) else [])
 
 
 def test_replays_of_the_past_lie_around_what_happened(history):
