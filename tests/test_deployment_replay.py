@@ -18,7 +18,7 @@ from simkit.clock import parse_instant, zone
 from simkit.deployment.calibrate import measured
 from simkit.deployment.exports import Exports
 from simkit.deployment.history import bring
-from simkit.deployment.replay import replay, told
+from simkit.deployment.replay import means, replay, told
 from simkit.errors import InputError, StoreError
 from simkit.store import asking
 from simkit.store.asking import HISTORY
@@ -94,9 +94,14 @@ def test_a_replay_by_its_own_scenario_reproduces_a_simulated_history_row_by_row(
         assert _differ(recorded, asking.rows_of(tmp_path / "before.duckdb", sql, before.run_id)) == []
         assert _differ(recorded, asking.rows_of(tmp_path / "again.duckdb", sql, again.run_id)) == []
 
-    for one in replay(my, tmp_path / "again.yaml", seed=seed, replications=2).presets:
+    found = replay(my, tmp_path / "again.yaml", seed=seed, replications=2)
+    for one in found.presets:
         assert one.days_with_claims > 0
         assert one.days == (), "one of the replays is the history itself"
+        assert one.pools is not None
+        assert np.isclose(one.pools.recorded[:, None], one.pools.replayed).any(axis=1).all()
+    waits = [found.claims[found.claims["replication"] == i].drop(columns="replication") for i in (-1, 0)]
+    assert waits[0].to_csv(index=False) == waits[1].to_csv(index=False)
 
 
 _NAMES = "SELECT id, name AS preset FROM template_version_presets"
@@ -132,6 +137,8 @@ def test_replays_of_the_past_lie_around_what_happened(history):
             assert low * 0.97 <= one.recorded[measure] <= high * 1.03, measure
         assert len(one.days) <= 1
         assert one.days_with_claims == 5
+        assert one.by_chance == pytest.approx(10 / 9)
+        assert told(one)[0].startswith("Replayed are ")
 
 
 def test_a_scenario_that_is_not_what_happened_is_seen_day_by_day(history, tmp_path):
@@ -148,9 +155,11 @@ def test_a_scenario_that_is_not_what_happened_is_seen_day_by_day(history, tmp_pa
     lost = [abs(day.hits - day.replayed.median) for day in large.days]
     assert lost == sorted(lost, reverse=True)
     lines = told(large, most=2)
-    assert lines[0] == "On 5 of 5 days with claims the recorded hits are none of the replays':"
-    assert lines[-1] == "  and 3 more"
-    assert "claims were hits; replayed 0 to 0" in lines[1]
+    assert lines[0].endswith("of the claims were hits; what is played has no pool for them.")
+    said = "On 5 of 5 days with claims the recorded hits are none of the replays' (by chance alone: on 0 or fewer):"
+    assert lines[1] == said
+    assert "  and 3 more" in lines
+    assert "claims were hits; replayed 0 to 0" in lines[2]
 
 
 def test_versions_are_played_while_they_were_active(rows, tmp_path):
@@ -197,6 +206,67 @@ def test_the_history_of_a_simulation_with_an_activation_is_replayed_with_it(tmp_
     text = yaml.safe_load(measured(tmp_path / "run.duckdb", tmp_path, is_past=True).text)
     assert [p["instances"] for p in text["presets"]] == [1, 1]
     assert [(e["version"], e["presets"][0]["instances"]) for e in text["events"]] == [("v2", 4)]
+
+
+@pytest.fixture
+def paused(tmp_path, office) -> Path:
+    """A history in which the reconciler was paused on a Wednesday, and a version with one prebuild came on Thursday."""
+    version = {"event": "activate", "version": "v2", "presets": [{"name": "large", "instances": 1}]}
+    events = [
+        {"at": "2026-03-04T09:30", "event": "pause"},
+        {"at": "2026-03-04T16:00", "event": "resume"},
+        {"at": "2026-03-05T12:00", **version},
+    ]
+    given = yaml.safe_load(office.read_text()) | {"events": events, "failures": {"probability": 0.0}}
+    simkit.run(_scenario(tmp_path / "paused.yaml", given), seed=2).save(tmp_path / "paused.duckdb")
+    return tmp_path / "paused.duckdb"
+
+
+def test_a_pause_is_a_day_that_differs_most_and_is_suspected(paused):
+    [large] = [one for one in replay(paused, replications=6).presets if one.preset == "large"]
+    worst = large.days[0]
+    assert str(worst.day) == "2026-03-04"
+    assert worst.hits < worst.replayed.low
+    assert worst.running < worst.replayed_running.low
+    assert "The reconciler was paused at 09:30." in worst.why
+    assert any("fewer stood or were being built than wanted" in sentence for sentence in worst.why)
+    assert large.pools is not None
+    hours = {large.zone.local(at).isoformat()[:13]: i for i, at in enumerate(large.pools.at.tolist())}
+    at_noon = hours["2026-03-04T12"]
+    assert not large.pools.is_around[at_noon]
+    assert large.pools.recorded[at_noon] < large.pools.replayed[at_noon, 0]
+    assert large.pools.wanted[at_noon] == 3
+    assert large.pools.wanted[hours["2026-03-06T12"]] == 1
+
+
+def test_a_scenario_of_another_time_is_refused_and_of_another_window_compared_where_both_are(paused, office, tmp_path):
+    given = yaml.safe_load(office.read_text())
+    later = given | {"window": {"from": "2026-05-02", "until": "2026-05-09"}}
+    _scenario(tmp_path / "later.yaml", later)
+    with pytest.raises(InputError, match="have no time in common"):
+        replay(paused, tmp_path / "later.yaml")
+    part = given | {"window": {"from": "2026-03-05", "until": "2026-03-12", "timezone": "America/New_York"}}
+    _scenario(tmp_path / "part.yaml", part)
+    found = replay(paused, tmp_path / "part.yaml", replications=2)
+    assert {one.days_with_claims for one in found.presets} == {2}
+    assert found.claims["at"].min() >= parse_instant("2026-03-05T00:00:00-05:00")
+
+
+def test_a_mean_over_an_hour_is_the_area_under_the_steps():
+    at, value = np.array([10, 20, 25]), np.array([2.0, 0.0, 4.0])
+    edges = np.array([0, 10, 15, 30, 30, 40])
+    assert means(at, value, edges).tolist() == [0.0, 2.0, (5 * 2 + 5 * 0 + 5 * 4) / 15, 0.0, 4.0]
+    assert means(at[:0], value[:0], edges).tolist() == [0.0] * 5
+
+
+def test_the_command_writes_the_pools_by_hour(paused):
+    done = CliRunner().invoke(main, ["replay", str(paused), "--replications", "2", "--csv"])
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    heads = "wanted,recorded,replayed_low,replayed_median,replayed_high"
+    assert lines[0] == f"preset,timezone,hour_at,{heads}"
+    assert lines[1].startswith("large,America/New_York,2026-03-02T00:00:00-05:00,1.000,0.")
+    assert len(lines) == 1 + 2 * (7 * 24 - 1)  # the clocks go forward
 
 
 def test_the_command_shows_both_and_refuses_what_is_no_history(history, office, tmp_path):

@@ -16,7 +16,7 @@ from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from simkit.clock import Zone
     from simkit.deployment.forecast import Forecast
@@ -198,41 +198,83 @@ def calibrate(
 Examples:
   simkit replay my.duckdb
   simkit replay my.duckdb --scenario changed.yaml
+  simkit replay my.duckdb --csv > hours.csv
+  simkit report notebooks/06-replay.ipynb -p history=my.duckdb
 """
 )
 @click.argument("history", type=click.Path())
 @click.option("--scenario", type=click.Path(), help="Play this one, as a calibrated one with a changed schedule.")
 @click.option("--template", help="Which one, if people asked for presets of several.")
 @click.option(
-    "--replications", type=click.IntRange(2), default=5, show_default=True, help="Replays that differ in chance."
+    "--replications", type=click.IntRange(2), default=20, show_default=True, help="Replays that differ in chance."
 )
+@click.option("--csv", "as_csv", is_flag=True, help="Prebuilds that ran, a row for each preset and hour, as CSV.")
 @seed_option
-def replay(history: str, scenario: str | None, template: str | None, replications: int, seed: int) -> None:
-    """Play the claims of the HISTORY in a runs file against the schedules of their time, beside what happened."""
+def replay(
+    history: str, scenario: str | None, template: str | None, replications: int, as_csv: bool, seed: int
+) -> None:
+    """Play the claims of the HISTORY in a runs file against the schedules of their time, beside what happened.
+
+    In brackets: nine of ten replays. Days on which the recorded hits are none of the replays' are listed with what else
+    was out of the ordinary on them.
+    """
     from simkit.deployment.replay import replay
 
     found = replay(history, scenario, template, seed, replications)
     print_findings(found.notes)
+    if as_csv:
+        _print_pools(found.presets)
+        return
     for one in found.presets:
         _print_replayed(one, found.replications)
 
 
 def _print_replayed(one: Replayed, replications: int) -> None:
-    from simkit.deployment.replay import told
+    from simkit.deployment.replay import is_around, told
 
     console = console_for()
     title = f"{cell(one.preset)}: what happened, and {replications} replays"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for head in ("", "recorded", "median", "least", "greatest"):
+    for head in ("", "recorded", "replayed", "from", "to"):
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    table.add_column("")
     for measure, label, text in _REPLAYED:
         again = one.replayed[measure]
         values = (one.recorded[measure], again.median, again.low, again.high)
-        table.add_row(label, *("-" if value != value else text(value) for value in values))
+        known = values[0] == values[0] and again.median == again.median
+        mark = "outside" if known and not is_around(again, values[0]) else ""
+        table.add_row(label, *("-" if value != value else text(value) for value in values), mark)
     console.print(table)
     for line in told(one):
         console.print(printed(line))
     console.print("")
+
+
+def _print_pools(found: Sequence[Replayed]) -> None:
+    import numpy as np
+
+    from simkit.clock import format_instant
+
+    rows: list[list[str]] = []
+    for one in found:
+        if one.pools is None:
+            continue
+        columns = np.column_stack([one.pools.wanted, one.pools.recorded, one.pools.replayed])
+        for at, row in zip(one.pools.at.tolist(), columns.tolist(), strict=True):
+            rows.append([one.preset, one.zone.name, format_instant(at, one.zone), *(f"{value:.3f}" for value in row)])
+    heads = ("wanted", "recorded", "replayed_low", "replayed_median", "replayed_high")
+    echo_exactly(_csv(("preset", "timezone", "hour_at", *heads), rows))
+
+
+def _csv(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _number(value: float) -> str:
@@ -290,20 +332,16 @@ def forecast(
 
 
 def _print_hours(found: tuple[Forecast, ...]) -> None:
-    import csv
-    import io
-
     from simkit.clock import format_instant
     from simkit.deployment.forecast import LEVELS
 
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["preset", "timezone", "hour_at", "claims", *(f"at_most_{level:.0%}" for level in LEVELS), "holiday"])
+    rows: list[list[object]] = []
     for one in found:
         for at, mean, bounds, holiday in zip(one.at, one.mean, one.bounds, one.is_holiday, strict=True):
             hour = format_instant(int(at), one.zone)
-            rows.writerow([one.preset, one.zone.name, hour, f"{mean:.3f}", *bounds.tolist(), "yes" if holiday else ""])
-    echo_exactly(text.getvalue())
+            rows.append([one.preset, one.zone.name, hour, f"{mean:.3f}", *bounds.tolist(), "yes" if holiday else ""])
+    levels = (f"at_most_{level:.0%}" for level in LEVELS)
+    echo_exactly(_csv(("preset", "timezone", "hour_at", "claims", *levels, "holiday"), rows))
 
 
 def _print_days(one: Forecast) -> None:

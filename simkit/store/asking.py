@@ -108,6 +108,17 @@ def rows_of(path: str | Path, sql: str, *given: Any, **named: Any) -> list[tuple
         return connection.execute(sql, named or list(given)).fetchall()
 
 
+def table_of(source: str | Path | Storable, sql: str, run_id: str) -> pd.DataFrame:
+    """The same of one run, `$run` in the SELECT, of a file or in memory, as a DataFrame. Raises StoreError."""
+    if isinstance(source, str | Path):
+        with opened(source, read_only=True) as connection:
+            check_schema(connection, source, readable=True)
+            make_views(connection, sql)
+            return connection.execute(sql, {"run": run_id}).df()
+    with closing(connection_over([source], sql)) as connection:
+        return connection.execute(sql, {"run": run_id}).df()
+
+
 def claims_of(path: str | Path) -> list[tuple[str, str, Int64Array, int, int]]:
     """(preset, its time zone, when somebody asked, from when and until when that is known) of each preset of a history.
     Raises StoreError."""
