@@ -23,8 +23,8 @@ LAYERS = (
     ("simkit.cli", "simkit.pytest_plugin"),
     ("simkit.studies",),
     ("simkit.report",),
-    ("simkit.decide",),
     ("simkit.templates",),
+    ("simkit.decide",),
     ("simkit.deployment",),
     ("simkit.runs",),
     ("simkit.controlplane",),
@@ -92,6 +92,7 @@ TESTED_ELSEWHERE = {
     "simkit.inputs.variables": "test_inputs_module",  # through templates that take them
     "simkit.runs.givens": "test_runs_simulate",  # what a run is given, through what it does
     "simkit.runs.static": "test_store",  # the tables that a run did not move, as they are stored
+    "simkit.templates.check.drifted": "test_templates_check_drift",  # the words beside what they tell
     "simkit.templates.check.failure": "test_templates_check_verdicts",
     "simkit.templates.check.json": "test_templates_check_formats",
     "simkit.templates.check.junit": "test_templates_check_formats",

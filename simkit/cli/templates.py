@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 import simkit
+from simkit.cli.decide import share
 from simkit.cli.door import (
     coder_option,
+    console_for,
     duration,
     echo,
     echo_exactly,
     instant,
     main,
     print_findings,
+    say_if_counting_compiles,
     seed_option,
     variables_option,
+    working,
 )
 from simkit.errors import InputError
 from simkit.shown import visible
@@ -38,7 +42,22 @@ def explain(cron: str, timezone: str, at: str | None, coder: str | None) -> None
     echo(explained.text)
 
 
-@main.command()
+def _renamed(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """OLD=NEW each, as (old, new)."""
+    found = [text.partition("=") for text in texts]
+    for text, (old, equals, new) in zip(texts, found, strict=True):
+        if not (old and equals and new):
+            raise click.BadParameter(f'"{text}" is not OLD=NEW', param=parameter)
+    return tuple((old, new) for old, _, new in found)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  simkit check templates/
+  simkit check templates/ --against my.duckdb --target-hit-rate 0.9
+"""
+)
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option(
     "--format",
@@ -53,6 +72,24 @@ def explain(cron: str, timezone: str, at: str | None, coder: str | None) -> None
 @click.option(
     "--update", metavar="NAME", help="First write again the snapshots with NAME in their path, or of preset NAME."
 )
+@click.option(
+    "--against",
+    type=click.Path(),
+    metavar="HISTORY",
+    help="Hold each preset to the people in this runs file (simkit import): does it meet the target, near the best?",
+)
+@click.option("--weeks", type=click.IntRange(4, 520), default=4, show_default=True, help="The last ones that count.")
+@click.option("--within", callback=share, default="10%", show_default=True, help="More than the best may cost.")
+@click.option(
+    "--target-hit-rate",
+    "target",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="That is to be met; what a preset's own tests ask of its hit_rate, or 0.95, if left out.",
+)
+@click.option("--template", default="", help="Which one of the history's, if several have a preset of one name.")
+@click.option(
+    "--renamed", multiple=True, callback=_renamed, metavar="OLD=NEW", help="A preset with another name in the history."
+)
 @variables_option
 @coder_option
 @click.pass_context
@@ -63,6 +100,12 @@ def check(
     keyword: str,
     strict: bool,
     update: str | None,
+    against: str | None,
+    weeks: int,
+    within: float,
+    target: float | None,
+    template: str,
+    renamed: tuple[tuple[str, str], ...],
     variables: dict[str, str],
     coder: str | None,
 ) -> None:
@@ -70,9 +113,13 @@ def check(
 
     A template with a snapshot beside it (see `simkit snapshot`) must still ask for what that says.
 
-    Exit status 0: all is well. 1: a test failed, or a snapshot differs. 2: an input cannot be used.
+    With --against, each preset must also suit the people of a deployment's last weeks: meet the target, and cost little
+    more than the best numbers with as many schedules. If it does not, the week in which it broke is named, and what
+    mends it.
+
+    Exit status 0: all is well. 1: a test failed, a snapshot differs, or a preset drifted. 2: an input cannot be used.
     """
-    from simkit.templates.check import FORMATS
+    from simkit.templates.check import FORMATS, Against
     from simkit.templates.check import check as check_paths
 
     if update is not None:
@@ -80,7 +127,12 @@ def check(
 
         for path in snapshots.update(snapshots.called(paths or (".",), update), variables, coder).paths:
             echo(f"Wrote {visible(str(path))}", err=True)
-    checked = check_paths(paths or (".",), keyword, strict, variables, coder)
+    held = None
+    if against is not None:
+        held = Against(against, weeks, within, target, template, renamed)
+        say_if_counting_compiles()
+    with working(console_for(stderr=True), "checking"):
+        checked = check_paths(paths or (".",), keyword, strict, variables, coder, held)
     if form == "text":
         echo(FORMATS[form](checked), nl=False)
     else:

@@ -6,6 +6,7 @@ Each number stands beside its sample size and interval.
 from __future__ import annotations
 
 import os
+import tempfile
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ from simkit.deployment.fits import quantile as censored_quantile
 from simkit.deployment.text import as_yaml
 from simkit.errors import Finding, Findings, InputError, StoreError, Where, did_you_mean
 from simkit.files import write_whole
+from simkit.inputs.scenario import load
+from simkit.model import Scenario
 from simkit.shown import visible
 from simkit.store.asking import history_run, rows_of
 from simkit.store.connection import literal
@@ -238,6 +241,32 @@ def measured(
     return Calibrated(
         name, durations, failures, claims, daemons, cleared_after_us, text, tuple(findings), sentences, demand
     )
+
+
+def calibrated(history: str | Path, template: str | None = None, is_past: bool = False) -> tuple[Scenario, Calibrated]:
+    """The scenario of a runs file's history, read, and what was measured. Raises InputError and StoreError."""
+    with tempfile.TemporaryDirectory(prefix="simkit-") as folder:
+        found = measured(history, Path(folder), template, is_past=is_past)
+        file = Path(folder, "scenario.yaml")
+        file.write_text(found.text, encoding="utf-8")
+        return load(file), found
+
+
+def presets_asked(history: str | Path) -> dict[str, tuple[str, ...]]:
+    """The presets of each template's active version that somebody asked for in a history. Raises StoreError."""
+    path = Path(history)
+    found: dict[str, tuple[str, ...]] = {}
+    for template, name in rows_of(
+        path,
+        "SELECT DISTINCT t.name, now.name FROM templates AS t JOIN template_version_presets AS now "
+        "ON now.run_id = t.run_id AND now.template_version_id = t.active_version_id JOIN template_versions AS v "
+        "ON v.run_id = t.run_id AND v.template_id = t.id JOIN template_version_presets AS p ON p.run_id = v.run_id "
+        "AND p.template_version_id = v.id AND p.name = now.name JOIN claims AS c ON c.run_id = p.run_id "
+        "AND c.preset_id = p.id WHERE t.run_id = ? ORDER BY ALL",
+        history_run(path),
+    ):
+        found[template] = (*found.get(template, ()), name)
+    return found
 
 
 def _run(path: Path, run_id: str) -> str:

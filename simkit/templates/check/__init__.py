@@ -9,11 +9,13 @@ from __future__ import annotations
 from simkit.templates.check.file import read_test_file
 from simkit.templates.check.formats import FORMATS
 from simkit.templates.check.run import check, run_test
-from simkit.templates.check.types import Checked, Failure, Measured, Test, TestFile, TestOutcome
+from simkit.templates.check.types import Against, Checked, Drift, Failure, Measured, Test, TestFile, TestOutcome
 
 __all__ = [
     "FORMATS",
+    "Against",
     "Checked",
+    "Drift",
     "Failure",
     "Measured",
     "Test",

@@ -19,6 +19,7 @@ from simkit.templates.check.types import (
     Bound,
     DesiredExpectation,
     Estimate,
+    Expectation,
     Failure,
     MetricExpectation,
     NeverExpectation,
@@ -53,7 +54,7 @@ def desired_failure(
         last = f"the last until {weekday_instant(bad[-1].until_at, test.zone)}"
         lines.append(f"  ... and {len(bad) - _SHOWN_SPANS} more, {last}")
     hints = list(dict.fromkeys(_hints(file, test, expected, bad, steps)))[:_SHOWN_HINTS]
-    return _failure(file, test, expected, summary, [*lines, *schedules_text(preset)], hints, spans=tuple(bad))
+    return failure(file, test, expected, summary, [*lines, *schedules_text(preset)], hints, spans=tuple(bad))
 
 
 def metric_failure(
@@ -69,13 +70,13 @@ def metric_failure(
     if simulation.assumed:
         lines.append(f"Assumed: {', '.join(simulation.assumed)}.")
     lines += schedules_text(file.preset_of(test))
-    return _failure(file, test, expected, summary, lines, [], estimate=estimate)
+    return failure(file, test, expected, summary, lines, [], estimate=estimate)
 
 
 def never_failure(file: TestFile, test: Test, expected: NeverExpectation, found: Sequence[Finding]) -> Failure:
     summary = f"{test.name}: expected no {expected.name} ({NAMES[expected.name]})"
     lines = [f"Found at {finding}" for finding in found] + schedules_text(file.preset_of(test))
-    return _failure(file, test, expected, summary, lines, [])
+    return failure(file, test, expected, summary, lines, [])
 
 
 def schedules_text(preset: Preset) -> list[str]:
@@ -97,13 +98,14 @@ def command(file: TestFile, test: Test) -> str:
     """What to type to run a test alone."""
     variables = "".join(f" --var {shlex.quote(f'{name}={value}')}" for name, value in file.variables)
     coder = f" --coder {file.coder}" if file.coder else ""
-    return f"simkit check {shlex.quote(file.path)} -k {shlex.quote(test.name)}{variables}{coder}"
+    more = "".join(f" {shlex.quote(word)}" for word in file.options)
+    return f"simkit check {shlex.quote(file.path)}{more} -k {shlex.quote(test.name)}{variables}{coder}"
 
 
-def _failure(
+def failure(
     file: TestFile,
     test: Test,
-    expected: DesiredExpectation | MetricExpectation | NeverExpectation,
+    expected: Expectation,
     summary: str,
     lines: Iterable[str],
     hints: Sequence[str],

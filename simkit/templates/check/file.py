@@ -13,7 +13,7 @@ import numpy as np
 
 from simkit.clock import DAY_US, FIRST_YEAR, LAST_YEAR, SECOND_US, UTC_ZONE, Zone, format_duration
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
-from simkit.errors import ASSUMED, Findings, did_you_mean
+from simkit.errors import ASSUMED, Findings, StoreError, did_you_mean
 from simkit.inputs.coder import written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
@@ -27,8 +27,12 @@ from simkit.model import Demand, History, Preset, Reconciler, Scenario, Template
 from simkit.templates.check.days import parse_every, parse_over
 from simkit.templates.check.metrics import METRICS
 from simkit.templates.check.types import (
+    MOST_WEEKS,
+    TARGET,
+    WEEKS,
     Bound,
     DesiredExpectation,
+    DriftExpectation,
     Expectation,
     MetricExpectation,
     NeverExpectation,
@@ -44,6 +48,8 @@ _FILE = ("template", "coder", "variables", "tests")
 _TEST = ("name", "preset", "timezone", "expect", "never", "simulate")
 _BOUND = ("at_least", "at_most")
 _DESIRED = ("desired", "from", "until", "every", "over")
+DRIFT = "within_of_best"
+_DRIFT = (DRIFT, "target_hit_rate", "weeks", "against", "template", "was")
 _WORKLOAD = ("durations", "failures", "cost")
 _SIMULATE = ("demand", "seed", "replications", "window", "provisioner_daemons", *_WORKLOAD)
 _MAX_REPLICATIONS = 100_000
@@ -150,6 +156,11 @@ class _Reader:
         said = [given[key] for key in ("expect", "never") if key in given]
         if value.is_mapping and all(one.is_list and not one.items() for one in said):
             value.error("expects nothing; write expect or never")
+        asked = [e.bound.at_least for e in expectations if isinstance(e, MetricExpectation) and e.metric == "hit_rate"]
+        target = max((bound for bound in asked if bound is not None and 0 < bound < 1), default=TARGET)
+        expectations = [
+            replace(e, target=e.target or target) if isinstance(e, DriftExpectation) else e for e in expectations
+        ]
         self.about_simulation(given, expectations, simulation)
         if name is None or preset is None:
             return None
@@ -166,7 +177,8 @@ class _Reader:
                 f"{costs[0].metric} is always 0, as simulate says nothing of cost; write there "
                 "cost: {per_instance_hour: 0.38, currency: USD}",
             )
-        if simulation is not None and not metrics:
+        drifts = [e for e in expectations if isinstance(e, DriftExpectation) and not e.history]
+        if simulation is not None and not metrics and not drifts:
             self.findings.warning(given["simulate"].where, "simulate is not used: nothing under expect is simulated")
         elif simulation is not None and not self.findings.errors:
             self.say_assumed(given["simulate"], simulation.assumed)
@@ -181,7 +193,9 @@ class _Reader:
     # What is expected.
 
     def expectation(self, value: Value, zone: Zone, is_simulated: bool) -> list[Expectation]:
-        given = value.mapping((*_DESIRED, *METRICS))
+        given = value.mapping((*_DESIRED, *METRICS, *_DRIFT))
+        if any(key in given for key in _DRIFT):
+            return self.drift(value, given, is_simulated)
         metrics = [key for key in given if key in METRICS]
         times = [key for key in given if key in _DESIRED]
         if not given or not value.is_mapping:
@@ -207,6 +221,47 @@ class _Reader:
             if bound is not None:
                 found.append(MetricExpectation(key, bound, given[key].where))
         return found
+
+    def drift(self, value: Value, given: Mapping[str, Value], is_simulated: bool) -> list[Expectation]:
+        if DRIFT not in given:
+            value.error(f'"{DRIFT}" is missing; write {DRIFT}: 10%')
+        for key in given:
+            if key not in _DRIFT:
+                given[key].error(f"does not go with {DRIFT}; write it as an expectation of its own")
+        within = given[DRIFT].read(_share) if DRIFT in given else None
+        target, weeks = 0.0, WEEKS
+        if "target_hit_rate" in given:
+            target = given["target_hit_rate"].read(_target) or 0.0
+        if "weeks" in given:
+            weeks = given["weeks"].read(lambda text: _whole_in(text, WEEKS, MOST_WEEKS)) or weeks
+        history = ""
+        if "against" in given:
+            history = self.runs_file(given["against"])
+        elif not is_simulated:
+            value.error(
+                "needs people who come; write against: my.duckdb, or simulate: {demand: FILE.csv} beside expect"
+            )
+        for key in ("template", "was"):
+            if key in given and "against" not in given:
+                given[key].error("is of a history; write against: my.duckdb")
+        template, was = (given[key].scalar() or "" if key in given else "" for key in ("template", "was"))
+        if within is None:
+            return []
+        return [DriftExpectation(within, target, weeks, given[DRIFT].where, history, template, was)]
+
+    def runs_file(self, value: Value) -> str:
+        """The path of a history; "", with an error, for what is none."""
+        from simkit.store.asking import history_run  # it takes DuckDB, which most tests need not wait for
+
+        text = value.scalar()
+        if text is None:
+            return ""
+        path = normpath(self.path.parent / text)
+        try:
+            history_run(path)
+        except StoreError as error:
+            value.error(str(error))
+        return path
 
     def desired(self, value: Value, given: Mapping[str, Value], zone: Zone) -> list[Expectation]:
         if "desired" not in given:
@@ -401,6 +456,24 @@ def assumed(workload: Workload, daemons: int, given: Mapping[str, Value] = Mappi
     if "provisioner_daemons" not in given:
         said.append(f"{daemons} provisioner daemons")
     return tuple(said)
+
+
+def _share(text: str) -> float:
+    """10% or 0.1."""
+    try:
+        found = float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 100:
+        raise ValueError(f'"{text}" is not a share; write 10% or 0.1')
+    return found
+
+
+def _target(text: str) -> float:
+    found = _share(text)
+    if not 0 < found < 1:
+        raise ValueError(f'"{text}" is not a hit rate between 0 and 1; write 0.95 or 95%')
+    return found
 
 
 def _seconds(value: Value) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from simkit.clock import format_instant
 from simkit.errors import Where
 from simkit.shown import visible_json
-from simkit.templates.check.types import Checked, Estimate, Failure, Test
+from simkit.templates.check.types import Checked, Drift, Estimate, Failure, Setting, Test
 from simkit.timeline import BASE
 
 
@@ -30,7 +31,9 @@ def render(checked: Checked) -> str:
                 **_place(outcome.test.where),
                 "ok": outcome.ok,
                 "measured": [
-                    {"metric": m.metric, **_place(m.where), "ok": m.ok, **_estimate(m.estimate)}
+                    {"metric": m.metric, **_place(m.where), "ok": m.ok}
+                    | (_estimate(m.estimate) if m.estimate else {})
+                    | ({"drift": _drift(outcome.test, m.drift)} if m.drift else {})
                     for m in outcome.measured
                 ],
                 "failures": [_failure(outcome.test, failure) for failure in outcome.failures],
@@ -71,5 +74,35 @@ def _failure(test: Test, failure: Failure) -> dict[str, Any]:
         "summary": failure.summary,
         "spans": spans,
         "estimate": failure.estimate and _estimate(failure.estimate),
+        **({"drift": _drift(test, failure.drift)} if failure.drift else {}),
         "text": failure.text,
+    }
+
+
+def _drift(test: Test, drift: Drift) -> dict[str, Any]:
+    """Shares from 0 to 1; `broke` is the Monday of the week, null if no week stands out."""
+
+    def setting(of: Setting) -> dict[str, float]:
+        return {
+            "hit_rate": of.hit_rate,
+            "pool_instance_hours_per_week": of.pool_hours_per_week,
+            "pool_cost_per_week": of.cost_per_week,
+        }
+
+    def known(value: float) -> float | None:
+        return value if isfinite(value) else None
+
+    return {
+        "from": format_instant(drift.from_at, test.zone),
+        "until": format_instant(drift.until_at, test.zone),
+        "weeks": drift.weeks,
+        "claims": drift.claims,
+        "now": setting(drift.now),
+        "best": setting(drift.best),
+        "above_best": known(drift.above_best),
+        "misses_target": drift.misses,
+        "costs_too_much": drift.costs_more,
+        "broke": None if drift.broke_at is None else format_instant(drift.broke_at, test.zone),
+        "hit_rate_by_week": [known(rate) for rate in drift.by_week],
+        "prebuilds": drift.block,
     }

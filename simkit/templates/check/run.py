@@ -15,17 +15,20 @@ from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.templates import Templates
-from simkit.inputs.variables import Outside, from_outside
+from simkit.inputs.variables import Outside, from_outside, value_text
 from simkit.model import Preset, Workload
 from simkit.templates import snapshot
 from simkit.templates.check.days import joined
+from simkit.templates.check.drifted import drift_failure, drift_text, unjudged_failure
 from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure
-from simkit.templates.check.file import read_test_file
+from simkit.templates.check.file import DRIFT, read_test_file
 from simkit.templates.check.metrics import METRICS, Verdict, judge
 from simkit.templates.check.types import (
+    Against,
     BadSpan,
     Checked,
     DesiredExpectation,
+    DriftExpectation,
     Estimate,
     Failure,
     Measured,
@@ -54,10 +57,12 @@ def check(
     strict: bool = False,
     variables: Outside | None = None,
     coder: str | None = None,
+    against: Against | None = None,
 ) -> Checked:
     """Look at every preset below the paths, compare the snapshots beside them and run every test: those called
     `keyword`, or that have it in their name in any case; all if it is "". `variables` are values of Terraform
     variables, by name, in place of their defaults. `coder` is Coder's version for whatever names none itself.
+    `against`: a history to which each preset is held, as one more test.
 
     A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
     among the findings.
@@ -94,6 +99,13 @@ def check(
         findings.update(dict.fromkeys(_linted(preset, None, start_at, start_at + YEAR_US, behaviour)))
     findings.update(dict.fromkeys(templates.undeclared))
     chosen = [(file, test) for file in files for test in file.tests]
+    if against is not None:
+        from simkit.templates.check.drift import tests_against  # it takes the kernel
+
+        of_history = Findings()
+        given = tuple((name, value_text(value.value)) for name, value in templates.variables.items())
+        chosen += tests_against(against, tuple(presets), files, behaviour, given, of_history)
+        findings.update(dict.fromkeys(of_history))
     if keyword:
         chosen, unknown = _chosen(chosen, keyword)
         if unknown and not _errors(findings):
@@ -117,6 +129,10 @@ def run_test(test_file: TestFile, test: Test) -> TestOutcome:
                 failures.append(_desired(test_file, test, expected))
             case NeverExpectation():
                 failures.append(_never(test_file, test, expected))
+            case DriftExpectation():
+                failure, said = _drift(test_file, test, expected)
+                failures.append(failure)
+                measured += said
             case MetricExpectation():
                 assert test.simulation is not None, "a metric is expected of a simulation"
                 runs = runs or _simulated(test.simulation)
@@ -158,6 +174,17 @@ def bad_spans(preset: Preset, steps: Steps, expected: DesiredExpectation) -> tup
         both = joined(np.stack([at[mine], until[mine]], axis=1))
         found += [BadSpan(from_at, until_at, value, which) for from_at, until_at in both.tolist()]
     return tuple(sorted(found, key=lambda span: span.from_at))
+
+
+def _drift(file: TestFile, test: Test, expected: DriftExpectation) -> tuple[Failure | None, list[Measured]]:
+    from simkit.templates.check.drift import UnjudgedError, drift_of  # it takes the kernel
+
+    try:
+        found = drift_of(file, test, expected)
+    except UnjudgedError as error:
+        return unjudged_failure(file, test, expected, str(error)), []
+    said = Measured(expected.where, DRIFT, None, found.ok, drift_text(test, expected, found), found)
+    return None if found.ok else drift_failure(file, test, expected, found), [said]
 
 
 def _never(file: TestFile, test: Test, expected: NeverExpectation) -> Failure | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar, Literal
 
 from simkit.clock import Zone
@@ -12,6 +13,13 @@ from simkit.model import Preset, Scenario
 
 Status = Literal[0, 1, 2]
 """0: all is well. 1: a test failed. 2: an input cannot be used."""
+WEEKS, MOST_WEEKS = 4, 520
+"""What counts of a history if nothing is said: the fewest weeks that a recommendation takes, for older ones hide what
+people do by now."""
+WITHIN = 0.10
+"""By so much the best for four weeks differs from the best for the next four by chance alone."""
+TARGET = 0.95
+"""What `simkit recommend` aims at if nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,25 @@ class NeverExpectation:
     where: Where
 
 
-Expectation = DesiredExpectation | MetricExpectation | NeverExpectation
+@dataclass(frozen=True)
+class DriftExpectation:
+    """That a preset's numbers cost at most the share `within` more than the best with as many schedules, and meet
+    `target`, a hit rate, in the last `weeks` whole weeks of a history.
+
+    `history`: a runs file, "" for what the test simulates; `template`: which of its templates, "" for the one that has
+    such a preset; `was`: the preset's name in it, "" if it is the same.
+    """
+
+    within: float
+    target: float
+    weeks: int
+    where: Where
+    history: str = ""
+    template: str = ""
+    was: str = ""
+
+
+Expectation = DesiredExpectation | MetricExpectation | NeverExpectation | DriftExpectation
 
 
 @dataclass(frozen=True)
@@ -111,6 +137,9 @@ class TestFile:
     coder: str = ""
     """Coder's version, if it was given from outside and the file names none."""
 
+    options: tuple[str, ...] = ()
+    """More words of the command that runs its tests."""
+
     def preset_of(self, test: Test) -> Preset:
         return next(preset for preset in self.presets if preset.name == test.preset)
 
@@ -144,14 +173,94 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What a preset's numbers have in the weeks that count: the hit rate, and a week's instance-hours of the pool
+    (building, idle and deleting) with what they cost."""
+
+    hit_rate: float
+    pool_hours_per_week: float
+    cost_per_week: float
+
+
+@dataclass(frozen=True)
+class Against:
+    """The history that all presets below some paths are held to, and what is asked of them.
+
+    `target`: None for what the tests of a preset ask of its hit rate, else TARGET; `template`: which one of the
+    history's, "" for the one that has a preset; `renamed`: (old, new) names.
+    """
+
+    history: str
+    weeks: int = WEEKS
+    within: float = WITHIN
+    target: float | None = None
+    template: str = ""
+    renamed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As on a command line."""
+        words = ["--against", self.history]
+        words += ["--weeks", str(self.weeks)] if self.weeks != WEEKS else []
+        words += ["--within", f"{self.within:.10g}"] if self.within != WITHIN else []
+        words += ["--target-hit-rate", f"{self.target:.10g}"] if self.target is not None else []
+        words += ["--template", self.template] if self.template else []
+        return (*words, *(word for old, new in self.renamed for word in ("--renamed", f"{old}={new}")))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a preset's numbers are from the best for the last weeks.
+
+    [from_at, until_at): the weeks that count; `claims` in them. `best`: of the cheapest numbers with as many schedules
+    that meet the target in them, as far as a search finds them, or come nearest to it (not `is_best_enough`); `block`:
+    these, as Terraform. `misses`: the hit rate is below the target by more than weeks differ; `costs_more`: they cost
+    more than they may. `broke_at`: the Monday of the week since which that is so, None if no week stands out.
+    `by_week`: of each whole week of the history the hit rate of these numbers or, where they only cost too much, of the
+    best ones, NaN where nobody came; `rate_before` and `rate_after` are of the weeks before that Monday and since.
+    """
+
+    from_at: int
+    until_at: int
+    weeks: int
+    claims: int
+    target: float
+    now: Setting
+    best: Setting
+    block: str
+    is_best_enough: bool
+    misses: bool
+    costs_more: bool
+    broke_at: int | None
+    weeks_before: int
+    rate_before: float
+    rate_after: float
+    by_week: tuple[float, ...]
+    currency: str
+    assumed: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.misses and not self.costs_more
+
+    @property
+    def above_best(self) -> float:
+        """The share by which they cost more than the best; negative if they cost less."""
+        if not self.best.pool_hours_per_week:
+            return inf if self.now.pool_hours_per_week else 0.0
+        return self.now.pool_hours_per_week / self.best.pool_hours_per_week - 1
+
+
+@dataclass(frozen=True)
 class Measured:
-    """An estimate of what a test expects of a simulation, and whether that holds. `text` is one line."""
+    """What a test expects of a simulation, by an estimate or its drift, and whether that holds. `text` is one line."""
 
     where: Where
     metric: str
-    estimate: Estimate
+    estimate: Estimate | None
     ok: bool
     text: str
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +272,7 @@ class Failure:
     text: str
     spans: tuple[BadSpan, ...] = ()
     estimate: Estimate | None = None
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True)
