@@ -15,9 +15,10 @@ PIP   = $(PY) -m pip --disable-pip-version-check
 TWO   = $(PY) -m pytest -n 2 --dist worksteal
 READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
-# Tests of all that says SQL: files and their damage, every question, every statement of the control plane.
+# Tests of all that says SQL: files and their damage, every question, every statement of the control plane, imports.
 TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_lifecycle controlplane_metrics \
-  controlplane_plane controlplane_prebuilds controlplane_presets controlplane_scrapes runs_reference runs_measures
+  controlplane_plane controlplane_prebuilds controlplane_presets controlplane_scrapes deployment deployment_api \
+  runs_reference runs_measures
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test test-slow test-longest test-prometheus test-oldest smoke bench lint lock setup clean

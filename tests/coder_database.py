@@ -47,6 +47,7 @@ _TYPES = {
     "transition": "workspace_transition",
     "type": "provisioner_job_type",
     "status": "user_status",
+    "login_type": "login_type",
     "daily_cost": "numeric",
     "desired_instances": "integer",
     "autostart_block_days_of_week": "smallint",
@@ -56,6 +57,7 @@ _ENUMS = """
 CREATE TYPE workspace_transition AS ENUM ('start', 'stop', 'delete');
 CREATE TYPE provisioner_job_type AS ENUM ('template_version_import', 'workspace_build', 'template_version_dry_run');
 CREATE TYPE user_status AS ENUM ('active', 'suspended', 'dormant');
+CREATE TYPE login_type AS ENUM ('password', 'github', 'oidc', 'token', 'none');
 """
 
 
@@ -123,7 +125,7 @@ def rows_of(result: simkit.Result) -> dict[str, list[dict[str, Any]]]:
     found["users"] = [
         {
             **{"id": coder_id("users", i), "created_at": "2026-01-01 00:00:00+00", "username": f"zoe-{i}"},
-            **{"status": "active", "quiet_hours_schedule": ""},
+            **{"status": "active", "quiet_hours_schedule": "", "login_type": "password", "is_service_account": "f"},
         }
         for i in people
     ]

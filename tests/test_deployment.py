@@ -81,6 +81,11 @@ def folder(exports, tmp_path) -> Path:
     return Path(shutil.copytree(exports, tmp_path / "exports"))
 
 
+def without(file: Path, columns: tuple[str, ...]) -> None:
+    """Takes columns out of a CSV file, as an older Coder does not have them."""
+    pd.read_csv(file, dtype=str, keep_default_na=False).drop(columns=list(columns)).to_csv(file, index=False)
+
+
 def same_history(result: simkit.Result, path: Path) -> None:
     """The file answers as the simulation that the deployment was made of."""
     for question in QUESTIONS:
@@ -147,6 +152,20 @@ def test_names_leave_the_database_only_if_they_are_asked_for_and_errors_and_addr
     assert coder_id("workspaces", 1) not in text
     owner = coder_id("users", max(table(tmp_path / "my.duckdb", "SELECT id FROM users"))[0])
     assert owner not in text
+
+
+@pytest.mark.parametrize("lacks", [(), ("is_service_account",), ("is_service_account", "is_system", "login_type")])
+def test_accounts_of_programs_are_told_apart_from_people_as_far_as_the_version_tells(rows, tmp_path, lacks):
+    """Newer versions say so; before, they are those that have no way to log in."""
+    marks = ({"is_service_account": "t", "login_type": "none"}, {"login_type": "none"}, {"is_system": "t"})
+    people = [row for row in rows["users"] if row["id"] != PREBUILDS_USER_ID]
+    marked = [dict(row, **mark) for row, mark in zip(people, marks, strict=False)]
+    system = [row for row in rows["users"] if row["id"] == PREBUILDS_USER_ID]
+    exported = write_files(rows | {"users": [*system, *marked, *people[len(marked) :]]}, tmp_path)
+    without(exported / "users.csv", lacks)
+    brought(tmp_path / "my.duckdb", Exports(exported))
+    found = table(tmp_path / "my.duckdb", "SELECT count(*) FILTER (WHERE is_service_account), count(*) FROM users")
+    assert found == [({0: 3, 1: 3, 3: 0}[len(lacks)], len(people))]
 
 
 WANTED = "SELECT preset_id, epoch_us(from_at), desired FROM desired_instances"
@@ -491,6 +510,18 @@ def test_rows_that_stand_twice_and_tables_without_rows_are_refused(folder):
     assert "users has 1 rows twice" in told(folder, users=b"".join([*lines, lines[-1]]))
     header = (folder / "workspace_builds.csv").read_bytes().splitlines(keepends=True)[0]
     assert "no history to import" in told(folder, users=b"".join(lines), workspace_builds=header)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("workspace_builds", "created_at"), ("provisioner_jobs", "initiator_id"), ("templates", "name")],
+)
+def test_rows_without_what_they_need_are_refused(folder, name, column):
+    file = folder / f"{name}.csv"
+    rows = pd.read_csv(file, dtype=str)
+    rows.loc[0, column] = None
+    rows.to_csv(file, index=False)
+    assert f"{name} has 1 rows without {column}" in told(folder)
 
 
 def test_parquet_files_are_read_as_csv_files_are(folder, result, tmp_path):

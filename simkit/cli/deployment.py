@@ -113,6 +113,30 @@ def csv_(folder: str, out: str, in_zone: Zone, since_at: int | None, keep_names:
     _bring(Exports(Path(folder)), out, in_zone, since_at, keep_names)
 
 
+@import_.command(
+    epilog="""\b
+Examples:
+  simkit import api https://coder.example.com --out my.duckdb
+  simkit import api --since 2026-01-01 --out my.duckdb
+The token comes from CODER_SESSION_TOKEN, the address from CODER_URL if it is left out, as for Coder's own commands.
+"""
+)
+@click.argument("url", required=False, envvar="CODER_URL")
+@_import_options
+def api(url: str | None, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
+    """Read what the REST API of the Coder at URL offers, with the token in CODER_SESSION_TOKEN.
+
+    It takes a request for each workspace, and lacks schedules and TTLs of prebuilds. What it lacks is printed.
+    """
+    import os
+
+    from simkit.deployment.api import Api
+
+    if not url:
+        raise click.UsageError("give the URL of Coder, or set CODER_URL")
+    _bring(Api(url, os.environ.get("CODER_SESSION_TOKEN", "").strip()), out, in_zone, since_at, keep_names)
+
+
 def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
     from simkit.deployment.history import bring
 
@@ -144,6 +168,8 @@ def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_n
         "Demand is seen in part: who found no preset that fits, or gave up, left no row. When a version was activated "
         "is taken from its first prebuild."
     )
+    for sentence in brought.lacks:
+        echo(f"- {sentence}")
 
 
 @main.command(

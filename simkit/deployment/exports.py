@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simkit.clock import format_instant
-from simkit.deployment.tables import OLDEST, SQL_TYPE, TABLES, Column, Reading, Table
+from simkit.deployment.tables import OLDEST, SQL_TYPE, TABLES, Column, Kind, Reading, Seen, Table
 from simkit.errors import Findings, Where
 from simkit.store.connection import literal
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from simkit.store.staging import Stage
 
 _ENDINGS = (".csv", ".parquet")
-_MEANT = {"uuid": "an id", "instant": "an instant", "whole": "a whole number", "flag": "t or f", "text": "text"}
+MEANT: dict[Kind, str] = {
+    **{"uuid": "an id", "instant": "an instant", "whole": "a whole number"},
+    **{"flag": "t or f", "text": "text"},
+}
+"""What a value should have been, in words."""
 _LAST_AT = """
 SELECT epoch_us(greatest(
     (SELECT max(greatest(created_at, started_at, completed_at)) FROM provisioner_jobs),
@@ -35,8 +40,8 @@ class Exports:
     def where(self) -> Where:
         return Where(str(self.folder))
 
-    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> int:
-        """Put every table into the stage and return the last instant of which they tell.
+    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> Seen:
+        """Put every table into the stage; they are seen at the last instant of which they tell.
 
         Raises InputError with every file that is missing, cut off or no export of this table.
         """
@@ -55,13 +60,8 @@ class Exports:
             _read(stage, table, file, keep_names, findings)
             done += file.stat().st_size
         findings.raise_errors()
-        if since_at is not None:
-            for table in TABLES:
-                if table.since:
-                    kept = table.since.format(f"TIMESTAMPTZ '{format_instant(since_at)}'")
-                    stage.rows(f"DELETE FROM {table.name} WHERE ({kept}) IS NOT TRUE")
-        last_at = stage.rows(_LAST_AT)[0][0]
-        return 0 if last_at is None else int(last_at) + 1
+        keep_since(stage, since_at)
+        return Seen(told_until(stage))
 
     def _file(self, table: Table, findings: Findings) -> Path | None:
         found = [self.folder / f"{table.name}{ending}" for ending in _ENDINGS]
@@ -75,6 +75,22 @@ class Exports:
             text = f"has no {table.name}.csv (or .parquet); `simkit import csv --help` prints how to export it"
             findings.error(self.where, text)
         return found[0] if found else None
+
+
+def keep_since(stage: Stage, since_at: int | None) -> None:
+    """Of the staged tables what concerns the time since then stays; None: all of it."""
+    if since_at is None:
+        return
+    for table in TABLES:
+        if table.since:
+            kept = table.since.format(f"TIMESTAMPTZ '{format_instant(since_at)}'")
+            stage.rows(f"DELETE FROM {table.name} WHERE ({kept}) IS NOT TRUE")
+
+
+def told_until(stage: Stage) -> int:
+    """Just behind the last instant of which the staged tables tell; 0: of none."""
+    last_at = stage.rows(_LAST_AT)[0][0]
+    return 0 if last_at is None else int(last_at) + 1
 
 
 def _read(stage: Stage, table: Table, file: Path, keep_names: bool, findings: Findings) -> None:
@@ -92,24 +108,36 @@ def _read(stage: Stage, table: Table, file: Path, keep_names: bool, findings: Fi
         text = f"has no column {', '.join(lacks)}; export it again, from Coder {OLDEST} or newer"
         findings.error(where, text)
         return
+    for row, column, value in from_text(stage, table, "raw", has, keep_names):
+        findings.error(where, f'row {row}: {column.name} "{value}" is not {MEANT[column.kind]}; export it again')
+
+
+def from_text(
+    stage: Stage, table: Table, raw: str, has: Mapping[str, str], keep_names: bool
+) -> list[tuple[int, Column, str]]:
+    """A table of text becomes the table that it tells of, and goes. `has`: which of its columns there are, as written.
+
+    Returns (row, column, value) for what is not what its column means, the first of each column.
+    """
     read = [c for c in table.columns_read(keep_names) if c.name in has]
-    raw = {c.name: f'CAST("{has[c.name]}" AS VARCHAR)' for c in read}
+    cast = {c.name: f'CAST("{has[c.name]}" AS VARCHAR)' for c in read}
+    wrong: list[tuple[int, Column, str]] = []
     for column in read:
         if column.kind == "text":
             continue
-        wrong = stage.rows(
-            f"SELECT row, value FROM (SELECT row_number() OVER () AS row, {raw[column.name]} AS value FROM raw) "
+        found = stage.rows(
+            f"SELECT row, value FROM (SELECT row_number() OVER () AS row, {cast[column.name]} AS value FROM {raw}) "
             f"WHERE {_cell(column, 'value')} IS NULL AND value IS NOT NULL AND value <> '' "
             f"AND NOT {_is_ancient('value')} ORDER BY row LIMIT 1"
         )
-        for row, value in wrong:
-            findings.error(where, f'row {row}: {column.name} "{value}" is not {_MEANT[column.kind]}; export it again')
+        wrong += [(row, column, value) for row, value in found]
     cells = ", ".join(
-        f"{column.kept.format(_cell(column, raw[column.name])) if column in read else _null(column)} AS {column.name}"
+        f"{column.kept.format(_cell(column, cast[column.name])) if column in read else _null(column)} AS {column.name}"
         for column in table.columns
     )
-    stage.rows(f"CREATE TABLE {table.name} AS SELECT {cells} FROM raw")
-    stage.rows("DROP TABLE raw")
+    stage.rows(f"CREATE TABLE {table.name} AS SELECT {cells} FROM {raw}")
+    stage.rows(f"DROP TABLE {raw}")
+    return wrong
 
 
 def _stage_parquet(stage: Stage, file: Path, findings: Findings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ import numpy as np
 
 from simkit.clock import Int64Array, Zone, format_instant, zone, zone_database_version
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of
-from simkit.deployment.tables import REFERENCES, TABLES, Reading
+from simkit.deployment.tables import NEEDED, REFERENCES, TABLES, Reading, Seen
 from simkit.errors import Finding, Findings, InputError, StoreError, Where
 from simkit.model import PREBUILDS_USER_ID, Preset, Schedule
 from simkit.store.asking import HISTORY as RUN_ID
@@ -26,17 +26,18 @@ from simkit.version import __version__
 
 
 class Source(Protocol):
-    """What can be read: `read` stages every table and returns the instant at which they are seen; 0: they are empty."""
+    """What can be read: `read` stages every table."""
 
     @property
     def where(self) -> Where: ...
 
-    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> int: ...
+    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> Seen: ...
 
 
 @dataclass(frozen=True)
 class Brought:
-    """What a history has after an import; `without_preset`: first builds by people that chose no preset."""
+    """What a history has after an import; `without_preset`: first builds by people that chose no preset; `lacks`: what
+    could not be read, a sentence each."""
 
     start_at: int
     end_at: int
@@ -47,6 +48,7 @@ class Brought:
     hits: int
     presets: int
     without_preset: int
+    lacks: tuple[str, ...] = ()
 
 
 def bring(
@@ -66,12 +68,12 @@ def bring(
         check_target(path)
         with staging() as staged:
             with staged.opened() as stage:
-                seen_at = source.read(stage, keep_names, since_at, reading)
+                seen = source.read(stage, keep_names, since_at, reading)
                 _check(stage, source.where, since_at)
             reading("writing", 1.0)
-            staged.write(path, lambda stage: _fill(stage, source.where, in_zone, since_at, seen_at))
+            staged.write(path, lambda stage: _fill(stage, source.where, in_zone, since_at, seen))
             with staged.opened() as stage:
-                return _brought(stage, path)
+                return replace(_brought(stage, path), lacks=seen.lacks)
     except StoreError as error:
         raise StoreError(str(error)) from error
     except OSError as error:
@@ -79,7 +81,7 @@ def bring(
 
 
 def _check(stage: Stage, where: Where, since_at: int | None) -> None:
-    """Raise InputError unless each id is there once and each reference leads somewhere."""
+    """Raise InputError unless each id is there once, each row has what it needs, and each reference leads somewhere."""
     findings = Findings()
     for table in TABLES:
         if table.columns[0].name == "id":
@@ -89,6 +91,11 @@ def _check(stage: Stage, where: Where, since_at: int | None) -> None:
                     findings.error(where, f"{table.name} has {doubles:,} rows twice; export it again, once")
                 if without:
                     findings.error(where, f"{table.name} has {without:,} rows without an id; export it again")
+    for table_name, columns in NEEDED.items():
+        for column in columns:
+            empty = stage.rows(f"SELECT count(*) FROM {table_name} WHERE {column} IS NULL")[0][0]
+            if empty:
+                findings.error(where, f"{table_name} has {empty:,} rows without {column}; export it again")
     for table_name, column, target in REFERENCES:
         found = stage.rows(
             f"SELECT count(*) FROM {table_name} AS t ANTI JOIN {target} AS o ON o.id = t.{column} "
@@ -121,7 +128,7 @@ _NUMBERED = (
 """(what has numbers of its own, its ids): in order of time, or of nothing where time could tell who is who."""
 
 
-def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen_at: int) -> None:
+def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen: Seen) -> None:
     """Everything that is staged, into the tables of the runs file."""
     before = stage.rows("SELECT epoch_us(start_at), epoch_us(end_at) FROM runs WHERE run_id = $run", {"run": RUN_ID})
     if before and since_at is not None and since_at > before[0][1]:
@@ -134,8 +141,8 @@ def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen_
     first_at = stage.rows("SELECT epoch_us(min(created_at)) FROM staged.workspace_builds")[0][0]
     start_at = int(first_at) if since_at is None else since_at
     start_at = min(start_at, before[0][0]) if before else start_at
-    end_at = max(seen_at, before[0][1]) if before else seen_at
-    version = _version(stage)
+    end_at = max(seen.at, before[0][1]) if before else seen.at
+    version = seen.coder_version or _version(stage)
     _take_zones(stage, in_zone)
     stage.rows(f"SET VARIABLE run = '{RUN_ID}'")
     stage.rows(f"SET VARIABLE start_at = make_timestamptz({start_at})")
@@ -150,6 +157,9 @@ def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen_
     for statement in resources.files("simkit.deployment").joinpath("history.sql").read_text("utf-8").split(";\n"):
         if statement.strip():
             stage.rows(statement)
+    for what, _ in _NUMBERED:
+        sql = f"INSERT INTO imported_ids SELECT $run, '{what}', digest, id FROM n_{what} WHERE is_new"
+        stage.rows(sql, {"run": RUN_ID})
     _take_hours(stage, start_at, end_at)
     active = _active(stage, start_at, end_at)
     _take_activations(stage, active)

@@ -80,10 +80,12 @@ FROM staged.template_version_preset_prebuild_schedules AS s
 JOIN n_template_version_presets AS n ON n.uuid = s.preset_id
 ORDER BY n.id, s.cron_expression;
 
-INSERT INTO users (run_id, id, username, quiet_hours_schedule, status)
+-- Who has no way to log in is an account for programs: older versions of Coder have no other sign of one.
+INSERT INTO users (run_id, id, username, quiet_hours_schedule, status, is_service_account)
 SELECT
     getvariable('run'), n.id, coalesce(u.username, 'user-' || n.id), coalesce(u.quiet_hours_schedule, ''),
-    CASE WHEN u.status IN ('suspended', 'dormant') THEN u.status ELSE 'active' END
+    CASE WHEN u.status IN ('suspended', 'dormant') THEN u.status ELSE 'active' END,
+    coalesce(u.is_service_account, false) OR coalesce(u.is_system, false) OR coalesce(u.login_type, '') = 'none'
 FROM staged.users AS u
 JOIN n_users AS n ON n.uuid = u.id
 WHERE n.id > 0
@@ -201,24 +203,3 @@ WHERE w.run_id = getvariable('run') AND w.id IN (FROM n_workspaces SELECT id) AN
     AND coalesce(f.template_version_preset_id, c.template_version_preset_id) IS NOT NULL
     AND c.created_at >= getvariable('start_at')
 ORDER BY c.id;
-
-INSERT INTO imported_ids (run_id, of, digest, number)
-SELECT getvariable('run'), 'organizations', digest, id FROM n_organizations WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'users', digest, id FROM n_users WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'templates', digest, id FROM n_templates WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'template_versions', digest, id FROM n_template_versions WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'template_version_presets', digest, id FROM n_template_version_presets WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'provisioner_daemons', digest, id FROM n_provisioner_daemons WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'workspaces', digest, id FROM n_workspaces WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'workspace_builds', digest, id FROM n_workspace_builds WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'provisioner_jobs', digest, id FROM n_provisioner_jobs WHERE is_new
-UNION ALL
-SELECT getvariable('run'), 'groups', digest, id FROM n_groups WHERE is_new;

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from simkit.clock import format_instant
-from simkit.deployment.tables import OLDEST, TABLES, Reading, Table
+from simkit.deployment.tables import OLDEST, TABLES, Reading, Seen, Table
 from simkit.errors import Finding, InputError, Where
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Database:
             return Where("the database")
         return Where(f"{host or 'this machine'}{f':{port}' if port else ''}{f'/{name}' if name else ''}")
 
-    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> int:
-        """Put every table into the stage and return the instant at which they are seen.
+    def read(self, stage: Stage, keep_names: bool, since_at: int | None, reading: Reading) -> Seen:
+        """Put every table into the stage, as they are at one instant.
 
         Raises InputError, in a sentence, for all that keeps it from that.
         """
@@ -64,7 +64,7 @@ class Database:
                 with self._said(table.name):
                     stage.take(_answer(cursor, sql), f"CREATE TABLE {table.name} AS FROM given")
                 done += max(has[table.name][1], 1)
-            return int(stage.rows("SELECT epoch_us(seen_at) FROM seen")[0][0])
+            return Seen(int(stage.rows("SELECT epoch_us(seen_at) FROM seen")[0][0]))
 
     def _check_url(self) -> None:
         if not re.match(r"postgres(ql)?://", self.url):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["uuid", "text", "instant", "whole", "flag"]
 
@@ -31,7 +31,7 @@ _RECENT_JOBS = f"SELECT job_id FROM workspace_builds WHERE workspace_id IN ({_RE
 
 @dataclass(frozen=True)
 class Column:
-    """`kept`: what of it is kept. `is_newer`: only versions after OLDEST have it. `is_name`: read if names are kept."""
+    """`kept`: what of it is kept. `is_newer`: a version or an export may lack it. `is_name`: read if names are kept."""
 
     name: str
     kind: Kind = "text"
@@ -150,7 +150,11 @@ TABLES = (
     ),
     Table(
         "users",
-        (_uuid("id"), _at("created_at"), Column("status"), Column("quiet_hours_schedule"), _name("username")),
+        (
+            *(_uuid("id"), _at("created_at"), Column("status"), Column("quiet_hours_schedule"), _name("username")),
+            *(_flag("is_service_account", is_newer=True), _flag("is_system", is_newer=True)),
+            Column("login_type", kept="CASE WHEN {0} = 'none' THEN {0} END", is_newer=True),
+        ),
     ),
     Table("groups", (_uuid("id"), _uuid("organization_id"), _whole("quota_allowance"), _name("name")), may_lack=True),
     Table("group_members", (_uuid("group_id"), _uuid("user_id")), may_lack=True),
@@ -204,6 +208,18 @@ TABLES = (
 )
 """In an order in which what `since` speaks of comes later."""
 
+NEEDED = {
+    "templates": ("name", "organization_id"),
+    "template_versions": ("name", "created_at"),
+    "template_version_presets": ("name", "template_version_id"),
+    "workspaces": ("created_at", "owner_id", "template_id"),
+    "workspace_builds": (
+        *("created_at", "workspace_id", "template_version_id", "build_number", "transition", "initiator_id", "job_id"),
+    ),
+    "provisioner_jobs": ("created_at", "initiator_id"),
+}
+"""{table: the columns without which a row tells nothing}"""
+
 REFERENCES = (
     ("template_version_presets", "template_version_id", "template_versions"),
     ("template_version_preset_prebuild_schedules", "preset_id", "template_version_presets"),
@@ -223,6 +239,15 @@ def psql_lines() -> str:
     """What an administrator types into psql to export the tables as files of one instant."""
     copies = "\n".join(table.copy_line() for table in TABLES)
     return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{copies}\nCOMMIT;\n"
+
+
+class Seen(NamedTuple):
+    """What a source has to say of its tables: when they are seen (0: they are empty); the version of Coder, where no
+    daemon tells it; what it cannot tell, a sentence each."""
+
+    at: int
+    coder_version: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 Reading = Callable[[str, float], None]

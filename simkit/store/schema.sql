@@ -82,7 +82,8 @@ CREATE TABLE users (
     quiet_hours_schedule VARCHAR NOT NULL, -- '' without
     suspended_at TIMESTAMPTZ,
     status VARCHAR NOT NULL DEFAULT 'active' CONSTRAINT user_status CHECK (status IN ('active', 'suspended', 'dormant')),
-    is_template_admin BOOLEAN NOT NULL DEFAULT false
+    is_template_admin BOOLEAN NOT NULL DEFAULT false,
+    is_service_account BOOLEAN NOT NULL DEFAULT false -- of a program, not of a person
 );
 
 -- The tables from here to template_versions are the control plane's alone, as are those that say so.
