@@ -21,7 +21,7 @@ class Behaviour:
     cancels_pending: bool
     """Pending start jobs of an inactive version are cancelled instead of built and then deleted."""
     deletes_canceled: bool
-    """What was cancelled so is deleted by a job of its own with an empty state, which no engine plays, but is told."""
+    """What was cancelled so is deleted by a job of its own with an empty state, as long as a daemon could take it."""
     invalidates: bool
     """Prebuilds created before their preset's `last_invalidated_at` count as expired."""
     executor_skips_prebuilds: bool

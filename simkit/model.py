@@ -203,6 +203,8 @@ class Workload:
     stop: Distribution = field(default_factory=lambda: constant(30 * SECOND_US))
     start: Distribution = field(default_factory=lambda: constant(MINUTE_US))
     """Of a workspace that was stopped."""
+    delete_canceled: Distribution = field(default_factory=lambda: constant(0))
+    """The delete job of a prebuild whose build was cancelled before a daemon took it: there is nothing to delete."""
     failure_probability: float = 0.0
     start_failure_probability: float = 0.0
     failing_builds: tuple[int, ...] = ()

@@ -1,4 +1,5 @@
-"""Days, instants and durations as people read them, in English whatever the machine speaks; clock has exact ones."""
+"""Days, instants, durations and counts as people read them, in English whatever the machine speaks; clock has exact
+instants and durations."""
 
 from __future__ import annotations
 
@@ -87,6 +88,16 @@ def weekday_instant(at: int, in_zone: Zone) -> str:
 
 def _date(of: date) -> str:
     return f"{of.year:04d}-{of:%m-%d}"  # `%Y` does not pad
+
+
+def plural(noun: str, count: float) -> str:
+    """ "build" for 1, "builds" for any other count."""
+    return noun if count == 1 else f"{noun}s"
+
+
+def many(count: int, noun: str) -> str:
+    """ "1 build", "1,200 builds"."""
+    return f"{count:,} {plural(noun, count)}"
 
 
 def rounded(us: float, unit_us: int) -> str:

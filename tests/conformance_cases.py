@@ -119,7 +119,7 @@ def seconds(at: int) -> int | None:
 
 
 def told(tables: Tables) -> Any:
-    """The answer to a pool case, by the tables of a run.
+    """The answer to a pool case, by the tables of a run. What is cancelled is gone in it, without a build.
 
     Events: how often each (second, event, preset, created_at, until) happened. Claims, in turn: (seconds of waiting,
     None: not ready by the end; the claimed prebuild's creation, None: cold).
@@ -130,9 +130,10 @@ def told(tables: Tables) -> Any:
     workspaces = {row["id"]: row for row in _rows(tables["workspaces"])}
     job_of = {row["id"]: row for row in jobs}
     peoples = {claim["workspace_build_id"] for claim in claims}
+    canceled = {build["workspace_id"] for build in made if job_of[build["job_id"]]["canceled_at"] != NEVER}
     happened: Counter[Any] = Counter()
     for build in made:
-        if build["id"] in peoples:
+        if build["id"] in peoples or (build["workspace_id"] in canceled and build["transition"] == "delete"):
             continue
         starts, job = build["transition"] == "start", job_of[build["job_id"]]
         created_at = workspaces[build["workspace_id"]]["created_at"]

@@ -65,7 +65,7 @@ def world_of(
 ) -> tuple[Any, Any]:
     """(inputs, world) of one preset, without anything in it."""
     of = (backoff_us, lookback_us, hard_limit, facts.OLDEST)
-    settings = facts.Settings(0, NEVER, SECOND_US, *of, True, False, False, True, True, False, True)
+    settings = facts.Settings(0, NEVER, SECOND_US, *of, True, False, False, False, True, True, False, True)
     given = np.zeros((1, facts.P_COLUMNS), dtype=np.int64)
     given[0, [facts.P_INSTANCES, facts.P_ACTIVE, facts.P_CHANGES_UNTIL]] = instances, 1, 1
     nothing = np.empty(0, dtype=np.int64)

@@ -42,6 +42,7 @@ PROMISES = {
     "a job that was taken has a daemon, and no other has": """
         SELECT id FROM provisioner_jobs WHERE (started_at IS NULL) <> (worker_id IS NULL)
         AND NOT (worker_id IS NULL AND job_status = 'failed' AND started_at = completed_at) -- the reaper's
+        AND NOT (worker_id IS NULL AND started_at = created_at AND completed_at = created_at) -- Coder's own deletion
         OR worker_id NOT IN (SELECT id FROM provisioner_daemons)""",
     "prebuilds have no lifecycle": """
         SELECT id FROM workspaces WHERE owner_id = 0 AND coalesce(autostart_schedule, ttl::VARCHAR,

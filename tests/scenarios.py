@@ -25,7 +25,7 @@ from simkit.clock import (
     to_datetime,
     zone,
 )
-from simkit.coder_versions import BEHAVIOURS
+from simkit.coder_versions import BEHAVIOURS, behaviour_of
 from simkit.cron import Cron, parse
 from simkit.model import (
     Activate,
@@ -245,6 +245,10 @@ def provisioning(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+POOL_VERSIONS = sorted({*BEHAVIOURS, "v2.28"})
+"""Versions between which pools differ: v2.28 cancels, and deletes without a job."""
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Eight hours in which anything may happen, often at the same instant."""
@@ -257,7 +261,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         end_at=MONDAY_AT + 8 * HOUR_US,
         versions=(TemplateVersion("t", "v1", tuple(draw(presets(name)) for name in names)),),
         demand=history(*sorted(claims)),
-        behaviour=BEHAVIOURS[draw(st.sampled_from(sorted(BEHAVIOURS)))],
+        behaviour=behaviour_of(draw(st.sampled_from(POOL_VERSIONS))),
         reconciler=Reconciler(
             draw(st.sampled_from((15 * SECOND_US, MINUTE_US, 7 * MINUTE_US + SECOND_US))),
             backoff_lookback_us=draw(st.sampled_from((10 * MINUTE_US, HOUR_US))),
@@ -272,9 +276,28 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             draw(durations),
             draw(durations),
             failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
+            delete_canceled=draw(durations),
             failed_cleared_after_us=draw(st.sampled_from((0, 0, MINUTE_US, 45 * MINUTE_US, 2 * HOUR_US + 1))),
         ),
         events=tuple(sorted(happening, key=lambda e: e.at)),
+    )
+
+
+@st.composite
+def with_canceled_builds(draw: st.DrawFn) -> Scenario:
+    """Hours of few daemons, some of them busy with people, in which versions come while builds wait."""
+    given = draw(scenarios())
+    later = draw(st.lists(instants, min_size=1, max_size=3, unique=True))
+    eager = [
+        Activate(at, TemplateVersion("t", f"w{at}", tuple(Preset(name, draw(st.integers(2, 6))) for name in "ab")))
+        for at in later
+    ]
+    return replace(
+        given,
+        behaviour=behaviour_of(draw(st.sampled_from(("v2.28", "v2.29", "v2.35")))),
+        provisioner_daemons=1,
+        workload=replace(given.workload, build=draw(st.sampled_from((uneven, constant(25 * MINUTE_US))))),
+        events=tuple(sorted([*given.events, *eager], key=lambda e: e.at)),
     )
 
 

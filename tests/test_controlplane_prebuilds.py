@@ -302,8 +302,9 @@ def test_a_new_version_cancels_what_is_pending_and_deletes_what_runs():
         "SELECT w.id, w.deleted, j.job_status FROM workspaces AS w JOIN workspace_builds AS b ON b.workspace_id = w.id "
         "JOIN provisioner_jobs AS j ON j.id = b.job_id WHERE b.build_number = 1 AND w.id <= 3 ORDER BY w.id"
     )
-    assert found == [(1, False, "succeeded"), (2, False, "running"), (3, True, "canceled")]
+    assert found == [(1, False, "succeeded"), (2, False, "running"), (3, False, "canceled")]
     assert (1, "delete", "pending") in pool(plane)
+    assert (3, "delete", "pending") in pool(plane), "a daemon is alive that will take its empty job"
     assert (4, "start", "pending") in pool(plane), "the new version's own"
     plane.complete_job(taken, BuildResult(), 1)
     plane.advance(minutes=1)
@@ -311,6 +312,36 @@ def test_a_new_version_cancels_what_is_pending_and_deletes_what_runs():
     assert broken_promises(plane.database) == []
     canceled = plane.database.rows("SELECT canceled FROM reconciler_decisions WHERE canceled > 0")
     assert canceled == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("coder", "silent_s", "deletes"),
+    [
+        ("v2.28", 60, []),
+        ("v2.29", 60, ["pending"] * 2),
+        ("v2.35", 90, ["pending"] * 2),
+        ("v2.35", 91, ["succeeded"] * 2),
+    ],
+)
+def test_what_was_cancelled_is_deleted_by_a_daemon_if_one_is_alive_and_by_coder_itself_if_not(coder, silent_s, deletes):
+    plane = office(":memory:", Preset("p", 2), coder=coder)
+    plane.advance_to(plane.now_at)
+    plane.activate_version(import_version_beside(plane))
+    with plane.transaction() as tx:
+        jobs.seen(tx, plane.now_at + MINUTE_US - silent_s * SECOND_US, [1, 2, 3])
+    plane.advance(minutes=1)
+    found = plane.database.rows(
+        "SELECT j.job_status, w.deleted, j.started_at = b.created_at, j.completed_at = b.created_at "
+        "FROM workspace_builds AS b JOIN provisioner_jobs AS j ON j.id = b.job_id "
+        "JOIN workspaces AS w ON w.id = b.workspace_id WHERE b.transition = 'delete'"
+    )
+    at_once = (True, True, True)
+    assert found == [(status, *(at_once if status == "succeeded" else (False, None, None))) for status in deletes]
+    assert (pool(plane) == []) == ("pending" not in deletes)
+    assert broken_promises(plane.database) == []
+    plane.run_daemons(1, builds())
+    plane.advance(minutes=5)
+    assert pool(plane) == []
 
 
 def test_before_v2_35_what_is_pending_is_built_and_then_deleted():

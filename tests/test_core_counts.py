@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, settings
 from hypothesis import given as drawn
-from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scenarios
+from hypothesis import strategies as st
+from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scenarios, with_canceled_builds
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, Int64Array
 from simkit.coder_versions import BEHAVIOURS
@@ -57,7 +58,7 @@ def assert_as_counted_from_rows(given: Scenario, seed: int = 3) -> bool:
 
 
 @settings(max_examples=200)
-@drawn(given=scenarios())
+@drawn(given=st.one_of(scenarios(), with_canceled_builds()))
 def test_counts_are_those_of_the_kernels_rows(given: Scenario):
     assume(assert_as_counted_from_rows(countable(given)))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from scenarios import MONDAY_AT, scenario, scenarios
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
-from simkit.coder_versions import BEHAVIOURS
+from simkit.coder_versions import BEHAVIOURS, behaviour_of
 from simkit.core import facts
 from simkit.core.facts import (
+    B_COMPLETED,
     B_CREATED,
     B_HUMAN,
     B_NUMBER,
     B_READY,
+    B_STARTED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
@@ -36,7 +41,7 @@ from simkit.core.facts import (
     W_OWNER,
 )
 from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
-from simkit.model import Activate, Pause, Preset, Resume, Schedule, TemplateVersion, Workload, constant
+from simkit.model import Activate, Daemons, Pause, Preset, Resume, Schedule, Tags, TemplateVersion, Workload, constant
 from simkit.runs.result import Result
 from simkit.runs.simulate import run
 
@@ -77,6 +82,8 @@ def test_every_workspace_ends_as_exactly_one_thing_and_the_builds_agree(given):
     assert decisions[:, D_CREATED].sum() == of_prebuilds.sum()
     assert decisions[:, D_CANCELED].sum() == (builds[:, B_STATUS] == CANCELED).sum()
     removed = decisions[:, [D_DELETED_EXPIRED, D_DELETED_OLDEST]].sum()
+    if given.behaviour.deletes_canceled:
+        removed += decisions[:, D_CANCELED].sum()
     # What failed is deleted by an operator, who is a person; the rest by the reconciler.
     cleared = ((builds[:, B_TRANSITION] == DELETE) & (builds[:, B_HUMAN] == 1)).sum()
     assert removed + cleared == (builds[:, B_TRANSITION] == DELETE).sum()
@@ -195,21 +202,68 @@ def test_a_new_version_empties_the_old_pool_and_fills_its_own():
     assert columns(result.rows.workspaces, facts.W_PRESET, W_CREATED)[2:] == [(1, MONDAY_AT + HOUR_US)]
 
 
-@pytest.mark.parametrize(("version", "canceled", "deleted"), [("v2.26", 0, 2), ("v2.35", 1, 1)])
-def test_pending_jobs_of_an_old_version_are_cancelled_from_v2_35_on(version, canceled, deleted):
+@pytest.mark.parametrize(
+    ("version", "canceled", "deleted"), [("v2.26", 0, 2), ("v2.28", 1, 1), ("v2.29", 1, 2), ("v2.35", 1, 2)]
+)
+def test_pending_jobs_of_an_old_version_are_cancelled_from_v2_28_on_and_deleted_by_a_job_from_v2_29_on(
+    version, canceled, deleted
+):
     after = TemplateVersion("t", "v2", ())
     result = run(
         scenario(
             Preset("p", 2),
             provisioner_daemons=1,
             workload=QUICK,
-            behaviour=BEHAVIOURS[version],
+            behaviour=behaviour_of(version),
             events=(Activate(MONDAY_AT + MINUTE_US, after),),
         )
     )
     assert (result.rows.builds[:, B_STATUS] == CANCELED).sum() == canceled
     assert len(deletions(result)) == deleted
     assert (result.rows.workspaces[:, W_DELETED] != NEVER).all()
+
+
+def canceled_at_noon(*daemons: Daemons, empty_us: int = 0, prebuild_tags: Tags = ()) -> tuple[Result, list[Any]]:
+    """A pool of three at noon, of which the daemons are still at work or have not begun when another version comes a
+    minute later: the run, and (workspace, created, started, completed) of each deletion, in minutes from then."""
+    noon_at = MONDAY_AT + 12 * HOUR_US
+    noon = Preset("p", 0, timezone="UTC", schedules=(Schedule("* 12 * * *", 3),))
+    given = scenario(
+        noon,
+        hours=13,
+        provisioners=daemons,
+        prebuild_tags=prebuild_tags,
+        workload=replace(QUICK, build=constant(10 * MINUTE_US), delete_canceled=constant(empty_us)),
+        events=(Activate(noon_at + MINUTE_US, TemplateVersion("t", "v2", ())),),
+    )
+    result = run(given)
+    builds = result.rows.builds[result.rows.builds[:, B_TRANSITION] == DELETE]
+    rows = columns(builds, B_WORKSPACE, B_CREATED, B_STARTED, B_COMPLETED)
+    return result, [(w, *(NEVER if at == NEVER else (at - noon_at) // MINUTE_US for at in times)) for w, *times in rows]
+
+
+def test_the_empty_job_of_what_was_cancelled_waits_for_a_daemon_and_takes_it():
+    result, deleted = canceled_at_noon(Daemons(1), empty_us=3 * MINUTE_US)
+    assert deleted == [(1, 1, 10, 13), (2, 1, 13, 16), (0, 10, 16, 17)], "the first is built, then deleted"
+    gone = result.tables["workspaces"]
+    assert gone["deleted"].tolist() == [True] * 3
+    # Nothing was ever there of the two.
+    spans = result.ask("hours").iloc[0]
+    assert spans["deleting_hours"] * 60 == pytest.approx(7)
+
+
+def test_an_empty_job_of_no_time_waits_for_its_daemon_all_the_same():
+    _, deleted = canceled_at_noon(Daemons(1))
+    assert deleted == [(1, 1, 10, 10), (2, 1, 10, 10), (0, 10, 10, 11)]
+
+
+def test_coder_itself_deletes_what_was_cancelled_where_no_daemon_could():
+    elsewhere = (("pool", "elsewhere"),)
+    result, deleted = canceled_at_noon(Daemons(1), empty_us=3 * MINUTE_US, prebuild_tags=elsewhere)
+    assert deleted == [(w, 1, 1, 1) for w in range(3)]
+    assert result.tables["workspaces"]["deleted"].all()
+    _, deleted = canceled_at_noon(Daemons(1), Daemons(1, elsewhere), prebuild_tags=elsewhere)
+    assert [row[2] for row in deleted] == [10, 10, 10], "a daemon with the tags is alive, though busy"
 
 
 def test_a_paused_reconciler_does_nothing_and_ticks_on_when_it_is_resumed():

@@ -16,6 +16,7 @@ from scenarios import (
     scenario,
     scenarios,
     with_an_executor_for_prebuilds,
+    with_canceled_builds,
 )
 
 import simkit
@@ -39,7 +40,12 @@ USUAL, MORE, MOST = 8, 25, 150
 """Scenarios that are drawn in the usual suite, by `make test-slow` and by `make test-longest`: one takes the reference
 engine a second."""
 
-DRAWN = {"pools": scenarios, "people": inhabited, "prebuilds that the executor stops": with_an_executor_for_prebuilds}
+DRAWN = {
+    "pools": scenarios,
+    "builds that are cancelled": with_canceled_builds,
+    "people": inhabited,
+    "prebuilds that the executor stops": with_an_executor_for_prebuilds,
+}
 
 NEAR = (min(BEHAVIOURS), max(BEHAVIOURS))
 """Versions that are played in the usual suite, the others by `make test-slow`."""

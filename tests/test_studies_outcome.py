@@ -13,7 +13,6 @@ from scenarios import MONDAY_AT, history, inhabited_fortnight, scenario
 import simkit
 from simkit.cli import main
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US
-from simkit.coder_versions import behaviour_of
 from simkit.model import (
     Activate,
     Invalidate,
@@ -30,7 +29,7 @@ from simkit.model import (
 from simkit.runs.simulate import run
 from simkit.studies.capacity import sentences
 from simkit.studies.choosing import worst_presets
-from simkit.studies.outcome import canceled, hard_limits, reaped, spent
+from simkit.studies.outcome import hard_limits, reaped, spent
 from simkit.studies.wording import Sentence
 
 TOP = Path(__file__).parent.parent
@@ -130,24 +129,13 @@ def test_a_limit_ends_with_a_new_version():
     assert "2 times in all" in text(hard_limits(answer)[0]), "the first three of v2 fail, too"
 
 
-@pytest.mark.parametrize(("version", "told"), [("v2.35", 1), ("v2.29", 1), ("v2.28", 0), ("v2.26", 0)])
-def test_what_a_new_version_cancels_is_said_with_the_job_that_is_left_out(version: str, told: int):
-    after = TemplateVersion("t", "v2", (Preset("p", 1),))
-    crowd = scenario(
-        Preset("p", 6),
-        hours=2,
-        provisioner_daemons=1,
-        events=(Activate(MONDAY_AT + 5 * MINUTE_US, after),),
-        behaviour=behaviour_of(version),
-    )
-    result = run(crowd)
-    found = canceled(result.ask("fates"), crowd)
-    assert len(found) == told
-    if told:
-        count = int(result.ask("fates")["canceled"].sum())
-        assert count > 0
-        assert text(found[0]).startswith(f"{count} builds that no daemon had taken were cancelled for a new version.")
-        assert canceled(run(replace(crowd, events=())).ask("fates"), crowd) == []
+def test_one_job_that_the_reaper_ended_is_one_job():
+    """A daemon that is busy for an hour with the first of the pool."""
+    for count, said in ((2, "ended 1 job** that"), (3, "ended 2 jobs** that")):
+        given = scenario(Preset("p", count), hours=1, workload=Workload(constant(2 * HOUR_US)), provisioner_daemons=1)
+        (told,) = reaped(run(given).ask("reaped"), given)
+        assert said in text(told)
+        assert "1 provisioner daemon is too few" in text(told)
 
 
 def test_a_limit_that_is_met_every_morning_is_one_death():

@@ -222,7 +222,9 @@ def sweep(
                 told=told,
             )
         except KeyboardInterrupt:
-            text = f"{out}: interrupted; what was done is in it ({done} points), and the same command goes on"
+            from simkit.times import many
+
+            text = f"{out}: interrupted; what was done is in it ({many(done, 'point')}), and the same command goes on"
             raise RunError(text) from None
     _print_swept(found, vary)
     if found.failures:
@@ -234,6 +236,7 @@ _SHOWN_POINTS = 20
 
 def _print_swept(found: Swept, vary: tuple[str, ...]) -> None:
     from simkit.decide.sweep import front, totals
+    from simkit.times import many
 
     of_points = totals(found)
     best = of_points if len(of_points) <= _SHOWN_POINTS else front(of_points)
@@ -248,9 +251,10 @@ def _print_swept(found: Swept, vary: tuple[str, ...]) -> None:
         echo(f"{' '.join(f'{path}={visible(text)}' for path, text in values.items())}: {visible(message)}", err=True)
     if len(found.failures) > _SHOWN_POINTS:
         echo(f"and {len(found.failures) - _SHOWN_POINTS} more failed", err=True)
+    stored = "1 was" if found.stored == 1 else f"{found.stored:,} were"
     computed = found.points - found.stored - len(found.failures)
     echo(
-        f"{found.points:,} points in {visible(found.out)}: {computed:,} computed, {found.stored:,} were there"
+        f"{many(found.points, 'point')} in {visible(found.out)}: {computed:,} computed, {stored} there"
         + (f", {len(found.failures):,} failed" if found.failures else "")
     )
 

@@ -150,19 +150,21 @@ def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_n
 
         brought = bring(out, source, in_zone, since_at, keep_names, reading)
     from simkit.clock import format_instant
+    from simkit.times import many
 
     span = f"{format_instant(brought.start_at, in_zone)} to {format_instant(brought.end_at, in_zone)}"
     misses = brought.claims - brought.hits
     of = f" of Coder {visible(brought.coder_version)}" if brought.coder_version else ""
     echo(f"{visible(out)}: the history{of} from {span}")
     echo(
-        f"{brought.workspaces:,} workspaces with {brought.builds:,} builds; {brought.claims:,} claims of "
-        f"{brought.presets:,} presets (of all versions): {brought.hits:,} hits, {misses:,} misses"
+        f"{many(brought.workspaces, 'workspace')} with {many(brought.builds, 'build')}; "
+        f"{many(brought.claims, 'claim')} of {many(brought.presets, 'preset')} (of all versions): "
+        f"{many(brought.hits, 'hit')}, {misses:,} {'miss' if misses == 1 else 'misses'}"
     )
     if brought.without_preset:
+        were = "workspace was" if brought.without_preset == 1 else "workspaces were"
         echo(
-            f"{brought.without_preset:,} more workspaces were made by people who chose no preset; no pool could have "
-            "served them"
+            f"{brought.without_preset:,} more {were} made by people who chose no preset; no pool could have served them"
         )
     echo(
         "Demand is seen in part: who found no preset that fits, or gave up, left no row. When a version was activated "
@@ -205,10 +207,12 @@ def calibrate(
     Each number has its sample size and interval beside it, as a comment.
     """
     from simkit.deployment.calibrate import calibrate, told
+    from simkit.times import many
 
     found = calibrate(history, out, template, run_id, by_hour, hidden_demand or 0.0, force)
     print_findings(found.notes)
-    echo(f"{visible(out)}: template {visible(found.template)}, {found.claims:,} claims; {found.daemons} jobs at once")
+    claims, at_once = many(found.claims, "claim"), many(found.daemons, "job")
+    echo(f"{visible(out)}: template {visible(found.template)}, {claims}; {at_once} at once")
     for one in found.durations:
         if not one.preset:
             echo(f"{one.kind}: {told(one)}")

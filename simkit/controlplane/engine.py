@@ -327,6 +327,8 @@ class Engine:
         with self.database.transaction() as tx:
             if self._presets is None:
                 self._presets = () if prebuilds.is_paused(tx) else prebuilds.presets(tx)
+            if self.behaviour.deletes_canceled and not all(preset.active for preset in self._presets):
+                self._see_daemons(tx)  # is one alive that could take the job of what is deleted?
             again_at = self.before_reconcile(tx, now_at) if self._presets else NEVER
             seen = prebuilds.snapshot(tx, now_at, self._presets, self.reconciler)
             decisions = prebuilds.reconcile(

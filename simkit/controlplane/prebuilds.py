@@ -286,7 +286,7 @@ def reconcile(
         canceled, made = 0, tuple[int, ...]()
         if until_at == NEVER:
             if behaviour.cancels_pending and not preset.active:
-                canceled = _cancel_pending(tx, now_at, preset.id)
+                canceled = _cancel_pending(tx, now_at, preset.id, behaviour)
             made = _do(tx, now_at, seen, preset, actions)
         decisions.append(Decision(preset.id, pool, actions, canceled, until_at, limited, made))
     return tuple(decisions)
@@ -318,8 +318,9 @@ def clear_failed(tx: Transaction, now_at: int, cleared_after_us: Mapping[int, in
     return next_at
 
 
-def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
-    """Cancel the preset's start jobs that no daemon has taken; their workspaces are gone."""
+def _cancel_pending(tx: Transaction, now_at: int, preset_id: int, behaviour: Behaviour) -> int:
+    """Cancel the preset's start jobs that no daemon has taken, and delete their workspaces, of which nothing was
+    built."""
     pending = [
         (build.others[0], build.workspace_id)
         for build in _latest(tx.execute(_RUNNING))
@@ -327,7 +328,10 @@ def _cancel_pending(tx: Transaction, now_at: int, preset_id: int) -> int:
     ]
     for job_id, workspace_id in pending:
         jobs.cancel(tx, now_at, job_id)
-        tx.update("workspaces", workspace_id, deleted=True)
+        if behaviour.deletes_canceled:
+            workspaces.delete_orphan(tx, now_at, workspace_id, PREBUILDS_USER)
+        else:
+            tx.update("workspaces", workspace_id, deleted=True)
     return len(pending)
 
 

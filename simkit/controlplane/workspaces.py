@@ -192,6 +192,26 @@ def build(
     )
 
 
+def delete_orphan(tx: Transaction, now_at: int, workspace_id: int, initiator_id: int) -> int:
+    """A delete build without a state, as for a workspace of which nothing was built: its id.
+
+    Where no daemon is alive that could take its job, Coder completes it at once. Raises RefusedError as `build`.
+    """
+    build_id = build(tx, now_at, workspace_id, "delete", initiator_id)
+    row = tx.one(
+        "SELECT j.id, j.organization_id, j.tags FROM provisioner_jobs AS j "
+        "JOIN workspace_builds AS b ON b.job_id = j.id WHERE b.id = $id",
+        id=build_id,
+    )
+    assert row is not None, "a build has a job"
+    job_id, organization_id, tags = row
+    if not jobs.has_daemon(tx, now_at, organization_id, jobs.read(tags)):
+        tx.update("provisioner_jobs", job_id, started_at=now_at)
+        jobs.finish(tx, now_at, job_id)
+        tx.update("workspaces", workspace_id, deleted=True)
+    return build_id
+
+
 def owned(tx: Transaction, workspace_id: int, what: str) -> Workspace:
     """A person's workspace, of which somebody wants to change `what`. Raises RefusedError for a prebuild."""
     workspace = get(tx, workspace_id)

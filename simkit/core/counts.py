@@ -55,6 +55,7 @@ from simkit.core.facts import (
     REAPED_AT,
     REINITIALIZE,
     REMOVE,
+    REMOVE_CANCELED,
     RESUME,
     RUNNING_JOBS,
     RUNNING_LIST,
@@ -120,7 +121,7 @@ from simkit.core.tally import (
 # A prebuild that stands has a workspace's columns and these: what it is at; since when it is built, idle or deleted;
 # when its job was queued, and the next in the queue; will its build fail.
 K_WORK, K_SINCE, K_QUEUED, K_AFTER, K_FAILS, K_TO, K_COLUMNS = (*range(W_COLUMNS, W_COLUMNS + 6), W_COLUMNS + 6)
-GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, WITHDRAWN = range(8)
+GONE, PENDING_BUILD, BUILDING, STANDING, BROKEN, TAKEN, LEAVING, CANCELED_BUILD = range(8)
 # Of each preset, beside what the reconciler knows: the first of its failing builds that is not behind its ordinal.
 K_FAILING, K_STATE_COLUMNS = S_COLUMNS, S_COLUMNS + 1
 # Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken; how
@@ -306,7 +307,7 @@ def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at
         return
     actions, canceled = of.actions, 0
     if inputs.settings.cancels_pending and not of.pool.active:
-        canceled = _withdraw(world, lists + STARTING_LIST)
+        canceled = _withdraw(inputs, world, preset, now_at)
     if of.newly_limited and world.limited_at[preset] == NEVER:
         world.limited_at[preset] = now_at
     deletes = actions.delete_expired + actions.delete_oldest
@@ -347,16 +348,30 @@ def _fails(inputs: Inputs, world: _World, preset: int, luck: int) -> bool:
 
 
 @part
-def _withdraw(world: _World, which: int) -> int:
-    """Cancel the builds of a list that no daemon has taken. They leave the queue when their turn comes."""
-    canceled = 0
+def _withdraw(inputs: Inputs, world: _World, preset: int, now_at: int) -> int:
+    """Cancel a preset's builds that no daemon has taken; where the version deletes what it cancels, by a job of its
+    own, that waits in their place behind the others."""
+    counters, rows = world.counters, world.workspaces
+    last, w = NONE, counters[PREBUILDS_FIRST]
+    while w != NONE:
+        if rows[w, K_WORK] != PENDING_BUILD or rows[w, W_PRESET] != preset:
+            last = w
+        elif last == NONE:
+            counters[PREBUILDS_FIRST] = rows[w, K_AFTER]
+        else:
+            rows[last, K_AFTER] = rows[w, K_AFTER]
+        w = rows[w, K_AFTER]
+    counters[PREBUILDS_FIRST + 1] = last
+    canceled, which = 0, preset * LISTS + STARTING_LIST
     w = world.lists[which, FIRST]
     while w != NONE:
-        following = world.workspaces[w, W_NEXT]
-        if world.workspaces[w, K_WORK] == PENDING_BUILD:
-            world.workspaces[w, K_WORK] = WITHDRAWN
+        following = rows[w, W_NEXT]
+        if rows[w, K_WORK] == PENDING_BUILD:
+            rows[w, K_WORK] = GONE
             unlink(world, which, w)
             canceled += 1
+            if inputs.settings.deletes_canceled:
+                _enqueue(world, w, CANCELED_BUILD, now_at)
         w = following
     return canceled
 
@@ -372,10 +387,6 @@ def _take_jobs(inputs: Inputs, world: _World, periods: Periods, now_at: int) -> 
             own += 1
         counters[NEXT_OWN] = own
         w = counters[PREBUILDS_FIRST]
-        while w != NONE and world.workspaces[w, K_WORK] == WITHDRAWN:
-            world.workspaces[w, K_WORK] = GONE
-            w = world.workspaces[w, K_AFTER]
-        counters[PREBUILDS_FIRST] = w
         is_asked, is_queued = own < counters[NEXT_CLAIM], w != NONE
         if not (is_asked or is_queued):
             counters[NEXT_QUIET] = NEVER
@@ -408,6 +419,8 @@ def _take_jobs(inputs: Inputs, world: _World, periods: Periods, now_at: int) -> 
         row[K_WORK] = GONE
         if work == TAKEN:
             _build_claim(inputs, world, row[W_OWNER], now_at)
+        elif work == CANCELED_BUILD:
+            _begin_quiet(world, now_at + duration(inputs, preset, REMOVE_CANCELED, row[W_LUCK]))
         else:
             gone_at = now_at + duration(inputs, preset, REMOVE, row[W_LUCK])
             until_at = min(gone_at, inputs.settings.end_at)

@@ -17,9 +17,11 @@ OLDEST, NEWEST, RANDOM = 0, 1, 2
 # Scenario events.
 ACTIVATE, DEACTIVATE, INVALIDATE, PAUSE, RESUME = 0, 1, 2, 3, 4
 # What takes time, by column of Inputs.samples_from.
-BUILD, AGENT, CLAIM, REINITIALIZE, REMOVE, HALT, RESTART, DURATIONS = 0, 1, 2, 3, 4, 5, 6, 7
+BUILD, AGENT, CLAIM, REINITIALIZE, REMOVE, HALT, RESTART, REMOVE_CANCELED, DURATIONS = range(9)
 # Streams of chance, so that a slow build does not come with a slow agent.
-STREAMS = np.array([0x3C6EF372, 0x1F83D9AB, 0x5BE0CD19, 0x0F4A7C15, 0x27D4EB2F, 0x510E527F, 0x1B873593], dtype=np.int64)
+STREAMS = np.array(
+    [0x3C6EF372, 0x1F83D9AB, 0x5BE0CD19, 0x0F4A7C15, 0x27D4EB2F, 0x510E527F, 0x1B873593, 0x6C62272E], dtype=np.int64
+)
 FAILURE_STREAM, CHOICE_STREAM = 0x2545F491, 0x6A09E667
 
 # Workspaces. OWNER is the claim that owns it, NONE for the prebuilds user.
@@ -100,6 +102,7 @@ class Settings(NamedTuple):
     claim_order: int
     claims_by_prebuilds: bool  # a claim's build is initiated by the prebuilds user
     cancels_pending: bool  # pending start jobs of an inactive version are cancelled
+    deletes_canceled: bool  # a job of its own deletes each workspace of these; without, it is gone at once
     retries_failed_stops: bool  # a stop that failed is tried again after failure_ttl
     ttl_removal_keeps_max_deadline: bool
     schedule_change_removes_deadline: bool

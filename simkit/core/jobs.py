@@ -7,6 +7,7 @@ from simkit.core.compile import part
 from simkit.core.facts import (
     A_LUCK,
     B_CREATED,
+    B_HUMAN,
     B_NEXT,
     B_NUMBER,
     B_REAPED,
@@ -34,11 +35,13 @@ from simkit.core.facts import (
     QUEUES_END,
     REAPED_AT,
     REMOVE,
+    REMOVE_CANCELED,
     RESTART,
     RUNNING_JOBS,
     W_LUCK,
     W_OWNER,
     W_PRESET,
+    W_READY,
     Inputs,
     Pools,
     World,
@@ -107,6 +110,8 @@ def _job_us(inputs: Inputs, world: World, build: int) -> int:
     number = world.builds[build, B_NUMBER]
     if world.builds[build, B_TRANSITION] == DELETE:
         what = REMOVE
+        if number == 2 and workspace[W_READY] == NEVER and world.builds[build, B_HUMAN] == 0:
+            what = REMOVE_CANCELED  # nobody but an operator deletes what was to be built, failed and is left
     elif number > 1 and workspace[W_OWNER] == NONE:
         what, luck = HALT, mix(luck ^ number)
     elif number > 1:

@@ -57,6 +57,7 @@ from simkit.core.facts import (
     S_INVALIDATED,
     S_WAKE,
     SIZE,
+    STARTING_LIST,
     W_COLUMNS,
     W_DELETED,
     W_LUCK,
@@ -189,6 +190,8 @@ def _advance(
                 more += inputs.presets[preset, P_MOST_DESIRED] + world.lists[preset * LISTS + RUNNING_LIST, SIZE] + 1
                 if inputs.settings.clears_failed:
                     more += world.lists[preset * LISTS + FAILED_LIST, SIZE]
+                if inputs.settings.deletes_canceled:
+                    more += world.lists[preset * LISTS + STARTING_LIST, SIZE]
             if not _has_room(world, more):
                 return False
             if lives is not None:

@@ -43,6 +43,7 @@ from simkit.core.facts import (
     FAILED_LIST,
     FAILURE_STREAM,
     FIRST,
+    G_PREBUILDS,
     LAST,
     LISTS,
     NEWEST,
@@ -97,6 +98,7 @@ from simkit.core.numbers import (
     PENDING,
     SECOND_US,
     START,
+    SUCCEEDED,
 )
 from simkit.core.policy import (
     Actions,
@@ -216,8 +218,8 @@ def new_workspace(world: World, preset: int, owner: int, luck: int, now_at: int)
 
 
 @part
-def new_build(world: World, workspace: int, transition: int, human: bool, now_at: int) -> int:
-    """Insert a build and queue its job."""
+def _insert_build(world: World, workspace: int, transition: int, human: bool, now_at: int) -> int:
+    """A build whose job is in no queue."""
     i = world.counters[BUILDS]
     world.counters[BUILDS] = i + 1
     before = world.workspaces[workspace, W_BUILD]
@@ -234,6 +236,13 @@ def new_build(world: World, workspace: int, transition: int, human: bool, now_at
     row[B_NEXT] = NONE
     row[B_REAPED] = 0
     world.workspaces[workspace, W_BUILD] = i
+    return i
+
+
+@part
+def new_build(world: World, workspace: int, transition: int, human: bool, now_at: int) -> int:
+    """Insert a build and queue its job."""
+    i = _insert_build(world, workspace, transition, human, now_at)
     if world.workspaces[workspace, W_OWNER] == NONE:
         queue = OPERATORS_FIRST if human else PREBUILDS_FIRST
     else:
@@ -367,8 +376,8 @@ def serve_claim(inputs: Inputs, world: World, targets: Targets | None, i: int, n
 
 
 @part
-def _cancel_pending(world: World, preset: int, now_at: int) -> int:
-    """Cancel the preset's start jobs that no daemon has taken; their workspaces are gone."""
+def _cancel_pending(inputs: Inputs, world: World, preset: int, now_at: int) -> int:
+    """Cancel the preset's start jobs that no daemon has taken, and delete their workspaces."""
     canceled = 0
     which = preset * LISTS + STARTING_LIST
     w = world.lists[which, FIRST]
@@ -378,11 +387,26 @@ def _cancel_pending(world: World, preset: int, now_at: int) -> int:
         if build[B_STATUS] == PENDING:
             build[B_STATUS] = CANCELED
             build[B_COMPLETED] = now_at
-            world.workspaces[w, W_DELETED] = now_at
             unlink(world, which, w)
             canceled += 1
+            if inputs.settings.deletes_canceled and inputs.daemons[:, G_PREBUILDS].any():
+                new_build(world, w, DELETE, False, now_at)
+            else:
+                _delete_at_once(inputs, world, w, now_at)
         w = following
     return canceled
+
+
+@part
+def _delete_at_once(inputs: Inputs, world: World, w: int, now_at: int) -> None:
+    """A workspace of which nothing was built is gone. Coder completes its delete build itself, if it has one, where no
+    daemon could take the job."""
+    world.workspaces[w, W_DELETED] = now_at
+    if inputs.settings.deletes_canceled:
+        build = world.builds[_insert_build(world, w, DELETE, False, now_at)]
+        build[B_STARTED] = now_at
+        build[B_COMPLETED] = now_at
+        build[B_STATUS] = SUCCEEDED
 
 
 @part
@@ -560,7 +584,7 @@ def decide(inputs: Inputs, world: World, targets: Targets | None, preset: int, n
         return
 
     actions = of.actions
-    canceled = _cancel_pending(world, preset, now_at) if inputs.settings.cancels_pending and not active else 0
+    canceled = _cancel_pending(inputs, world, preset, now_at) if inputs.settings.cancels_pending and not active else 0
     deletes = actions.delete_expired + actions.delete_oldest
     acted = deletes + actions.create + canceled > 0 or of.newly_limited
     if acted:

@@ -39,6 +39,7 @@ from simkit.core.facts import (
 )
 from simkit.core.kernel import Output
 from simkit.core.numbers import (
+    CANCELED,
     FAILED,
     NEVER,
     NONE,
@@ -147,8 +148,8 @@ def _tally(
                     until_at = gone_at[w]
                 _add(cells, periods, created_in, preset, N_UNUSED, completed_at, until_at)
                 _add(cells, periods, created_in, preset, N_IDLE, completed_at, after_created_at)
-            if after != NONE and builds[after, B_TRANSITION] != START:
-                # One whose deletion failed is still there.
+            if after != NONE and builds[after, B_TRANSITION] != START and build[B_STATUS] != CANCELED:
+                # One whose deletion failed is still there; of a cancelled one nothing ever was.
                 _add(cells, periods, created_in, preset, N_DELETING, after_created_at, gone_at[w])
         if starts and failed and completed_at > started_at:  # one whose build never began never was
             until_at = after_created_at if prebuilt else after_completed_at

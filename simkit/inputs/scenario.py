@@ -51,7 +51,7 @@ _KEYS = (
     *("claim_order", "cost", "overrides", "events", "template_schedule", "people"),
     *("provisioners", "workspace_tags"),
 )
-_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start")
+_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start", "delete_canceled")
 _WORKLOAD = ("durations", "failures", "cost")
 _EVENTS = {
     "activate": ("version", "template", "presets"),

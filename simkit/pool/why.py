@@ -15,7 +15,7 @@ from simkit.clock import MINUTE_US, NEVER, SECOND_US, Zone, from_datetime, zone
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.shown import joined
 from simkit.store import Storable, ask
-from simkit.times import Happening, about, lines_of, weekday_date
+from simkit.times import Happening, about, lines_of, many, weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ class PoolStory:
         """A line for each event, in the local time of the preset."""
         start = self.zone.local(self.start_at)
         hour = "" if self.end_at - self.start_at > 60 * MINUTE_US else f" from {start:%H:%M}"
-        served = f"{self.misses} of {self.claims} claims found no prebuild" if self.claims else "nobody came"
+        served = f"{self.misses} of {many(self.claims, 'claim')} found no prebuild" if self.claims else "nobody came"
         head = f"{self.preset} on {weekday_date(start)}{hour}, times in {self.zone.name}: {served}"
         return joined([head, *lines_of(self.events, lambda at: f"{self.zone.local(at):%H:%M:%S}")])
 
@@ -105,7 +105,7 @@ def _has_no_pool(
     if preset not in known:
         return f'there is no preset "{preset}" in {run_id}; {did_you_mean(preset, known)}'
     claims = int(summary["claims"][summary["preset"] == preset].sum())
-    built = f"each of its {_many(claims, 'claim')} built a workspace of its own" if claims else "nobody asked for it"
+    built = f"each of its {many(claims, 'claim')} built a workspace of its own" if claims else "nobody asked for it"
     others = f"those with a pool are {', '.join(pooled)}" if pooled else "no preset of the run has one"
     return f'"{preset}" has no pool in {run_id}: it never wants a prebuild, and {built}; {others}'
 
@@ -143,10 +143,6 @@ _ORDER = ("at first", "event", "failed", "served", "missed", "wanted", "held sti
 
 def _in_order(event: Happening) -> tuple[int, int]:
     return event.at, _ORDER.index(event.what)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -202,9 +198,9 @@ class _Told:
                 said = [(row["deleted_expired"], "expired"), (row["deleted_oldest"], "too many")]
                 yield Happening(at, "deleted", ", ".join(f"{count} {word}" for count, word in said if count))
             if row["created"]:
-                yield Happening(at, "ordered", f"{_many(row['created'], 'build')}: {saw}{self.queued(at)}")
+                yield Happening(at, "ordered", f"{many(row['created'], 'build')}: {saw}{self.queued(at)}")
             if row["canceled"]:
-                yield Happening(at, "canceled", f"{_many(row['canceled'], 'build')} of a version that is not active")
+                yield Happening(at, "canceled", f"{many(row['canceled'], 'build')} of a version that is not active")
             until_at = _at(row["backoff_until"])
             why = "hard limit: too many builds failed in a row, and nothing is built" if row["hard_limited"] else ""
             if not why and until_at != NEVER:
@@ -237,7 +233,7 @@ class _Told:
         said += f"; the last waited {about((taken - at) / 1e6)} for a daemon"
         if kinds:
             behind = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-            said += f", behind {_many(len(ahead), 'build')}: {behind}"
+            said += f", behind {many(len(ahead), 'build')}: {behind}"
         return said
 
     def failures(self) -> Iterator[Happening]:
@@ -256,14 +252,14 @@ class _Told:
             first, last = _at(came[0]["asked_at"]), _at(came[-1]["asked_at"])
             until = f" until {self.clock(last)}" if last - first >= MINUTE_US else ""
             if what == "claim":
-                yield Happening(first, "served", f"{_many(len(came), 'claim')}{until}")
+                yield Happening(first, "served", f"{many(len(came), 'claim')}{until}")
                 continue
             waits = [
                 (_at(row["ready_at"]) - _at(row["asked_at"])) / 1e6 for row in came if _at(row["ready_at"]) != NEVER
             ]
             waited = f", the longest wait {about(max(waits))}" if waits else ", none ready in time"
             yield Happening(
-                first, "missed", f"{_many(len(came), 'claim')}{until}: {_level(_level_at(pool, first))}{waited}"
+                first, "missed", f"{many(len(came), 'claim')}{until}: {_level(_level_at(pool, first))}{waited}"
             )
 
 

@@ -273,6 +273,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
             claim_order=_ORDERS[scenario.claim_order],
             claims_by_prebuilds=scenario.behaviour.claims_by_prebuilds,
             cancels_pending=scenario.behaviour.cancels_pending,
+            deletes_canceled=scenario.behaviour.deletes_canceled,
             retries_failed_stops=scenario.behaviour.retries_failed_stops,
             ttl_removal_keeps_max_deadline=scenario.behaviour.ttl_removal_keeps_max_deadline,
             schedule_change_removes_deadline=scenario.behaviour.schedule_change_removes_deadline,
@@ -439,7 +440,9 @@ def _sample_array(distribution: Distribution) -> Int64Array:
 
 def _samples(workloads: list[Workload]) -> tuple[Int64Array, Int64Array]:
     """Every preset's durations in one array, each distinct one once: (ranges [p, froms and counts], samples)."""
-    table = [[w.build, w.agent, w.claim, w.reinitialize, w.delete, w.stop, w.start] for w in workloads]
+    table = [
+        [w.build, w.agent, w.claim, w.reinitialize, w.delete, w.stop, w.start, w.delete_canceled] for w in workloads
+    ]
     distinct = list(dict.fromkeys(d for row in table for d in row))
     begins = dict(zip(distinct, _offsets(len(d.samples) for d in distinct).tolist(), strict=False))
     ranges = [[begins[d] for d in row] + [len(d.samples) for d in row] for row in table]

@@ -15,6 +15,7 @@ import numpy as np
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
 from simkit.controlplane.completion import Assignment, Build
+from simkit.controlplane.types import PREBUILDS_USER
 from simkit.core import facts, kernel
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.numbers import NONE, Order
@@ -96,6 +97,8 @@ class _World:
     luck_of: dict[int, int] = field(default_factory=dict)
     """Of each prebuild, and which of its preset it is, from 1."""
     ordinal_of: dict[int, int] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
+    """The workspaces of which a daemon has built something."""
     made: dict[int, int] = field(default_factory=dict)
     known: dict[int, tuple[templates.Template, int]] = field(default_factory=dict)
     found: list[tuple[int, int | None, int | None]] = field(default_factory=list)
@@ -317,10 +320,13 @@ class _World:
         what = facts.BUILD
         if transition == "delete":
             what = facts.REMOVE
+            if workspace_id not in self.begun and job.build.initiator_id == PREBUILDS_USER:
+                what = facts.REMOVE_CANCELED
         elif claimed:
             what = facts.CLAIM
         elif number > 1:
             what, luck = facts.HALT if transition == "stop" else facts.RESTART, mix(luck ^ number)
+        self.begun.add(workspace_id)
         takes_us = self._duration(preset, what, luck)
         if transition != "start":
             return Outcome(takes_us)

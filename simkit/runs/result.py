@@ -290,6 +290,11 @@ def _prebuild_spans(result: KernelResult) -> Columns:
         _STATUSES.index("running"),
     )
     failed = status == _STATUSES.index("failed")
+    is_there = status != _STATUSES.index("canceled")
+
+    def ended(at: Int64Array, of: npt.NDArray[np.bool_]) -> Int64Array:
+        return np.where(is_there, np.where(failed, earliest(at, of), earliest(at, of & by_pool)), NEVER)
+
     return Lazy(
         {
             "workspace_id": lambda: mine + 1,
@@ -300,12 +305,8 @@ def _prebuild_spans(result: KernelResult) -> Columns:
             "completed_at": lambda: completed[first],
             "build_status": lambda: text(_STATUSES)[status],
             "claimed_at": lambda: earliest(created, (b[:, facts.B_NUMBER] == 2) & ~is_end),
-            "delete_created_at": lambda: np.where(
-                failed, earliest(created, is_end), earliest(created, is_end & by_pool)
-            ),
-            "deleted_at": lambda: np.where(
-                failed, earliest(completed, is_end & (error == 0)), earliest(completed, is_end & (error == 0) & by_pool)
-            ),
+            "delete_created_at": lambda: ended(created, is_end),
+            "deleted_at": lambda: ended(completed, is_end & (error == 0)),
         }
     )
 

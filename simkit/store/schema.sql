@@ -571,9 +571,11 @@ SELECT
     j.job_status AS build_status,
     c.created_at AS claimed_at,
     -- The reconciler deletes what runs, an operator what failed. In v2.24 the executor may stop it before: it is then as
-    -- good as deleted, for it runs no more.
-    CASE WHEN j.job_status = 'failed' THEN d.created_at ELSE d.pool_created_at END AS delete_created_at,
-    CASE WHEN j.job_status = 'failed' THEN d.completed_at ELSE d.pool_completed_at END AS deleted_at
+    -- good as deleted, for it runs no more. Of what was cancelled there is nothing to delete.
+    CASE j.job_status WHEN 'failed' THEN d.created_at WHEN 'canceled' THEN NULL ELSE d.pool_created_at END
+        AS delete_created_at,
+    CASE j.job_status WHEN 'failed' THEN d.completed_at WHEN 'canceled' THEN NULL ELSE d.pool_completed_at END
+        AS deleted_at
 FROM workspace_builds AS b
 JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
 -- Of a claimed one the second build is the claim's. Who claims it may have asked earlier, and waited for the end of an

@@ -8,9 +8,9 @@ import numpy as np
 
 from simkit.clock import Zone
 from simkit.estimates import spread
-from simkit.model import Activate, Scenario
+from simkit.model import Scenario
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
-from simkit.times import hours_text
+from simkit.times import hours_text, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,10 +75,12 @@ def _hard_limit(number: int, preset: str, mine: pd.DataFrame, runs: int) -> Sent
         text += f" and {{{name}_times}} times in all"
         numbers[f"{name}_times"] = spans
     text += (
-        f", for {{{name}_for}}: its newest {{{name}_failures}} prebuilds had failed, and Coder builds no more then. "
+        f", for {{{name}_for}}: its newest {{{name}_failures}} {plural('prebuild', numbers[f'{name}_failures'])} had "
+        "failed, and Coder builds no more then. "
     )
     if numbers[f"{name}_claims"]:
-        text += f"{{{name}_misses:,}} of the {{{name}_claims:,}} claims of that time found no prebuild. "
+        asked = plural("claim", numbers[f"{name}_claims"])
+        text += f"{{{name}_misses:,}} of the {{{name}_claims:,}} {asked} of that time found no prebuild. "
     else:
         text += "Nobody asked for one in that time. "
     ends, end_numbers = _ends(name, mine, where)
@@ -134,33 +136,14 @@ def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sent
     if runs > 1:
         numbers["reaped_runs"] = len(counts)
         of_runs = f" (median; {{reaped_runs}} of {runs} replications)"
+    daemons = "daemon is" if numbers["reaped_daemons"] == 1 else "daemons are"
     text = (
-        "**The reaper ended {reaped_jobs:,} jobs**" + of_runs + " that no daemon had taken for 30 minutes, first on "
-        "{reaped_since_day} at {reaped_since_time}: {reaped_of_prebuilds:,} of prebuilds, which count as failed builds "
-        "if they were to build one, and {reaped_of_people:,} of people, who got nothing. {reaped_daemons} provisioner "
-        "daemons are too few at such times, or their tags let them take too little."
+        f"**The reaper ended {{reaped_jobs:,}} {plural('job', found['jobs'])}**{of_runs} that no daemon had taken for "
+        "30 minutes, first on {reaped_since_day} at {reaped_since_time}: {reaped_of_prebuilds:,} of prebuilds, which "
+        "count as failed builds if they were to build one, and {reaped_of_people:,} of people, who got nothing. "
+        f"{{reaped_daemons}} provisioner {daemons} too few at such times, or their tags let them take too little."
     )
     return [Sentence(text, numbers)]
-
-
-def may_cancel(scenario: Scenario) -> bool:
-    """Can `canceled` say anything? A version must come that cancels, in a Coder that deletes what it cancelled."""
-    return scenario.behaviour.deletes_canceled and any(isinstance(event, Activate) for event in scenario.events)
-
-
-def canceled(fates: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:
-    """What simkit leaves out of a new version that cancels pending prebuilds. `fates`: of `runs` runs."""
-    count = round(spread(fates.groupby("run_id")["canceled"].sum()).median) if len(fates) else 0
-    if not count or not may_cancel(scenario):
-        return []
-    text = "{canceled:,} builds that no daemon had taken were cancelled for a new version" + (" (median)" * (runs > 1))
-    return [
-        Sentence(
-            f"{text}. Coder deletes each with a job of its own, which has nothing to delete and takes a daemon for the "
-            "seconds of an empty run; here they are gone at once.",
-            {"canceled": count},
-        )
-    ]
 
 
 def days_text(hours: float) -> str:

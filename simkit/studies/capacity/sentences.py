@@ -25,7 +25,7 @@ from simkit.studies.wording import (
     range_of,
     zone_of,
 )
-from simkit.times import about, day_month, short_weekday
+from simkit.times import about, day_month, plural, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +38,13 @@ def served(summary: pd.DataFrame) -> Sentence:
     without = summary[~summary["has_pool"]]
     text, others = "", {}
     if without["claims"].sum():
-        text = " {unpooled_claims:,} claims were for presets without a pool ({unpooled}), and are not among them."
+        count = round(spread(without.groupby("run_id")["claims"].sum()).median)
+        text = (
+            f" {{unpooled_claims:,}} {'claim was' if count == 1 else 'claims were'} for presets without a pool "
+            f"({{unpooled}}), and {'is' if count == 1 else 'are'} not among them."
+        )
         others = {
-            "unpooled_claims": round(spread(without.groupby("run_id")["claims"].sum()).median),
+            "unpooled_claims": count,
             "unpooled": ", ".join(dict.fromkeys(without["preset"])),
         }
     if not len(sums) or not sums["claims"].any():
@@ -80,8 +84,9 @@ def first_dry(pool: pd.DataFrame, first_hour: pd.DataFrame, runs: int = 1) -> Se
         return Sentence(text + ". In the first hour of its days it never was.", numbers)
     worst = days.loc[largest(missed)]
     text += (
-        ". Its worst first hour began on {worst_day} at {worst_time} with {worst_ready} ready: {worst_misses} of the "
-        "{worst_claims} people who came found none"
+        ". Its worst first hour began on {worst_day} at {worst_time} with {worst_ready} ready: "
+        + ("{worst_misses} of the {worst_claims} people" if worst["claims"] > 1 else "the {worst_claims} person")
+        + " who came found none"
     )
     numbers |= {
         **day_and_time(as_instant(worst["started_at"]), where, "worst"),
@@ -275,7 +280,9 @@ def week(pool: pd.DataFrame, presets: Sequence[str], monday: date) -> Sentence:
     if claims == 0:
         return Sentence(shown + "In the week from Monday {week} nobody came.", numbers)
     return Sentence(
-        shown + "In the week from Monday {week}, {week_misses:,} of {week_claims:,} claims found no prebuild.", numbers
+        shown + "In the week from Monday {week}, {week_misses:,} of {week_claims:,} "
+        f"{plural('claim', claims)} found no prebuild.",
+        numbers,
     )
 
 
@@ -354,15 +361,17 @@ def failures(answer: pd.DataFrame, summary: pd.DataFrame) -> Sentence:
     range_text, range_numbers = range_of(failed, "failed_builds", ",.0f", len(sums))
     what = answer["what"].value_counts()
     stopped = answer.loc[answer["what"] == "hard limit", "preset"].nunique()
-    limited = f", and the hard limit stopped {{hard_limited_presets}} preset{'s' * (stopped > 1)}" if stopped else ""
+    limited = f", and the hard limit stopped {{hard_limited_presets}} {plural('preset', stopped)}" if stopped else ""
+    backoffs = int(what.get("backoff", 0))
     return Sentence(
         f"{{failed_builds:,.0f}} of {{builds:,.0f}} builds of prebuilds fail{range_text}. In the run drawn here "
-        "{shown_failures} failed; the reconciler backed off {backoffs} times" + limited + ".",
+        "{shown_failures} failed; the reconciler backed off "
+        f"{{backoffs}} {plural('time', backoffs)}{limited}.",
         {
             "failed_builds": failed.median,
             "builds": spread(sums["builds"]).median,
             "shown_failures": int(what.get("build failed", 0)),
-            "backoffs": int(what.get("backoff", 0)),
+            "backoffs": backoffs,
             "hard_limits": int(what.get("hard limit", 0)),
             "hard_limited_presets": stopped,
             **range_numbers,

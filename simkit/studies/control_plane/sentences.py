@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkit.studies.tables import Table
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
+from simkit.times import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,9 @@ def day(states: pd.DataFrame, queue: pd.DataFrame, volume: pd.DataFrame, timezon
         **{"most_time": day_and_time(as_instant(volume["from_at"].iloc[most]), where, "most")["most_time"]},
     }
     return Sentence(
-        "On {first_day}, from {first_time} to {last_time}, there were **{workspaces} workspaces**. Prebuilds claimed: "
+        "On {first_day}, from {first_time} to {last_time}, there "
+        f"{'was' if numbers['workspaces'] == 1 else 'were'} **{{workspaces}} "
+        f"{plural('workspace', numbers['workspaces'])}**. Prebuilds claimed: "
         "{claims}; builds that failed: {failed}; workspaces deleted: {deleted}. The queue was longest at {worst_time}: "
         "{pending_people} of people's jobs and {pending_prebuilds} of the prebuilds' waited then; of people's there "
         "were never more than {most_people}. Jobs wrote {job_kb:,.0f} kB of log and agents {agent_kb:,.0f} kB, most in "

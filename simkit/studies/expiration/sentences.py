@@ -19,7 +19,7 @@ from simkit.studies.wording import (
     range_of,
     zone_of,
 )
-from simkit.times import Told, about, day_month, short_weekday
+from simkit.times import Told, about, day_month, plural, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ def quiet_hours(answer: pd.DataFrame) -> Sentence:
         "quiet_local": " and then ".join(local),
         "quiet_utc": " and then ".join(utc),
     }
-    text = "The quiet hours of *{quiet_people}* begin {quiet_nights} times in these days, "
+    text = "The quiet hours of *{quiet_people}* begin {quiet_nights} " + plural("time", len(at)) + " in these days, "
     if where == UTC_ZONE or (len(local) == 1 and len(utc) == 1):
         text += "always at {quiet_local} in {quiet_zone} ({quiet_utc} UTC)"
     elif len(local) == 1:
@@ -262,6 +262,10 @@ def refused_rows(builds: pd.DataFrame, older: pd.DataFrame, today: pd.DataFrame,
     return Table(table, frozenset(table.columns) - {"workspace"})
 
 
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def workspaces(answer: pd.DataFrame, story: pd.DataFrame) -> Sentence:
     """How many workspaces run, go dormant and are deleted. The answers for one run."""
     if not (story["what"] == "started").any():
@@ -273,7 +277,10 @@ def workspaces(answer: pd.DataFrame, story: pd.DataFrame) -> Sentence:
         "dormant_at_end": int(end["dormant"]),
         "deleted_at_end": int(end["deleted"]),
     }
-    text = "People get {owned} workspaces in this run, and at most {most_running} of them run at once. "
+    text = (
+        f"People get {{owned}} {plural('workspace', numbers['owned'])} in this run, and at most {{most_running}} of "
+        f"them {'runs' if numbers['most_running'] == 1 else 'run'} at once. "
+    )
     dormancies = story[story["what"] == "dormancy"]
     if dormancies.empty:
         return Sentence(text + "None goes dormant.", numbers)
@@ -289,9 +296,10 @@ def workspaces(answer: pd.DataFrame, story: pd.DataFrame) -> Sentence:
         "woken": int((story["what"] == "woken").sum()),
     }
     text += (
-        "{dormancies} times one goes dormant, on {dormancy_days} days, most often on {worst_dormancy_day} "
-        "({worst_dormancies}); {woken} times its owner comes back to it. By the end {deleted_at_end} are deleted and "
-        "{dormant_at_end} are dormant."
+        f"{{dormancies}} {plural('time', len(dormancies))} one goes dormant, on {{dormancy_days}} "
+        f"{plural('day', len(by_day))}, most often on {{worst_dormancy_day}} ({{worst_dormancies}}); {{woken}} "
+        f"{plural('time', numbers['woken'])} its owner comes back to it. By the end {{deleted_at_end}} "
+        f"{_are(numbers['deleted_at_end'])} deleted and {{dormant_at_end}} {_are(numbers['dormant_at_end'])} dormant."
     )
     return Sentence(text, numbers)
 

@@ -30,7 +30,7 @@ from simkit.templates.check.types import (
 from simkit.templates.explainer import YEAR_US, describe
 from simkit.templates.linter import NAMES, lint_preset
 from simkit.timeline import BASE, Steps, matching_steps
-from simkit.times import in_hours, weekday_date, weekday_instant
+from simkit.times import in_hours, many, plural, weekday_date, weekday_instant
 
 _SHOWN_SPANS = 5
 _SHOWN_HINTS = 3
@@ -44,7 +44,7 @@ def desired_failure(
     summary = f"{test.name}: expected {_instances_text(expected.bound)} {expected.words}, in {test.zone.name}"
     total_us = sum(until - since for since, until in expected.spans)
     bad_us = sum(span.until_at - span.from_at for span in bad)
-    count = f"in {len(bad)} span{'s' if len(bad) > 1 else ''}"
+    count = f"in {many(len(bad), 'span')}"
     lines = [f"It does not hold for {in_hours(bad_us)} of the {in_hours(total_us)}, {count}:"]
     for span in bad[:_SHOWN_SPANS]:
         times = f"{weekday_instant(span.from_at, test.zone)} to {weekday_instant(span.until_at, test.zone)}"
@@ -66,7 +66,9 @@ def metric_failure(
     lines = list(_estimate_lines(expected, metric, verdict, estimate, simulation))
     zone = test.zone
     start, end = (weekday_instant(at, zone) for at in (simulation.scenario.start_at, simulation.scenario.end_at))
-    lines.append(f"Simulated: {start} to {end}, {simulation.replications} replications of seed {simulation.seed}.")
+    lines.append(
+        f"Simulated: {start} to {end}, {many(simulation.replications, 'replication')} of seed {simulation.seed}."
+    )
     if simulation.assumed:
         lines.append(f"Assumed: {', '.join(simulation.assumed)}.")
     lines += schedules_text(file.preset_of(test))
@@ -118,7 +120,7 @@ def failure(
 
 
 def _instances(count: float) -> str:
-    return f"{count:g} instance{'s' if count != 1 else ''}"
+    return f"{count:g} {plural('instance', count)}"
 
 
 def _instances_text(bound: Bound) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simkit.templates.check.types import Checked
+from simkit.times import many, plural
 
 
 def render(checked: Checked) -> str:
@@ -35,4 +36,4 @@ def counts(checked: Checked) -> str:
 
 
 def _many(count: int, noun: str) -> str:
-    return f"{count or 'no'} {noun}{'s' if count != 1 else ''}"
+    return many(count, noun) if count else f"no {plural(noun, count)}"
