@@ -78,6 +78,7 @@ durations:
   claim: 5s
   reinitialize: 1s
   delete: 15s
+  delete_canceled: {median: 3s, p95: 8s}
 failures: {probability: 0.25, builds: [2, 5], cleared_after: 36h}
 claim_order: random
 cost: {per_instance_hour: 0.5, currency: EUR}
@@ -108,6 +109,7 @@ events:
     workload = scenario.workload_of("large")
     assert workload.build == lognormal(3 * MINUTE_US, 6 * MINUTE_US)
     assert workload.agent == empirical((10 * SECOND_US, 20 * SECOND_US, 90 * SECOND_US))
+    assert workload.delete_canceled == lognormal(3 * SECOND_US, 8 * SECOND_US)
     assert (workload.failure_probability, workload.failing_builds) == (0.25, (2, 5))
     assert workload.failed_cleared_after_us == 36 * HOUR_US
     small = scenario.workload_of("small")
