@@ -21,6 +21,14 @@ def test_a_day_is_said_in_the_forms_that_there_are():
     assert times.weekday_date(date(900, 3, 2)).endswith(" 0900-03-02")
 
 
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (1001, "1,001 jobs")], ids=lambda x: str(x)
+)
+def test_one_of_a_kind_is_one(count, told):
+    assert times.many(count, "job") == told
+    assert times.plural("job", float(count)) == told.split()[1]
+
+
 def test_days_are_english_where_the_machine_is_not(monkeypatch):
     known = [name for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8") if _is_known(name)]
     before = locale.setlocale(locale.LC_TIME)
