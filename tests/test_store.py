@@ -385,6 +385,13 @@ def test_a_file_that_this_process_has_open_is_asked_through_what_is_open(path: P
         ask(path, "runs")
 
 
+def test_a_csv_file_is_said_to_be_no_runs_file(tmp_path: Path):
+    """DuckDB opens it as a table in memory."""
+    (tmp_path / "claims.csv").write_text("started_at,person\n2026-03-02T09:00:00-05:00,1\n")
+    with pytest.raises(simkit.StoreError, match="not a DuckDB file"):
+        ask(tmp_path / "claims.csv", "runs")
+
+
 def test_only_a_lock_is_told_as_one(tmp_path: Path):
     (tmp_path / "blocks").mkdir()
     file = tmp_path / "blocks" / "locked.duckdb"

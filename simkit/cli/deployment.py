@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,23 @@ from rich.table import Table
 
 import simkit
 from simkit.cli.decide import share
-from simkit.cli.door import cell, console_for, echo, echo_exactly, main, print_findings, seed_option, variables_option
+from simkit.cli.door import (
+    cell,
+    console_for,
+    duration,
+    echo,
+    echo_exactly,
+    instant,
+    main,
+    print_findings,
+    seed_option,
+    variables_option,
+)
 from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simkit.clock import Zone
     from simkit.deployment.forecast import Forecast
@@ -137,17 +149,88 @@ def api(url: str | None, out: str, in_zone: Zone, since_at: int | None, keep_nam
     _bring(Api(url, os.environ.get("CODER_SESSION_TOKEN", "").strip()), out, in_zone, since_at, keep_names)
 
 
+@import_.command(
+    epilog="""\b
+Examples:
+  simkit import git ../backend ../frontend --since 2026-01-01 --out claims.csv
+  simkit import git ~/src --quiet 6h --exclude 'ci@*' --out claims.csv
+A scenario takes the file: demand: {history: claims.csv, preset: NAME}
+"""
+)
+@click.argument("repositories", metavar="REPOSITORY...", nargs=-1, required=True, type=click.Path())
+@click.option("--out", required=True, type=click.Path(dir_okay=False), help="CSV file to write the claims into.")
+@click.option(
+    "--quiet",
+    "quiet_us",
+    callback=duration,
+    default="4h",
+    show_default=True,
+    help="After so long without a commit, the next one is a claim: longer than a meal, shorter than a night.",
+)
+@click.option(
+    "--since", "since_at", callback=_since, metavar="INSTANT", help="Only claims since then; UTC if it names no zone."
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Names or e-mails that are not people's, such as 'ci@*'."
+)
+@click.option("--keep-names", is_flag=True, help="Keep e-mails; else people are numbers.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def git(
+    repositories: tuple[str, ...],
+    out: str,
+    quiet_us: int,
+    since_at: int | None,
+    exclude: tuple[str, ...],
+    keep_names: bool,
+    force: bool,
+) -> None:
+    """Turn the commits of git repositories into demand: a claim whenever a person begins to work.
+
+    That is the first commit after some hours without one, by author's date, in any of the repositories. A folder may
+    have several in it. Merges and bots do not count. Nothing is fetched, and no program of a repository is run.
+    """
+    from simkit.clock import format_duration, format_instant
+    from simkit.deployment.git import LACKS, claims_of_commits, write_claims
+    from simkit.deployment.text import as_yaml
+
+    with _reading() as reading:
+        begun = claims_of_commits(repositories, instant(None), quiet_us, since_at, exclude, reading)
+    write_claims(out, begun, keep_names, force)
+    print_findings(begun.notes)
+    span = f"{format_instant(begun.claims[0].at)} to {format_instant(begun.claims[-1].at)}"
+    echo(f"{visible(out)}: {_many(len(begun.claims), 'claim')} of {_many(len(begun.people), 'person')} from {span}")
+    echo(
+        f"A claim is a person's first commit after {format_duration(quiet_us)} without one, in any of the repositories."
+    )
+    of = _many(begun.repositories, "repository")
+    echo(
+        f"{_many(begun.commits, 'commit')} of people in {of}; left out: {_many(begun.merges, 'merge')}, "
+        f"{begun.of_bots:,} by {_many(begun.bots, 'bot')}, {begun.undated:,} of an impossible date"
+    )
+    for sentence in LACKS:
+        echo(f"- {sentence}")
+    echo(f"A scenario takes them, for one of its presets: demand: {{history: {as_yaml(Path(out).name)}, preset: NAME}}")
+
+
+def _many(count: int, one: str) -> str:
+    many = {"person": "people", "repository": "repositories"}.get(one, f"{one}s")
+    return f"{count:,} {one if count == 1 else many}"
+
+
+@contextmanager
+def _reading() -> Iterator[Callable[[str, float], None]]:
+    """A bar for a person who watches: what is read now, and which share of all is read already."""
+    console = console_for(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("connecting", total=1.0)
+        yield lambda what, share: progress.update(task, description=visible(what), completed=share)
+
+
 def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
     from simkit.deployment.history import bring
 
-    console = console_for(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("connecting", total=1.0)
-
-        def reading(table: str, share: float) -> None:
-            progress.update(task, description=table, completed=share)
-
+    with _reading() as reading:
         brought = bring(out, source, in_zone, since_at, keep_names, reading)
     from simkit.clock import format_instant
     from simkit.times import many

@@ -137,7 +137,10 @@ def explained(path: str | Path, error: duckdb.Error) -> StoreError:
 
 _WRONG = {
     "with a different configuration": "this process has it open already, in another way; close that connection first",
-    "not a valid DuckDB database|sqlite_scanner": "this is not a DuckDB file; choose another name for the runs file",
+    # A CSV or Parquet file is opened as tables in memory.
+    "not a valid DuckDB database|sqlite_scanner|Cannot launch in-memory": (
+        "this is not a DuckDB file; choose another name for the runs file"
+    ),
     "Could not read enough bytes|[Cc]orrupt|checksum": "this DuckDB file is damaged; run the scenario into a new file",
     "with version number|storage version|newer version": (
         "another version of DuckDB wrote it, which this one cannot read; run the scenario again into a new file"
