@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from croniter import croniter
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TEMPLATE = EXAMPLES / "template"
@@ -177,3 +179,66 @@ def test_both_files_of_hooks_are_the_same_but_for_who_installs_simkit():
 def test_no_example_names_an_address():
     files = [path for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     assert [path.name for path in files if "://" in path.read_text(encoding="utf-8")] == []
+
+
+NIGHTLY = EXAMPLES / "nightly"
+
+
+def test_the_nightly_reports_are_a_batch_of_notebooks_and_scenarios_that_are_there():
+    from simkit.report.batch import read_batch
+
+    batch = read_batch(NIGHTLY / "reports.yaml")
+    assert [(asked.notebook.stem, asked.name) for asked in batch.reports] == [
+        ("01-capacity", "morning"),
+        ("01-capacity", "workweek"),
+        ("03-cron-ranges", "default"),
+    ]
+    assert all(Path(asked.scenario).is_file() for asked in batch.reports if asked.scenario)
+    assert [len(asked.thresholds) for asked in batch.reports] == [2, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("simkit-reports.service", {("Service", "Type"), ("Service", "ExecStart")}),
+        ("simkit-reports.timer", {("Timer", "OnCalendar"), ("Install", "WantedBy")}),
+    ],
+)
+def test_the_systemd_units_are_units(name: str, needed: set[tuple[str, str]]):
+    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(NIGHTLY / name)
+    assert needed <= {(section, key) for section in unit.sections() for key in unit[section]}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_takes_the_units(tmp_path: Path):
+    for name in ("simkit-reports.service", "simkit-reports.timer"):
+        text = (NIGHTLY / name).read_text().replace("/srv/simkit/.venv/bin/simkit", sys.executable)
+        (tmp_path / name).write_text(text.replace("/srv/capacity", str(tmp_path)).replace("User=planner\n", ""))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_cron_takes_the_line():
+    (line,) = [text for text in (NIGHTLY / "crontab").read_text().splitlines() if not text.startswith("#")]
+    *when, command = line.split(None, 5)
+    assert croniter.is_valid(" ".join(when))
+    assert "simkit report --all reports.yaml" in command
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_nightly_pipelines_are_yaml_and_run_the_batch_as_the_command_line_has_it(name: str):
+    text = (NIGHTLY / name).read_text()
+    assert isinstance(yaml.safe_load(text), dict)
+    assert "simkit report --all reports.yaml" in text
+
+
+def test_the_workflow_for_the_night_has_the_keys_of_one():
+    workflow = read(NIGHTLY / "github-actions.yml")
+    (job,) = workflow["jobs"].values()
+    assert croniter.is_valid(workflow[True]["schedule"][0]["cron"])  # YAML 1.1 reads `on` as true
+    assert all(set(step) & {"uses", "run"} for step in job["steps"])
+    assert job["runs-on"]

@@ -13,7 +13,7 @@ from result_schema import faults
 
 import simkit
 from simkit.clock import HOUR_US, parse_instant
-from simkit.report.render import render
+from simkit.report.render import named, render
 
 SCENARIO = 'window: {from: "2026-03-02", until: "2026-03-03"}\npresets: [{name: large, instances: 2}]\n'
 CELLS = """
@@ -54,7 +54,8 @@ def notebook(folder: Path, cells: str = CELLS, name: str = "pool.ipynb") -> Path
 
 def test_a_report_is_a_notebook_a_page_and_its_numbers(tmp_path: Path):
     report = render(notebook(tmp_path), {"seed": "8"}, tmp_path / "reports", made_at=MADE_AT)
-    assert report.notebook.parent == report.html.parent == report.result.parent == tmp_path / "reports" / "pool"
+    folder = tmp_path / "reports" / "pool" / "day_seed=8"
+    assert report.notebook.parent == report.html.parent == report.result.parent == folder
 
     page = report.html.read_text()
     assert "<title>A pool &amp; its &lt;day&gt;</title>" in page
@@ -126,6 +127,31 @@ def test_a_number_is_one_that_json_has(text: str, tmp_path: Path):
         f'parameter "seed": "{text}" is not a whole number, as its default 7 is',
         f'parameter "share": "{text}" is not a number, as its default 0.5 is',
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "defaults", "name"),
+    [
+        ({}, {"seed": 7}, "default"),
+        ({}, {"scenario": "data/week.yaml", "seed": 7}, "week"),
+        ({"scenario": "a/b/other.yaml", "seed": 8}, {"scenario": "week.yaml", "seed": 7}, "other_seed=8"),
+        ({"preset": "eu"}, {"scenario": "week.yaml", "preset": ""}, "week_preset=eu"),
+        ({"cron": "* 8-18 * * 1-5"}, {"cron": ""}, "cron=-8-18-1-5-2c1729"),
+        ({"cron": "- 8-18 - - 1-5"}, {"cron": ""}, "cron=--8-18-----1-5-cc420b"),
+        ({"scenario": "../.hidden"}, {}, "-hidden-169241"),
+        ({"preset": "é" * 300}, {}, "preset=--329481"),
+    ],
+)
+def test_a_report_has_a_folder_of_its_own_by_what_it_is_about(given, defaults, name):
+    assert named(given, defaults) == name
+
+
+def test_two_reports_of_one_notebook_stand_beside_each_other(tmp_path: Path):
+    path = notebook(tmp_path, "seed")
+    made = [render(path, {"seed": seed}, tmp_path / "r", made_at=MADE_AT) for seed in ("1", "2")]
+    made.append(render(path, {"seed": "2"}, tmp_path / "r", made_at=MADE_AT, name="monday"))
+    assert sorted(place.name for place in (tmp_path / "r" / "pool").iterdir()) == ["day_seed=1", "day_seed=2", "monday"]
+    assert all(report.html.is_file() for report in made)
 
 
 @pytest.mark.parametrize("place", ["", "below", "reports/pool"])

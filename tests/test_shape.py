@@ -78,6 +78,7 @@ TESTED_ELSEWHERE = {
     "simkit.core.tally": "test_core_counts",  # the counts of rows are those of the loop that keeps none
     "simkit.decide.asked": "test_decide_recommend",  # what is refused, beside what is answered
     "simkit.decide.choice": "test_decide_recommend",  # what is recommended is what is chosen
+    "simkit.report.pdf": "test_cli_report",  # a page is printed, or it is said why not
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",
     "simkit.decide.reasons": "test_decide_recommend",

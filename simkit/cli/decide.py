@@ -42,15 +42,12 @@ _MEASURES = {
 
 def share(_: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
     """5% or 0.05, as 0.05."""
-    if text is None:
-        return None
+    from simkit.inputs.quantities import parse_share
+
     try:
-        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        found = 0.0
-    if not 0 < found <= 1:
-        raise click.BadParameter(f'"{text}" is not a share above 0; write 5% or 0.05', param=parameter)
-    return found
+        return None if text is None else parse_share(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
 
 
 @main.command(

@@ -2,25 +2,119 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simkit.cli.door import console_for, echo, instant, main, pairs, working
 from simkit.shown import visible
 
+if TYPE_CHECKING:
+    from simkit.report.batch import Became, Threshold
 
-@main.command()
-@click.argument("notebook", type=click.Path())
+
+@main.command(
+    epilog="""\b
+Examples:
+  simkit report notebooks/01-capacity.ipynb -p scenario=week.yaml
+  simkit report --all reports.yaml --jobs 2
+"""
+)
+@click.argument("notebook", type=click.Path(), required=False)
 @click.option("-p", "parameters", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A notebook's parameter.")
-@click.option("--out", type=click.Path(file_okay=False), default="reports", show_default=True, help="Where to write.")
-def report(notebook: str, parameters: dict[str, str], out: str) -> None:
-    """Execute NOTEBOOK and write its report: notebook, one HTML file and result.json."""
+@click.option("--name", help="Folder of the report below its notebook's; from the scenario and parameters if left out.")
+@click.option("--all", "batch", metavar="CONFIG.yaml", type=click.Path(), help="Make all reports that this file lists.")
+@click.option("--jobs", type=click.IntRange(1), help="With --all: reports at a time; one per processor if left out.")
+@click.option("--force", is_flag=True, help="With --all: make also what is up to date.")
+@click.option("--pdf", is_flag=True, help="Print each page to PDF, too, with Chromium if there is one.")
+@click.option("--out", type=click.Path(file_okay=False), help="Where to write; reports if left out.")
+def report(
+    notebook: str | None,
+    parameters: dict[str, str],
+    name: str | None,
+    batch: str | None,
+    jobs: int | None,
+    force: bool,
+    pdf: bool,
+    out: str | None,
+) -> None:
+    """Execute NOTEBOOK and write its report: notebook, one HTML file and result.json.
+
+    With --all many reports, those which are not up to date, and an index over all: the exit status is 1 if one could
+    not be made, or is out of the file's thresholds.
+    """
+    if (notebook is None) == (batch is None):
+        raise click.UsageError("give a NOTEBOOK, or --all CONFIG.yaml")
+    if batch is not None:
+        if parameters or name is not None:
+            raise click.UsageError("--all takes parameters and names from its file: leave out -p and --name")
+        _all(batch, out, jobs, force, pdf)
+        return
+    if jobs is not None or force:
+        raise click.UsageError("--jobs and --force go with --all")
+    assert notebook is not None
     from simkit.report.render import render
 
-    console = console_for(stderr=True)
-    with working(console, f"executing {Path(notebook).name}"):
-        made = render(notebook, parameters, out, made_at=instant(None))
+    with working(console_for(stderr=True), f"executing {Path(notebook).name}"):
+        made = render(notebook, parameters, out or "reports", made_at=instant(None), name=name)
     for sentence in made.sentences:
         echo(sentence)
     echo(f"Report: {visible(str(made.html))} (also {made.notebook.name} and {made.result.name} beside it)")
+    if pdf:
+        _print([made.html])
+
+
+def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -> None:
+    from simkit.cli.decide import progress
+    from simkit.report.batch import INDEX, read_batch, render_all
+
+    batch = read_batch(path, out)
+    with progress("reports") as done:
+        became = render_all(
+            batch,
+            made_at=instant(None),
+            jobs=jobs or os.cpu_count() or 1,
+            force=force,
+            done=done,
+            seconds=time.monotonic,
+        )
+    for each in became:
+        echo(f"{visible(each.made.notebook)} {visible(each.made.report)}: {_said(each)}")
+    if pdf:
+        _print([batch.out / each.made.page for each in became if each.made.page and (each.is_new or force)])
+    new, failed = sum(each.is_new for each in became), [each for each in became if each.made.message]
+    broken = [each for each in became if each.broken]
+    echo(
+        f"{len(became)} reports: {new - len(failed)} made, {len(became) - new} up to date, {len(failed)} failed, "
+        f"{len(broken)} out of bounds. Index: {visible(str(batch.out / INDEX))}"
+    )
+    if failed or broken:
+        click.get_current_context().exit(1)
+
+
+def _said(of: Became) -> str:
+    if of.made.message:
+        return f"failed: {of.made.message}"
+    bounds = "".join(f"; {_bound(threshold, of.made)}" for threshold in of.broken)
+    return ("made" if of.is_new else "up to date") + bounds
+
+
+def _bound(threshold: Threshold, made: Any) -> str:
+    value = getattr(made, threshold.measure)
+    least = threshold.at_least is not None and value < threshold.at_least
+    limit = threshold.at_least if least else threshold.at_most
+    return f"{threshold.measure} is {value:.6g}, {'below' if least else 'above'} {limit:g}"
+
+
+def _print(pages: list[Path]) -> None:
+    from simkit.report.pdf import chromium, print_page
+
+    browser = chromium()
+    if browser is None:
+        echo("no PDF: there is no Chromium (chromium, google-chrome) on the PATH", err=True)
+        return
+    for page in pages:
+        echo(f"PDF: {visible(str(print_page(browser, page)))}")

@@ -68,6 +68,17 @@ def preset_of(value: Value, given: Mapping[str, Value], names: tuple[str, ...]) 
     return names[0] if len(names) == 1 else None
 
 
+def parse_share(text: str) -> float:
+    """5% or 0.05, as 0.05. Raises ValueError for what is no share above 0."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 1:
+        raise ValueError(f'"{text}" is not a share above 0; write 5% or 0.05')
+    return found
+
+
 def _hours(value: Value) -> list[float] | None:
     items = value.items()
     if value.is_list and len(items) != 24:

@@ -48,8 +48,13 @@ def page(executed: Path) -> str:
         body += f'<details open id="{name}"><summary><h2>{text}</h2></summary>\n{html_of(cells)}</details>\n'
     if contents:
         contents = f'<nav aria-label="Contents"><ol>\n{contents}</ol></nav>'
-    return _template().substitute(
-        title=escape(title(notebook, executed.stem)), before=html_of(before), contents=contents, sections=body
+    folder = resources.files("simkit").joinpath("report")
+    return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        style=folder.joinpath("look.css").read_text(encoding="utf-8"),
+        title=escape(title(notebook, executed.stem)),
+        before=html_of(before),
+        contents=contents,
+        sections=body,
     )
 
 
@@ -83,7 +88,3 @@ def _sections(cells: list[Any]) -> tuple[list[Any], list[tuple[str, list[Any]]]]
         if cell.cell_type != "markdown" or cell.source:
             mine.append(cell)
     return before, sections
-
-
-def _template() -> Template:
-    return Template(resources.files("simkit").joinpath("report", "page.html").read_text(encoding="utf-8"))

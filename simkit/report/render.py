@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePath
 from typing import Any
 
 from simkit.clock import SECOND_US, format_instant
@@ -16,6 +18,9 @@ from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did
 from simkit.files import write_all
 from simkit.report.notebook import MIME, plain
 from simkit.report.page import page
+
+_ODD = re.compile(r"[^A-Za-z0-9._=-]+|^\.+")
+_LONGEST = 80  # characters of a folder's name; file systems allow 255 bytes
 
 
 @dataclass(frozen=True)
@@ -29,18 +34,26 @@ class Report:
 
 
 def render(
-    notebook: str | Path, parameters: Mapping[str, str], directory: str | Path = "reports", *, made_at: int
+    notebook: str | Path,
+    parameters: Mapping[str, str],
+    directory: str | Path = "reports",
+    *,
+    made_at: int,
+    name: str | None = None,
 ) -> Report:
-    """Execute a notebook with parameters and write its report to `directory`: notebook, HTML and result.json.
+    """Execute a notebook with parameters and write its report: notebook, HTML and result.json.
 
-    `made_at` (microseconds) is told in result.json, to the second; result.schema.json beside this module holds the
-    rest, which is the same bytes for the same notebook, parameters and versions.
-    Parameters are text and take the type of the notebook's own value. Raises InputError for a parameter that the
-    notebook does not declare, RunError if the notebook fails; nothing is written then.
+    They are put in `directory`/NOTEBOOK/NAME, where the name is, if not given, that of `named`. `made_at`
+    (microseconds) is told in result.json, to the second; result.schema.json beside this module holds the rest, which
+    is the same bytes for the same notebook, parameters and versions. Parameters are text and take the type of the
+    notebook's own value. Raises InputError for a parameter that the notebook does not declare, RunError if the
+    notebook fails; nothing is written then.
     """
-    source, target = Path(notebook), Path(directory)
-    given, defaults = _checked(source, parameters)
-    folder = target / source.stem
+    source = Path(notebook)
+    given, defaults = checked(source, parameters)
+    if name is not None and not is_name(name):
+        raise InputError([Finding("error", Where(str(source)), f'"{name}" is no name of a folder; write one word')])
+    folder = Path(directory, source.stem, name or named(given, defaults))
     _check_folder(folder)
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
@@ -73,8 +86,28 @@ def _check_folder(folder: Path) -> None:
     raise InputError([Finding("error", Where(str(there)), text)])
 
 
-def _checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters in the types of the notebook's own ones, and what the notebook has for all of its own."""
+def named(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """What tells a report from others of its notebook, as a folder's name: its scenario and what else was given.
+
+    What a folder's name should not have becomes "-", with a few letters of a digest so that two stay two.
+    """
+    scenario = str({**defaults, **given}.get("scenario", ""))
+    others = [f"{name}={value}" for name, value in sorted(given.items()) if name != "scenario"]
+    text = "_".join(filter(None, [PurePath(scenario).stem, *others])) or "default"
+    plain_text = _ODD.sub("-", text)[:_LONGEST]
+    return plain_text if plain_text == text else f"{plain_text}-{sha256(text.encode()).hexdigest()[:6]}"
+
+
+def is_name(text: str) -> bool:
+    """Whether a folder can have this name, below that of its notebook and nowhere else."""
+    return text not in ("", ".", "..") and len(text) <= _LONGEST and not set("/\\\0") & set(text)
+
+
+def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters in the types of the notebook's own ones, and what the notebook has for all of its own.
+
+    Raises InputError for a file that is no notebook and for parameters that it does not declare or has of another type.
+    """
     import papermill
 
     if not source.is_file():
