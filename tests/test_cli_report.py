@@ -63,7 +63,7 @@ def test_all_reports_are_told_one_by_one_and_the_status_says_whether_all_is_well
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert first.output.splitlines() == [
         "good default: made",
-        f"1 reports: 1 made, 0 up to date, 0 failed, 0 out of bounds. Index: {index}",
+        f"1 report: 1 made, 0 up to date, 0 failed, 0 out of bounds. Index: {index}",
     ]
     assert "good default: up to date" in second.output
 

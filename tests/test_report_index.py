@@ -26,7 +26,7 @@ def text_of(html: str) -> list[str]:
 
 
 def test_each_report_has_a_row_with_what_changed_since_the_one_before(tmp_path: Path):
-    later = GOOD._replace(made_at=AT + DAY_US, claims=120.0, hit_rate=0.8875, wait_p95_s=60.0, idle_cost_per_week=400.0)
+    later = GOOD._replace(made_at=AT + DAY_US, claims=120.0, hit_rate=0.888, wait_p95_s=60.0, idle_cost_per_week=400.0)
     html = index_page(tmp_path, [GOOD, later], {})
     assert text_of(html) == [
         "a · week",
@@ -38,7 +38,7 @@ def test_each_report_has_a_row_with_what_changed_since_the_one_before(tmp_path: 
         "0 unchanged",
         "Tue 2026-03-03 04:30 UTC in 1m1s",
     ]
-    assert "1 reports, the newest of Tue 2026-03-03 04:30 UTC. All were made." in html
+    assert "1 report, the newest of Tue 2026-03-03 04:30 UTC. All were made." in html
 
 
 def test_what_is_out_of_bounds_is_marked_in_words(tmp_path: Path):

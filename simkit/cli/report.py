@@ -88,7 +88,7 @@ def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -
     new, failed = sum(each.is_new for each in became), [each for each in became if each.made.message]
     broken = [each for each in became if each.broken]
     echo(
-        f"{len(became)} reports: {new - len(failed)} made, {len(became) - new} up to date, {len(failed)} failed, "
+        f"{len(became)} report{'s' * (len(became) != 1)}: {new - len(failed)} made, {len(became) - new} up to date, {len(failed)} failed, "
         f"{len(broken)} out of bounds. Index: {visible(str(batch.out / INDEX))}"
     )
     if failed or broken:

@@ -73,7 +73,7 @@ def index_page(out: Path, rows: Sequence[Made], thresholds: Mapping[tuple[str, s
     broken = sum(
         any(bound.is_broken(row) for bound in thresholds.get((row.notebook, row.report), ())) for row in newest
     )
-    told = f"{len(newest)} reports, the newest of {_day(max(row.made_at for row in newest))}."
+    told = f"{len(newest)} report{'s' * (len(newest) != 1)}, the newest of {_day(max(row.made_at for row in newest))}."
     told += f" {failed} could not be made." if failed else " All were made."
     told += f" {broken} out of bounds." if broken else ""
     folder = resources.files("simkit").joinpath("report")
