@@ -11,6 +11,7 @@ import click
 
 from simkit.cli.door import console_for, echo, instant, main, pairs, working
 from simkit.shown import visible
+from simkit.times import many
 
 if TYPE_CHECKING:
     from simkit.report.batch import Became, Threshold
@@ -88,8 +89,8 @@ def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -
     new, failed = sum(each.is_new for each in became), [each for each in became if each.made.message]
     broken = [each for each in became if each.broken]
     echo(
-        f"{len(became)} report{'s' * (len(became) != 1)}: {new - len(failed)} made, {len(became) - new} up to date, {len(failed)} failed, "
-        f"{len(broken)} out of bounds. Index: {visible(str(batch.out / INDEX))}"
+        f"{many(len(became), 'report')}: {new - len(failed)} made, {len(became) - new} up to date, "
+        f"{len(failed)} failed, {len(broken)} out of bounds. Index: {visible(str(batch.out / INDEX))}"
     )
     if failed or broken:
         click.get_current_context().exit(1)

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from simkit.clock import format_instant, to_datetime
 from simkit.shown import visible
 from simkit.store.reports import Made
-from simkit.times import about, weekday_date
+from simkit.times import about, many, weekday_date
 
 _PICTURE = re.compile(rb'src="(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+)"')
 _LARGEST = 400_000  # bytes of a picture that the index repeats: a hundred reports stay a page that opens at once
@@ -73,7 +73,7 @@ def index_page(out: Path, rows: Sequence[Made], thresholds: Mapping[tuple[str, s
     broken = sum(
         any(bound.is_broken(row) for bound in thresholds.get((row.notebook, row.report), ())) for row in newest
     )
-    told = f"{len(newest)} report{'s' * (len(newest) != 1)}, the newest of {_day(max(row.made_at for row in newest))}."
+    told = f"{many(len(newest), 'report')}, the newest of {_day(max(row.made_at for row in newest))}."
     told += f" {failed} could not be made." if failed else " All were made."
     told += f" {broken} out of bounds." if broken else ""
     folder = resources.files("simkit").joinpath("report")
