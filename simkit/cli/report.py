@@ -11,7 +11,6 @@ import click
 
 from simkit.cli.door import console_for, echo, instant, main, pairs, working
 from simkit.shown import visible
-from simkit.times import many
 
 if TYPE_CHECKING:
     from simkit.report.batch import Became, Threshold
@@ -71,6 +70,7 @@ def report(
 def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -> None:
     from simkit.cli.decide import progress
     from simkit.report.batch import INDEX, read_batch, render_all
+    from simkit.times import many
 
     batch = read_batch(path, out)
     with progress("reports") as done:
