@@ -69,7 +69,7 @@ def test_the_ladder_has_a_bar_for_each_rung_and_says_what_it_has_to_know(advice:
     wide = sorted(bar.get_width() for bar in ax.patches)
     hours = [rung.idle_hours_per_week for rung in advice.ladder]
     assert wide == sorted([*hours, advice.after.idle_hours_per_week, advice.before.idle_hours_per_week])
-    assert "to be known: every claim" in words(picture)
+    assert "chosen by every claim, in sample" in words(picture)
     assert "idle instance-hours a week" in words(picture)
 
 

@@ -34,11 +34,11 @@ def of(advice: Advice, found: Recommendation) -> Recommendation:
 
 def test_the_verdict_comes_first_and_its_numbers_are_kept(found: Recommendation):
     (advice,) = found.presets
-    told = sentences.verdict(advice)
+    told = sentences.verdict(found)
     assert text(told).startswith("go: Meets 95.0%")
     assert told.numbers["is_met"] is True
     assert told.numbers["next_quarter_not_below"] == advice.limit
-    missed = sentences.verdict(replace(advice, limit=0.85))
+    missed = sentences.verdict(of(replace(advice, limit=0.85), found))
     assert "Does not meet 95.0%" in text(missed)
     assert "10.0 points short" in text(missed)
 
@@ -89,13 +89,14 @@ def test_the_front_says_what_a_step_down_saves_and_a_step_up_costs(found: Recomm
     assert "no dearer one serves more" in text(sentences.front(last))
 
 
-def test_bounds_that_leave_the_hard_limit_out_say_so(found: Recommendation):
+def test_what_the_hard_limit_takes_is_told_beside_the_bounds(found: Recommendation):
     assert len(sentences.ladder(found)) == 1
-    failing = replace(found.scenario, workload=replace(found.scenario.workload, failure_probability=0.01))
-    *_, told = sentences.ladder(replace(found, scenario=failing))
-    assert "any that fall below 3 would drown" in text(told)
-    cleared = replace(failing, workload=replace(failing.workload, failed_cleared_after_us=1))
-    assert len(sentences.ladder(replace(found, scenario=cleared))) == 1
+    failing = decided(failing=0.01)
+    own, told = sentences.ladder(failing)
+    assert "no number may fall below 3" in text(told)
+    assert told.numbers["deleted_idle"] < own.numbers["weekly_idle"] <= own.numbers["ladder_idle"]
+    cleared = replace(failing.scenario.workload, failed_cleared_after_us=1)
+    assert len(sentences.ladder(replace(failing, scenario=replace(failing.scenario, workload=cleared)))) == 1
 
 
 def test_worth_is_told_of_today_and_of_the_answer():

@@ -21,6 +21,7 @@ from simkit.cli.door import (
     seed_option,
     variables_option,
 )
+from simkit.cli.tables import print_table
 from simkit.errors import RunError
 from simkit.shown import visible
 
@@ -125,7 +126,7 @@ def _print(found: Comparison) -> None:
 
     console = console_for()
     for changed in found.changes:
-        console.print(_table(found, changed))
+        print_table(console, _table(found, changed))
         for text in one_sided(changed):
             console.print(cell(text))
         console.print("")
@@ -138,13 +139,11 @@ def _table(found: Comparison, changed: Changed) -> Table:
 
     title = f"{cell(changed.name)} against {cell(found.base)}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    if console_for().width < 100:
-        table.padding = (0, 1, 0, 0)
     heads = headings(found)
     wanted = [i for i, head in enumerate(heads) if head]
     for i in wanted:
         is_text = i in (0, len(heads) - 1)
-        table.add_column(heads[i], justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+        table.add_column(heads[i], justify="left" if is_text else "right", no_wrap=not is_text)
     by_preset = groups(changed)
     for preset, rows in by_preset.items():
         if len(by_preset) > 1:
@@ -240,7 +239,7 @@ def _print_swept(found: Swept, vary: tuple[str, ...]) -> None:
     console = console_for()
     if len(best):
         title = "Points" if best is of_points else "Points of which no other is as good for less"
-        console.print(_points_table(best.head(_SHOWN_POINTS), title))
+        print_table(console, _points_table(best.head(_SHOWN_POINTS), title))
         if len(best) > _SHOWN_POINTS:
             echo(f"and {len(best) - _SHOWN_POINTS} more")
         console.print("")
@@ -270,12 +269,10 @@ def _points_table(best: pd.DataFrame, title: str) -> Table:
         "builds_per_week": ("builds\na week", lambda x: f"{x:,.1f}"),
     }
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    if console_for().width < 100:
-        table.padding = (0, 1, 0, 0)
     shown = [name for name in TOTALS if name in best]
     paths = [name for name in best if name not in TOTALS]
     for path in paths:
-        table.add_column(cell(str(path)).replace(".", ".\n"), justify="right", overflow="fold", vertical="bottom")
+        table.add_column(cell(str(path)).replace(".", ".\n"), justify="right", vertical="bottom")
     for name in shown:
         table.add_column(texts[name][0], justify="right", no_wrap=True, vertical="bottom")
     for row in best.to_dict("records"):

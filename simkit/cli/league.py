@@ -18,6 +18,7 @@ from simkit.cli.door import (
     seed_option,
     variables_option,
 )
+from simkit.cli.tables import print_table
 
 if TYPE_CHECKING:
     from simkit.decide.league import League
@@ -101,16 +102,14 @@ def _print(found: League) -> None:
 
     console = console_for()
     table = Table(box=None, pad_edge=False)
-    if console.width < 100:
-        table.padding = (0, 1, 0, 0)
     heads = headings(found)
     for i, head in enumerate(heads):
         is_text = i in (0, len(heads) - 1)
-        table.add_column(head, justify="left" if is_text else "right", overflow="fold")
+        table.add_column(head, justify="left" if is_text else "right", no_wrap=not is_text)
     for row in found.rows:
         style = "bold" if row.is_today else None if found.reaches(row) else "dim"
         table.add_row(*map(cell, cells(found, row)), style=style)
-    console.print(table)
+    print_table(console, table)
     console.print("")
     for text in sentences(found):
         console.print(cell(text))

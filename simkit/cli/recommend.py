@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.padding import Padding
 from rich.table import Table
 
 import simkit
@@ -23,6 +22,7 @@ from simkit.cli.door import (
     variables_option,
     working,
 )
+from simkit.cli.tables import print_table
 from simkit.shown import printed
 
 if TYPE_CHECKING:
@@ -65,10 +65,23 @@ def _ttls(_: click.Context, parameter: click.Parameter, text: str | None) -> tup
     return tuple(found)
 
 
+def _rate(_: click.Context, parameter: click.Parameter, text: str) -> float:
+    """95% or 0.95, as 0.95; what no target can be is told with all other problems."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is no share; write 95% or 0.95', param=parameter) from None
+
+
 @main.command()
 @click.argument("scenario", type=click.Path())
 @click.option(
-    "--target-hit-rate", type=float, default=0.95, show_default=True, help="Share of claims that find one ready."
+    "--target-hit-rate",
+    callback=_rate,
+    default="0.95",
+    show_default=True,
+    metavar="SHARE",
+    help="Share of claims that find one ready (0.95 or 95%).",
 )
 @click.option("--max-wait-p95", callback=duration, metavar="DURATION", help="Nineteen of twenty wait no longer (60s).")
 @click.option("--max-cost-per-week", type=float, help="Of all pools together, in the scenario's currency.")
@@ -167,6 +180,7 @@ def _print(found: Recommendation) -> None:
         based_on,
         compared,
         front_rows,
+        front_said,
         ladder_rows,
         queue_said,
         sentences,
@@ -178,24 +192,23 @@ def _print(found: Recommendation) -> None:
     console = console_for()
     for advice in found.presets:
         console.print(f"{cell(advice.preset.name)}\n", style="bold")
-        console.print(printed(verdict(advice)) + "\n")
+        console.print(printed(verdict(advice, found.over_cost)) + "\n")
         console.print(printed(terraform(advice.preset)) + "\n")
         console.print(f"today: {cell(setting(advice.now))} ({advice.timezone})\n")
-        console.print(
-            _table(("in the same weeks", "today's", "recommended"), compared(advice, found.scenario.currency), (1, 2))
-        )
+        rows = compared(advice, found.scenario.currency)
+        print_table(console, _table(("in the same weeks", "today's", "recommended"), rows, (1, 2)))
         if advice.exceptions is not None:
             _print_exceptions(console, advice.exceptions)
         console.print("\nWhy", style="bold")
-        for text in advice.why:
-            console.print(_item(text))
+        console.print(_items(advice.why))
         console.print("\nWhat is known of it, and what bound it", style="bold")
-        for text in (*sentences(advice), *advice.bound):
-            console.print(_item(text))
+        console.print(_items((*sentences(advice), *advice.bound)))
         console.print("\nOther hit rates, and their price", style="bold")
-        console.print(_table(FRONT_TITLES, front_rows(advice), (0, 1, 2, 3)))
+        if len(found.presets) > 1:
+            console.print(printed(front_said(found)))
+        print_table(console, _table(FRONT_TITLES, front_rows(advice), (0, 1, 2, 3)))
         console.print("\nWhat finer knowledge would save", style="bold")
-        console.print(_table(LADDER_TITLES, ladder_rows(advice), (0, 1)))
+        print_table(console, _table(LADDER_TITLES, ladder_rows(advice), (0, 1)))
         console.print("")
     for text in (*queue_said(found.queue), *found.notes, based_on(found)):
         console.print(printed(text))
@@ -206,15 +219,17 @@ def _print_exceptions(console: Console, exceptions: Exceptions) -> None:
     from simkit.decide.plan import terraform
 
     console.print("\nHolidays", style="bold")
-    for text in exceptions_said(exceptions):
-        console.print(_item(text))
+    console.print(_items(exceptions_said(exceptions)))
     if exceptions.edits:
         console.print(f"\n{printed(EDITS_SAID)}\n\n{printed(terraform(exceptions.preset))}\n")
-        console.print(_table(EDIT_TITLES, edit_rows(exceptions), ()))
+        print_table(console, _table(EDIT_TITLES, edit_rows(exceptions), ()))
 
 
-def _item(text: str) -> Padding:
-    return Padding(printed(text), (0, 0, 0, 2))
+def _items(texts: Iterable[str]) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for text in texts:
+        grid.add_row("-", printed(text))
+    return grid
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> Table:

@@ -20,6 +20,7 @@ from simkit.cli.door import (
     seed_option,
     variables_option,
 )
+from simkit.cli.tables import print_table
 from simkit.errors import Finding, InputError, Where
 from simkit.shown import printed, visible
 
@@ -101,11 +102,11 @@ def _print(one: Worth) -> None:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for hour in range(24):
-        table.add_column(f"{hour:02}", justify="right", no_wrap=True)
+        table.add_column(f"{hour:02}", justify="right")
     for day in range(7):
         hours = range(day * 24, day * 24 + 24)
         table.add_row(WEEKDAYS[day], *(_short(one.hours_per_miss[h]) for h in hours))
-    console.print(table)
+    print_table(console, table)
     console.print("-: nothing is wanted; *: it prevents no miss.\n", style="dim")
     for text in sentences(one):
         console.print(printed(text))

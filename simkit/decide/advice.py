@@ -47,22 +47,24 @@ def compared(advice: Advice, currency: str) -> list[Row]:
     return rows
 
 
-def verdict(advice: Advice) -> str:
-    """Is the target met, and what may end it?"""
+def verdict(advice: Advice, over_cost: float = 0.0) -> str:
+    """Is the target met, and what may end it? `over_cost`: as Recommendation has it."""
     target, seen, limit = _percent(advice.target), _percent(advice.aim), _percent(advice.limit)
     if advice.is_target_met:
         only = " only while the hard limit stays away" if advice.drowned is not None else ""
         only += "" if advice.is_met else ", but not the wait"
+        only += ", but costs too much" if over_cost else ""
         text, how = f"Meets {target}{only}", f"with a confidence of {CONFIDENCE:.0%}"
     else:
         text, how = f"Does not meet {target}", f"{100 * (advice.target - advice.limit):.1f} points short"
     text += f": {seen} on the weeks it was chosen by, and in the next quarter not below {limit}, {how}."
     if advice.in_time is not None:
         wait = advice.in_time
+        kept = "keeps" if wait.is_met else "misses"
         text += (
-            f" p95 of the wait is {_wait(advice.after.wait_p95_s)}: {_percent(wait.seen)} are served within "
-            f"{_wait(wait.within_s)}, and in the next quarter not below {_percent(wait.limit)}, which "
-            f"{'keeps' if wait.is_met else 'misses'} what was asked for."
+            f" Nineteen of twenty should wait no longer than {_wait(wait.within_s)} (p95 is "
+            f"{_wait(advice.after.wait_p95_s)} on these weeks): {_percent(wait.seen)} do not, and in the next quarter "
+            f"no fewer than {_percent(wait.limit)} with that confidence, which {kept} it."
         )
     if advice.drowned is not None:
         one = advice.drowned
@@ -126,6 +128,13 @@ def queue_said(queue: Queue | None) -> list[str]:
     return [f"{text} More of them, up to five times as many, were tried and do not mend it."]
 
 
+def front_said(of: Recommendation) -> str:
+    """What a row of the front was played with."""
+    if len(of.presets) == 1:
+        return ""
+    return "In each row the other presets have the plans of that hit rate, too: the daemons are those of all."
+
+
 def front_rows(advice: Advice) -> list[Row]:
     """(hit rate, what the next quarter's is not below, idle hours a week, cost a week, what to set) of the front; the
     recommended one is marked."""
@@ -142,17 +151,25 @@ def front_rows(advice: Advice) -> list[Row]:
 
 
 def ladder_rows(advice: Advice) -> list[Row]:
-    """(idle hours a week, hit rate, how, what it has to know): bounds, the recommendation, today's setting."""
+    """(idle hours a week, hit rate, how, what it was chosen by): bounds, the recommendation, today's setting."""
     rows: list[tuple[float, Row]] = [
         (
             rung.idle_hours_per_week,
-            (_number(rung.idle_hours_per_week), _percent(rung.hit_rate), rung.name, f"in sample: {rung.knows}"),
+            (
+                _number(rung.idle_hours_per_week),
+                _percent(rung.hit_rate),
+                rung.name,
+                f"{'in' if rung.in_sample else 'out of'} sample: {rung.knows}",
+            ),
         )
         for rung in advice.ladder
     ]
-    for name, one in (("the recommendation", advice.after), ("today's setting", advice.before)):
+    for name, by, one in (
+        ("the recommendation", "in sample: these weeks, with a margin for others", advice.after),
+        ("today's setting", "out of sample", advice.before),
+    ):
         idle = one.idle_hours_per_week
-        rows.append((idle, (_number(idle), _percent(one.hit_rate), name, "nothing beforehand")))
+        rows.append((idle, (_number(idle), _percent(one.hit_rate), name, by)))
     return [row for _, row in sorted(rows, key=lambda one: (math.isnan(one[0]), one[0]))]
 
 
@@ -188,7 +205,7 @@ def exceptions_said(exceptions: Exceptions) -> list[str]:
 EDITS_SAID = "Around holidays put this block in its place, and take it back with the one above:"
 EDIT_TITLES = ("days", "edit at", "take back at", "idle h saved", "misses added", "tried on")
 FRONT_TITLES = ("hit rate", "not below", "idle h/week", "cost/week", "what to set")
-LADDER_TITLES = ("idle h/week", "hit rate", "how", "what it knows")
+LADDER_TITLES = ("idle h/week", "hit rate", "how", "chosen by")
 
 
 def based_on(of: Recommendation) -> str:
@@ -216,7 +233,7 @@ def markdown(of: Recommendation) -> str:
     parts = []
     for advice in of.presets:
         name = visible(advice.preset.name).replace("`", "'")
-        parts += [f"### Prebuilds of `{name}`: {_md(advice.plan.words)}", _md(verdict(advice))]
+        parts += [f"### Prebuilds of `{name}`: {_md(advice.plan.words)}", _md(verdict(advice, of.over_cost))]
         parts.append(_md_table(("in the same weeks", "today's", "recommended"), compared(advice, of.scenario.currency)))
         parts.append(f"```hcl\n{terraform(advice.preset)}\n```")
         if advice.exceptions is not None:
@@ -224,7 +241,9 @@ def markdown(of: Recommendation) -> str:
         parts.append("**Why**\n\n" + "\n".join(f"1. {_md(text)}" for text in advice.why))
         said = [*sentences(advice), *advice.bound, *queue_said(of.queue)]
         parts.append("**What is known of it, and what bound it**\n\n" + "\n".join(f"- {_md(text)}" for text in said))
-        parts.append(_folded("Other hit rates, and their price", _md_table(FRONT_TITLES, front_rows(advice))))
+        said = [front_said(of)] if len(of.presets) > 1 else []
+        front = "\n\n".join([*said, _md_table(FRONT_TITLES, front_rows(advice))])
+        parts.append(_folded("Other hit rates, and their price", front))
         parts.append(_folded("What finer knowledge would save", _md_table(LADDER_TITLES, ladder_rows(advice))))
     parts += [_md(note) for note in of.notes]
     parts.append(f"<sub>{_md(based_on(of))} simkit {__version__}</sub>")
@@ -356,6 +375,7 @@ def _preset(advice: Advice) -> dict[str, Any]:
             {
                 "name": rung.name,
                 "knows": rung.knows,
+                "in_sample": rung.in_sample,
                 "hit_rate": _rounded(rung.hit_rate),
                 "idle_hours_per_week": _rounded(rung.idle_hours_per_week),
             }

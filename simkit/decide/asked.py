@@ -32,10 +32,12 @@ class Asked:
         problems: list[tuple[str, str]] = []
         if not 0 < self.target < 1:  # NaN is neither
             text = f"a target of {self.target:g} "
-            if self.target >= 1:
+            if self.target == 1:
                 text += "can be promised by no pool, as two people may come within one build; write 0.99 at most"
-            else:
+            elif self.target == 0:
                 text += "needs no pool at all; write a share of the claims such as 0.95"
+            else:
+                text += "is no share of the claims; write 0.95 or 95%"
             problems.append(("--target-hit-rate", text))
         if self.max_schedules < 0 or self.max_schedules > 5:
             problems.append(("--max-schedules", f"is {self.max_schedules}; write 0 to 5"))
@@ -45,7 +47,12 @@ class Asked:
             text = "needs a price; give the scenario `cost: {per_instance_hour: 0.40}`"
             problems.append(("--max-cost-per-week", text))
         if self.max_cost_per_week is not None and not self.max_cost_per_week > 0:
-            problems.append(("--max-cost-per-week", "a pool that may cost nothing is no pool; write an amount above 0"))
+            problems.append(
+                (
+                    "--max-cost-per-week",
+                    f"is {self.max_cost_per_week:g}; write an amount above 0, as a pool that may cost nothing is none",
+                )
+            )
         if self.max_wait_p95_s is not None and self.max_wait_p95_s < 0:
             problems.append(("--max-wait-p95", "a wait is not negative"))
         names = {p.name for p in presets_of(self.scenario)}
@@ -68,8 +75,9 @@ class Asked:
                 less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
                 if with_holidays:
                     less += f" less {with_holidays} with a holiday"
+                whole = "1 whole week" if weeks == 1 else f"{weeks} whole weeks"
                 text = (
-                    f"its window has {weeks} whole weeks{less}; a setting for the weeks to come needs at least "
+                    f"its window has {whole}{less}; a setting for the weeks to come needs at least "
                     f"{FEWEST_WEEKS}, as weeks differ more than anything else: widen `window` if the history has more"
                 )
                 problems.append((self.scenario.where.path, text))

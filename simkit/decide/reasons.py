@@ -57,10 +57,13 @@ def why(search: Search, plan: Plan, lead: int, seen: float, limit: float) -> tup
             f"One more {where} would cost {-more:,.0f} idle instance-hours a week and serve {-won:,.1f} more "
             "people a week."
         )
-    third = (
-        f"It aims higher than the target, at {seen:.1%} on the {weeks} weeks seen, because quarters differ: with a "
-        f"confidence of {CONFIDENCE:.0%} the next is not below {limit:.1%}."
-    )
+    sure = f"with a confidence of {CONFIDENCE:.0%} the next is not below {limit:.1%}."
+    third = f"It aims higher than the target, at {seen:.1%} on the {weeks} weeks seen, because quarters differ: {sure}"
+    if search.least and plan == Plan(search.least):
+        third = (
+            f"It is above the target, at {seen:.1%} on the {weeks} weeks seen, because fewer than {search.least} would "
+            f"drown in the hard limit; of quarters, {sure}"
+        )
     return first, second, third
 
 

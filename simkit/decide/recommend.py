@@ -107,7 +107,8 @@ def _ttls_said(chosen: Sequence[Recommendation]) -> str:
     for one in chosen:
         ttl_us = one.presets[0].preset.ttl_us
         hours = sum(p.after.pool_hours_per_week for p in one.presets)
-        rows.append(f"{format_duration(ttl_us) if ttl_us else 'no TTL'} {hours:,.0f}")
+        short = "" if one.is_met else " (misses what was asked for)"
+        rows.append(f"{format_duration(ttl_us) if ttl_us else 'no TTL'} {hours:,.0f}{short}")
     return f"TTLs tried, with the pools' instance-hours a week: {', '.join(rows)}."
 
 
@@ -152,7 +153,6 @@ class Known(Choice):
         for name in self.names:
             seen = weeks_of(exact[name], self.fitted)
             limit = float(lower_limit(seen, CONFIDENCE)) - self.lost[name]
-            table = self.tables[name].of_weeks(self.fitted)
             presets.append(
                 Advice(
                     now=self.now[name],
@@ -168,7 +168,13 @@ class Known(Choice):
                     drowned=self.drowned.get(name),
                     outlook=outlook(seen, slopes[name], builds[name], self.lost[name]),
                     front=fronts[name],
-                    ladder=ladder(table, self.asked.target, self.scenario.reconciler.interval_us),
+                    ladder=ladder(
+                        chosen.searches[name],
+                        chosen.plans[name],
+                        self.asked.target,
+                        self.asked.max_schedules,
+                        self.scenario.reconciler.interval_us,
+                    ),
                     why=why(
                         chosen.searches[name],
                         chosen.plans[name],

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from simkit.clock import WEEKDAYS
+from simkit.decide.bounds import Rung
 from simkit.decide.league import RECOMMENDED, League
 from simkit.decide.margins import QUARTER, Float64Array
 from simkit.decide.recommendation import CONFIDENCE, Advice, Point
@@ -120,7 +121,7 @@ def front(advice: Advice, currency: str) -> Picture:
 @styled
 def ladder(advice: Advice) -> Picture:
     """Idle instance-hours a week that the target takes if more is known, beside those of the answer and of today."""
-    rows = [(r.idle_hours_per_week, r.hit_rate, f"{r.name}\n(to be known: {r.knows})", OTHER) for r in advice.ladder]
+    rows = [(r.idle_hours_per_week, r.hit_rate, _rung_name(r), OTHER) for r in advice.ladder]
     rows.append((advice.after.idle_hours_per_week, advice.after.hit_rate, "the recommendation", SERVED))
     rows.append((advice.before.idle_hours_per_week, advice.before.hit_rate, "today's setting", _TODAY))
     rows.sort(key=lambda row: (math.isnan(row[0]), row[0]))
@@ -142,6 +143,10 @@ def ladder(advice: Advice) -> Picture:
     ax.grid(axis="x")
     ax.set_axisbelow(True)
     return picture
+
+
+def _rung_name(of: Rung) -> str:
+    return f"{of.name}\n(chosen by {of.knows}, {'in' if of.in_sample else 'out of'} sample)"
 
 
 @styled

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simkit.decide import advice as words
 from simkit.decide.asked import drowns_below
+from simkit.decide.bounds import OF_WEEK
 from simkit.decide.league import RECOMMENDED as RECOMMENDED_POLICY
 from simkit.decide.league import TODAY as TODAY_POLICY
 from simkit.decide.league import League, Row
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def verdict(advice: Advice) -> Sentence:
-    """Is the target met?"""
+def verdict(of: Recommendation) -> Sentence:
+    """Is the target met? `of`: with one preset."""
+    (advice,) = of.presets
     numbers: dict[str, Any] = {
         "answered_preset": advice.preset.name,
         "target_hit_rate": advice.target,
-        "is_met": advice.is_met,
+        "is_met": of.is_met,
         "seen_hit_rate": advice.aim,
         "next_quarter_not_below": advice.limit,
-        "verdict": words.verdict(advice),
+        "verdict": words.verdict(advice, of.over_cost),
     }
     return Sentence("***{answered_preset}*: {verdict}** To paste into its template:", numbers)
 
@@ -126,9 +128,9 @@ def front(of: Recommendation) -> Sentence:
 
 
 def ladder(of: Recommendation) -> list[Sentence]:
-    """How far the answer is from what finer knowledge would make of it, and what the bounds leave out."""
+    """How far the answer is from what finer knowledge would make of it, and what the hard limit takes of that."""
     (advice,) = of.presets
-    weekly = advice.ladder[2]
+    *_, weekly = (rung for rung in advice.ladder if rung.name.startswith(OF_WEEK) and rung.in_sample)
     idle = advice.after.idle_hours_per_week
     numbers: dict[str, Any] = {
         "ladder_idle": idle,
@@ -146,12 +148,18 @@ def ladder(of: Recommendation) -> list[Sentence]:
         )
     ]
     if floor := drowns_below(of.scenario, advice.preset.name):
+        (deleted, *_) = (rung for rung in advice.ladder if rung.name.startswith(OF_WEEK))
         text = (
-            "**The bounds leave the hard limit out**: they put hours together from runs of constant numbers, and any "
-            "that fall below {floor} would drown sooner or later, as builds fail here and nobody deletes the failed. "
-            "With an operator who does (`failures: {{cleared_after: 1d}}`) they could be had."
+            "**The hard limit has a price**: no number may fall below {floor}, as builds fail here and nobody deletes "
+            "the failed. With an operator who does (`failures: {{cleared_after: 1d}}`) numbers for each hour of the "
+            "week would idle {deleted_idle:,.0f} instance-hours a week at {deleted_rate:.1%}."
         )
-        told.append(Sentence(text, {"floor": floor}))
+        numbers = {
+            "floor": floor,
+            "deleted_idle": deleted.idle_hours_per_week,
+            "deleted_rate": deleted.hit_rate,
+        }
+        told.append(Sentence(text, numbers))
     return told
 
 
