@@ -48,7 +48,7 @@ def test_what_is_beyond_the_replays_is_told(changes, sentence):
 def test_a_pool_that_was_short_for_long_is_told_once_with_its_cause():
     long = (2 * HOUR_US, 10 * MINUTE_US)
     short = "For 2h fewer stood or were being built than wanted, and none was begun"
-    assert why(USUAL, long) == (f"{short}: a pause, a hard limit, or a quota?",)
+    assert why(USUAL, long) == (f"{short}: a pause, failed builds, or a quota?",)
     assert why(USUAL, long, ["The reconciler was paused at 09:00."])[1] == f"{short}."
     assert why(USUAL, (2 * HOUR_US, 2 * HOUR_US)) == QUIET
     assert why(USUAL, (5 * MINUTE_US, 0)) == QUIET

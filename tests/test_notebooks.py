@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from result_schema import faults
 
+import simkit
 from simkit.report.render import render
 from simkit.shown import visible
 
@@ -25,6 +26,7 @@ EXPIRATION = ROOT / "notebooks" / "02-expiration.ipynb"
 CRON_RANGES = ROOT / "notebooks" / "03-cron-ranges.ipynb"
 CONTROL_PLANE = ROOT / "notebooks" / "04-control-plane.ipynb"
 DECIDE = ROOT / "notebooks" / "05-decide.ipynb"
+REPLAY = ROOT / "notebooks" / "06-replay.ipynb"
 LONGEST_CELL = 12  # lines
 
 
@@ -75,7 +77,7 @@ def said_in(notebook) -> str:
 
 
 def test_there_are_notebooks():
-    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE, DECIDE} <= set(NOTEBOOKS)
+    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE, DECIDE, REPLAY} <= set(NOTEBOOKS)
 
 
 def test_a_notebook_is_valid_and_keeps_no_outputs(notebook):
@@ -229,6 +231,45 @@ def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
     assert 'cron      = "* 9 * * 1-5"' in unescape("".join(of_kind(done, "text/html")))
     assert len(pictures_of(done)) == 9
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+@pytest.mark.slow
+def test_the_replay_notebook_answers_first_and_shows_the_days_that_differ(tmp_path):
+    done = execute(REPLAY, tmp_path / "out.ipynb", ROOT / "notebooks")
+    said = said_in(done)
+    for sentence in (
+        "of 1,513 claims found a prebuild",
+        "Without these days simkit replays",
+        "Most differs backend-us on Wednesday 2026-10-07",
+        "The reconciler was paused at 09:00.",
+        "Under today's schedule +1 9",
+        "a real difference",
+        "Replay again after the next month",
+    ):
+        assert sentence in said, sentence
+    assert said.splitlines()[1].startswith("simkit replays ")
+    assert len(pictures_of(done)) == 3
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
+
+
+@pytest.mark.slow
+def test_the_replay_notebook_takes_a_history_with_odd_names_and_short_of_a_week(tmp_path):
+    scenario = tmp_path / "odd.yaml"
+    one, other = json.dumps(ODD_NAMES[1]), json.dumps(ODD_NAMES[2])
+    week = f"weekday: [{', '.join(['0.4'] * 24)}]}}"
+    scenario.write_text(
+        f"name: {json.dumps(ODD_NAMES[0])}\n"
+        'window: {from: "2026-10-27", until: "2026-11-01", timezone: America/New_York}\n'
+        f"presets: [{{name: {one}, instances: 2}}, {{name: {other}, instances: 0}}]\n"
+        f"demand: {{profiles: [{{preset: {one}, {week}, {{preset: {other}, {week}]}}\n"
+    )
+    simkit.run(simkit.load(scenario), seed=1).save(tmp_path / "my.duckdb")
+    given = {"history": str(tmp_path / "my.duckdb"), "replications": "2"}
+    made = render(REPLAY, given, tmp_path / "reports", made_at=0)
+    page = Page(made.html.read_text(encoding="utf-8"))
+    assert page.obeyed == []
+    assert visible(ODD_NAMES[1]) in page.text
+    assert faults(json.loads(made.result.read_text())) == []
 
 
 ODD_NAMES = (

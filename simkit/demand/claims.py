@@ -283,11 +283,25 @@ class _Clock:
 
 def hour_of_week(at: Int64Array, zone: Zone = UTC_ZONE) -> Int64Array:
     """The local hour of the week of each instant, from Monday 00:00: int64[n] in 0..167."""
+    return (_wall(at, zone) // HOUR_US + 72) % 168
+
+
+def local_day(at: Int64Array, zone: Zone) -> Int64Array:
+    """The local day of each instant, counted from 1970-01-01: int64[n]."""
+    return _wall(at, zone) // DAY_US
+
+
+def monday_of(day: Int64Array) -> Int64Array:
+    """The day on which the week of each day begins."""
+    return day - _weekday(day)
+
+
+def _wall(at: Int64Array, zone: Zone) -> Int64Array:
+    """What the wall clock shows at each instant, in microseconds since its 1970-01-01 00:00."""
     if at.size == 0:
         return at
     from_at, offset_us = zone.offsets(int(at.min()), int(at.max()) + 1)
-    wall = at + offset_us[np.searchsorted(from_at, at, side="right") - 1]
-    return (wall // HOUR_US + 72) % 168
+    return at + offset_us[np.searchsorted(from_at, at, side="right") - 1]
 
 
 def scaled(scenario: Scenario, factor: float) -> Scenario:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, UTC_ZONE, Int64Array, Zone, format_instant, zone
+from simkit.clock import UTC_ZONE, Int64Array, Zone, format_instant, zone
+from simkit.demand.claims import local_day
 from simkit.deployment.calibrate import measured
 from simkit.deployment.suspects import Count, Events, events_of, longest_stall, suspects
 from simkit.errors import Finding, InputError, Where
@@ -36,6 +37,7 @@ Float64Array = npt.NDArray[np.float64]
 
 MEASURES = ("claims", "hit_rate", "wait_p50_s", "wait_p95_s", "builds", "failed_builds", "idle_instance_hours")
 """What is compared: columns of the question `summary`."""
+EPOCH = date(1970, 1, 1).toordinal()
 REPLICATIONS = 20
 """By chance alone one day in ten lies outside so many replays: 2 in 21, if no two numbers are equal."""
 
@@ -128,6 +130,7 @@ class Replay:
     """
 
     scenario: Scenario
+    results: tuple[Result, ...]
     presets: tuple[Replayed, ...]
     replications: int
     notes: tuple[Finding, ...]
@@ -173,7 +176,7 @@ def replay(
         spreads = {measure: spread(after.loc[after["preset"] == name, measure].to_numpy()) for measure in MEASURES}
         presets.append(_replayed(name, zones[name], of_all, spreads, recorded, again, events))
     parts = [told.claims.assign(replication=i) for i, told in enumerate([recorded, *again], -1)]
-    return Replay(played, tuple(presets), replications, notes, pd.concat(parts, ignore_index=True))
+    return Replay(played, tuple(results), tuple(presets), replications, notes, pd.concat(parts, ignore_index=True))
 
 
 def told(one: Replayed, most: int = 5) -> tuple[str, ...]:
@@ -250,9 +253,9 @@ class _Told:
     def days(self, preset: str, in_zone: Zone) -> dict[date, Count]:
         """Each local day of the window on which something happened to a preset."""
         mine = self._happened[self._happened["preset"] == preset]
-        day, of_day = np.unique(_local_day(mine["at"].to_numpy(), in_zone), return_inverse=True)
+        day, of_day = np.unique(local_day(mine["at"].to_numpy(), in_zone), return_inverse=True)
         what, hit = mine["what"].to_numpy(), mine["hit"].to_numpy(dtype=bool)
-        dates = [_date(one) for one in day.tolist()]
+        dates = [date_of(one) for one in day.tolist()]
         edges = np.array([_midnights(one, in_zone) for one in dates], dtype=np.int64).reshape(-1)
         running = self.means(preset, "running", np.clip(edges, *self.window))[::2]
 
@@ -348,16 +351,9 @@ def _us(column: pd.Series[Any]) -> Int64Array:
     return column.dt.as_unit("us").astype("int64").to_numpy()
 
 
-def _local_day(at: Int64Array, in_zone: Zone) -> Int64Array:
-    """The local day of each instant, counted from 1970-01-01."""
-    if not at.size:
-        return at
-    from_at, offset_us = in_zone.offsets(int(at.min()), int(at.max()) + 1)
-    return (at + offset_us[np.searchsorted(from_at, at, side="right") - 1]) // DAY_US
-
-
-def _date(day: int) -> date:
-    return date.fromordinal(day + date(1970, 1, 1).toordinal())
+def date_of(day: int) -> date:
+    """The date of a local day, counted from 1970-01-01."""
+    return date.fromordinal(day + EPOCH)
 
 
 @lru_cache(maxsize=4096)

@@ -112,7 +112,7 @@ def suspects(
     """
     found = [*happened]
     if stalls_us[0] >= _STALL_US and stalls_us[0] > 2 * stalls_us[1]:
-        guess = "." if any("paused" in sentence for sentence in happened) else ": a pause, a hard limit, or a quota?"
+        guess = "." if any("paused" in sentence for sentence in happened) else ": a pause, failed builds, or a quota?"
         spent = about(stalls_us[0] / 1e6)
         found.append(f"For {spent} fewer stood or were being built than wanted, and none was begun{guess}")
     found += _odd(day, replays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,14 @@ class Table:
         if name in self._numbers:
             return f"{_NUMBER}; white-space: normal; min-width: 7rem" if longest > _LONG_NUMBERS else _NUMBER
         return _WRAPPED if longest > _LONG else _TEXT
+
+
+def of_rows(titles: Sequence[str], rows: Iterable[Iterable[str]], first_number: int, texts: int = 0) -> Table:
+    """A table of text in which the columns from `first_number` on are numbers, but for the last `texts`."""
+    import pandas as pd
+
+    numbers = frozenset(titles[first_number : len(titles) - texts])
+    return Table(pd.DataFrame([tuple(row) for row in rows], columns=list(titles)), numbers)
 
 
 class Listing:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from simkit.decide import standings
-from simkit.decide.advice import FRONT_TITLES, Row, front_rows
+from simkit.decide.advice import FRONT_TITLES, front_rows
 from simkit.decide.advice import compared as compared_rows
 from simkit.decide.league import League
 from simkit.decide.plan import terraform
 from simkit.decide.recommendation import Advice
 from simkit.studies.decide.trials import RECOMMENDED, TODAY
-from simkit.studies.tables import Listing, Table
+from simkit.studies.tables import Listing, Table, of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,18 +24,18 @@ def block(advice: Advice) -> Listing:
 
 def compared(advice: Advice, currency: str) -> Table:
     """Today's setting and the recommended one in the same weeks."""
-    return _table(("in the same weeks", "today's", "recommended"), compared_rows(advice, currency), 1)
+    return of_rows(("in the same weeks", "today's", "recommended"), compared_rows(advice, currency), 1)
 
 
 def front(advice: Advice) -> Table:
     """The plans of `pictures.front` by the numbers that they have there."""
     rows = [(str(number), *row) for number, row in enumerate(front_rows(advice), 1)]
-    return _table(("", *FRONT_TITLES), rows, 0, texts=1)
+    return of_rows(("", *FRONT_TITLES), rows, 0, texts=1)
 
 
 def league(of: League) -> Table:
     """Each policy's numbers a week, in the order of `pictures.league`."""
-    return _table(standings.headings(of), [standings.cells(of, row) for row in of.rows], 1, texts=1)
+    return of_rows(standings.headings(of), [standings.cells(of, row) for row in of.rows], 1, texts=1)
 
 
 def side_by_side(before: pd.DataFrame, after: pd.DataFrame, preset: str) -> pd.DataFrame:
@@ -51,11 +50,3 @@ def _of_preset(answer: pd.DataFrame, preset: str, setting: str) -> pd.DataFrame:
     """The rows of a question's answer that are of `preset`, or of all presets; it goes by the name of a setting."""
     mine = answer[(answer["preset"] == preset) | answer["preset"].isna()]
     return mine.assign(preset=mine["preset"].where(mine["preset"].isna(), setting))
-
-
-def _table(titles: Sequence[str], rows: Iterable[Row], first_number: int, texts: int = 0) -> Table:
-    """A table of text in which the columns from `first_number` on are numbers, but for the last `texts`."""
-    import pandas as pd
-
-    numbers = frozenset(titles[first_number : len(titles) - texts])
-    return Table(pd.DataFrame([tuple(row) for row in rows], columns=list(titles)), numbers)
