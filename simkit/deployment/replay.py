@@ -28,7 +28,7 @@ from simkit.runs.result import Result
 from simkit.runs.simulate import replicate
 from simkit.store.asking import ask, history_run, rows_of, table_of
 from simkit.timeline import local_hours
-from simkit.times import weekday_date
+from simkit.times import many, weekday_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,11 +186,13 @@ def told(one: Replayed, most: int = 5) -> tuple[str, ...]:
     lines = [_verdict(one)] if one.recorded["hit_rate"] == one.recorded["hit_rate"] else []
     if one.days:
         lines.append(
-            f"On {len(one.days)} of {one.days_with_claims} days with claims the recorded hits are none of the replays' "
+            f"On {len(one.days)} of {many(one.days_with_claims, 'day')} with claims the recorded hits are none of the replays' "
             f"(by chance alone: on {one.by_chance:.0f} or fewer):"
         )
     else:
-        lines.append(f"On each of {one.days_with_claims} days with claims the recorded hits are within the replays'.")
+        lines.append(
+            f"On each of {many(one.days_with_claims, 'day')} with claims the recorded hits are within the replays'."
+        )
     for day in one.days[:most]:
         again = f"{day.replayed.low:,.0f} to {day.replayed.high:,.0f}"
         lines.append(f"  {weekday_date(day.day)}: {day.hits:,} of {day.claims:,} claims were hits; replayed {again}")
