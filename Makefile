@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-slow test-longest test-prometheus test-oldest smoke bench lint lock setup clean
+.PHONY: help demo test test-slow test-longest fuzz test-prometheus test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -41,6 +41,12 @@ test-slow: $(READY) ## Run the slow tests alone, two at a time
 
 test-longest: $(READY) ## Run what takes longer still: every pool and life of Coder's answers, many scenarios on both engines, 100 histories
 	$(TWO) -m longest
+
+# As many times the inputs that `make test` draws, other ones each time. A failure prints what brings it back.
+FUZZ = 150
+
+fuzz: $(READY) ## Draw hostile inputs for every reader, for about an hour (`make fuzz FUZZ=10` takes minutes)
+	SIMKIT_FUZZ=$(FUZZ) $(TWO) tests/test_fuzz.py
 
 test-prometheus: $(READY) ## Let a Prometheus read our metrics, if it is installed (Debian: apt install prometheus)
 	$(PY) -m pytest -m prometheus

@@ -34,10 +34,14 @@ MONTHS = (
 )
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Of which calendars can still look a few years back and ahead."""
+LONGEST_DURATION_US = 100 * 366 * DAY_US
+"""Of what somebody writes. A window has 20 years, so a longer one never ends in any; and what is added to an instant
+stays in the calendar, and in 63 bits."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_US = 12 * HOUR_US  # shorter than any two changes of a zone's offset have been apart since 1970
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|s|m|h|d|w)")
+_DURATIONS = re.compile(rf"(?:{_DURATION.pattern})+")
 _UNIT_US = {"us": 1, "ms": 1000, "s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": WEEK_US}
 
 
@@ -236,10 +240,12 @@ def format_instant(at: int, in_zone: Zone = UTC_ZONE) -> str:
 def parse_duration(text: str) -> int:
     """Read a duration such as 90s, 15m, 8h, 7d or 1h30m: microseconds. Raises ValueError."""
     compact = text.strip().replace(" ", "")
-    parts = _DURATION.findall(compact)
-    if not parts or "".join(number + unit for number, unit in parts) != compact:
+    if not _DURATIONS.fullmatch(compact):
         raise ValueError(f'"{text}" is not a duration; write "90s", "15m", "8h", "7d" or "1h30m"')
-    return sum(round(float(number) * _UNIT_US[unit]) for number, unit in parts)
+    each_us = [float(number) * _UNIT_US[unit] for number, unit in _DURATION.findall(compact)]
+    if sum(each_us) > LONGEST_DURATION_US:
+        raise ValueError(f'"{text}" is longer than {LONGEST_DURATION_US // DAY_US} days; write a shorter duration')
+    return sum(map(round, each_us))
 
 
 def format_duration(us: int) -> str:

@@ -318,9 +318,15 @@ def _whole(text: str, item: str, of: _Field) -> int:
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         allowed = f" or a name such as {of.words[1].upper()}" if of.words else ""
         raise CronError(f'{of.name} "{item}": "{text}" is not a number{allowed}')
-    if int(text) < 0:
+    if _int(text) < 0:
         raise CronError(f'{of.name} "{item}": a number below 0; write {of.lowest} to {of.highest}')
-    return int(text)
+    return _int(text)
+
+
+def _int(text: str) -> int:
+    """A whole number; of one with more digits than any field has the first ones, which are too large as well."""
+    sign = -1 if text.startswith("-") else 1
+    return sign * int(text.lstrip("+-0")[:20] or "0")
 
 
 def _parse_in_utc(spec: str) -> Cron:
@@ -425,17 +431,18 @@ def _share(one: str, other: str, of: _Field) -> bool:
     return not _plain(one, of).isdisjoint(_plain(other, of))
 
 
-def _plain(text: str, of: _Field) -> set[int]:
+@lru_cache(maxsize=1024)  # each schedule of a preset is compared with each other
+def _plain(text: str, of: _Field) -> frozenset[int]:
     """The values of a field as the overlap check reads it (from 0 on, whatever the field's lowest value)."""
     if text == "*":
-        return set(range(of.highest + 1))
+        return frozenset(range(of.highest + 1))
     values: set[int] = set()
     for item in text.split(","):
         ends = [_plain_number(end, item, of) for end in item.split("-")[:2]]
         if ends[0] > ends[-1] or ends[-1] > of.highest:
             raise CronError(f'{of.name} "{item}" is not in 0-{of.highest}')
         values.update(range(ends[0], ends[-1] + 1))
-    return values
+    return frozenset(values)
 
 
 def _plain_number(text: str, item: str, of: _Field) -> int:
@@ -444,4 +451,4 @@ def _plain_number(text: str, item: str, of: _Field) -> int:
             f'{of.name} "{item}" is neither a number, a range a-b, a list nor "*", and with two schedules or more '
             "Coder's overlap check reads nothing else; write numbers"
         )
-    return int(text)
+    return _int(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
-from simkit.shown import joined, visible
+from simkit.shown import clipped, joined, visible
 
 Level = Literal["error", "warning", "note"]
 
@@ -24,19 +24,31 @@ class Where:
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
+_MOST_PROBLEMS = 200
+"""Of one input that are shown: more of them have one cause, or are read by nobody."""
+_MOST_NAMES = 100
+"""Of what there is that are named in a sentence."""
+_LONGEST_NAME = 100
+"""Characters of a name that may be a slip."""
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """What to write in place of `name`: the nearest of `names`, or all of them if none is near.
 
     Near is a slip: a word more or less, or another word, is something else (`demand` for `end`).
     """
     names = sorted(names)
-    near = [one for one in get_close_matches(name, names, n=3) if _is_slip(name, one)][:1]
-    return f'write "{near[0]}"' if near else f"there are {', '.join(names) or 'none'}"
+    looked_at = [one for one in names if abs(len(one) - len(name)) < 10 and len(one) <= _LONGEST_NAME]
+    near = [one for one in get_close_matches(name[:_LONGEST_NAME], looked_at, n=3) if _is_slip(name, one)][:1]
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return f'write "{near[0]}"' if near else f"there are {', '.join(names[:_MOST_NAMES]) or 'none'}{more}"
 
 
 def _is_slip(name: str, other: str) -> bool:
     """Is one name the other with a slip: as many words, each with letters swapped, or one or two too many, missing or
     wrong?"""
+    if max(len(name), len(other)) > _LONGEST_NAME:
+        return False
     words, others = (re.split("[^a-z0-9]+", text.lower()) for text in (name, other))
     if len(words) != len(others):
         return "".join(words) == "".join(others)
@@ -83,11 +95,11 @@ class Finding:
     @property
     def told(self) -> str:
         """The text with its details, as text of lines."""
-        return joined([self.text, *(f"    {line}" for line in self.details)])
+        return joined([clipped(self.text), *(f"    {line}" for line in self.details)])
 
     def __str__(self) -> str:
         label = "" if self.level == "error" else f"{self.level}: "
-        return f"{visible(str(self.where))}: {label}{self.told}"
+        return f"{visible(clipped(str(self.where)))}: {label}{self.told}"
 
 
 @dataclass
@@ -95,6 +107,7 @@ class Findings:
     """Collects what there is to say, so that a user hears all of it at once."""
 
     items: list[Finding] = field(default_factory=list)
+    _known: set[Finding] = field(default_factory=set, repr=False)
 
     def error(self, where: Where, text: str, details: tuple[str, ...] = (), name: str = "") -> None:
         self._add(Finding("error", where, text, name, details))
@@ -112,7 +125,8 @@ class Findings:
 
     def _add(self, finding: Finding) -> None:
         said = [f.text for f in self.items if f.name == VERSION_NOTE] if finding.name == VERSION_NOTE else []
-        if finding not in self.items and finding.text not in said:
+        if finding not in self._known and finding.text not in said:
+            self._known.add(finding)
             self.items.append(finding)
 
     def __iter__(self) -> Iterator[Finding]:
@@ -141,7 +155,9 @@ class InputError(SimkitError):
 
     def __init__(self, problems: Iterable[Finding]) -> None:
         self.problems = tuple(sorted(problems, key=lambda f: (f.where, f.text)))
-        super().__init__("\n".join(str(p) for p in self.problems))
+        told = [str(problem) for problem in self.problems[:_MOST_PROBLEMS]]
+        more = len(self.problems) - len(told)
+        super().__init__("\n".join([*told, *([f"... and {more:,} more problems"] if more else [])]))
 
 
 class RunError(SimkitError):

@@ -17,6 +17,7 @@ import numpy as np
 from simkit.clock import (
     DAY_US,
     HOUR_US,
+    LONGEST_DURATION_US,
     MINUTE_US,
     NEVER,
     SECOND_US,
@@ -176,7 +177,8 @@ def lognormal(median_us: int, p95_us: int, quantiles: int = 4096) -> Distributio
     normal = NormalDist()
     sigma = float(np.log(p95_us / median_us)) / normal.inv_cdf(0.95)
     z = np.array([normal.inv_cdf((i + 0.5) / quantiles) for i in range(quantiles)])
-    samples = np.rint(median_us * np.exp(sigma * z)).astype(np.int64)
+    # The tail of a steep one is longer than any calendar.
+    samples = np.rint(np.minimum(median_us * np.exp(sigma * z), LONGEST_DURATION_US)).astype(np.int64)
     text = f"lognormal, median {format_duration(median_us)}, p95 {format_duration(p95_us)}"
     return Distribution(tuple(samples.tolist()), text)
 

@@ -12,6 +12,8 @@ _UNSEEN = (
     "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f"
 )
+MOST_TOLD = 2000
+"""Characters of one problem: what it quotes of an input may be the whole of it, and a terminal has some 80 a line."""
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _HIDDEN_IN_A_LINE = re.compile(f"(?![\n\t])[{_UNSEEN}]")
 # A line with which a program gives GitHub a command, if it runs there.
@@ -28,6 +30,13 @@ def visible(text: str) -> str:
 def joined(lines: Iterable[str]) -> str:
     """Lines as one text, each made visible by itself: what has a line break in it stays in its line."""
     return "\n".join(map(visible, lines))
+
+
+def clipped(text: str) -> str:
+    """A sentence of a length that somebody reads: the middle of a longer one is left out."""
+    if len(text) <= MOST_TOLD:
+        return text
+    return f"{text[: MOST_TOLD * 3 // 4]} [...] {text[-MOST_TOLD // 4 :]}"
 
 
 def visible_lines(text: str) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -145,6 +146,83 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_simulat
     assert done.exit_code == 2
     assert done.stderr.startswith(f"{out}: ")
     assert Path("junk.duckdb").read_text() == "not a database"
+
+
+def test_a_file_that_is_not_there_is_told_also_by_whoever_asks_for_the_questions(scenario: Path):
+    done = invoke("ask", scenario.parent / "nowhere.duckdb")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "nowhere.duckdb: there is no such runs file; `simkit run` writes one with --out" in done.stderr
+
+
+def test_a_fault_of_simkits_own_is_told_in_one_line_and_shown_when_asked_for(scenario: Path, monkeypatch):
+    def fails(*_: object) -> None:
+        raise KeyError("one\x1b[31m\ntwo")
+
+    monkeypatch.setattr(simkit, "load", fails)
+    done = invoke("run", scenario)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"this is a fault of simkit {simkit.__version__} itself: KeyError: ")
+    assert "\x1b" not in line
+    assert line.endswith(
+        "please report it with the files you gave and what `simkit --debug` shows, which goes before the "
+        "command: `simkit --debug run ...`"
+    )
+    assert isinstance(invoke("--debug", "run", scenario).exception, KeyError)
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    script = "import simkit, simkit.cli\nsimkit.load = lambda *_: 1 / 0\nsimkit.cli.main(['--debug', 'run', 'x'])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    assert "Traceback (most recent call last)" in shown.stderr
+    assert "ZeroDivisionError" in shown.stderr
+
+
+def test_a_machine_without_memory_is_no_fault_of_simkits(scenario: Path, monkeypatch):
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(simkit, "load", fails)
+    done = invoke("run", scenario)
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "the machine has no room for this in memory; make some, or do less at once\n",
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_asked_to_end_removes_scratch_folders(tmp_path: Path, number: int):
+    script = (
+        "import os, signal, tempfile, simkit, simkit.cli\n"
+        "def load(*_):\n"
+        "    with tempfile.TemporaryDirectory(dir='.') as folder:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        signal.pause()\n"
+        "simkit.load = load\n"
+        "simkit.cli.main(['run', 'x'])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=env, check=False
+    )
+    assert done.returncode == (143 if number == signal.SIGTERM else 1)
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_asked_to_end_twice_ends_at_once(tmp_path: Path):
+    script = (
+        "import os, signal, simkit, simkit.cli\n"
+        "def load(*_):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "simkit.load = load\n"
+        "simkit.cli.main(['run', 'x'])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=tmp_path, env=env, check=False)
+    assert done.returncode == -signal.SIGTERM
 
 
 def test_a_traceback_is_shown_only_when_asked_for(scenario: Path):

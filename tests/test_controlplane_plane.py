@@ -63,6 +63,13 @@ def test_a_new_control_plane_wants_to_know_the_time_and_a_version_that_is_modell
         ControlPlane(now=MONDAY, coder="v1.0")
 
 
+@pytest.mark.parametrize("now", ["garbage", "", "0001-01-01T00:00:00Z", "2026-03-02T09:00:99Z", 2**63, -(2**62), None])
+def test_a_control_plane_that_is_refused_leaves_no_file(tmp_path, now):
+    with pytest.raises(RefusedError, match=r"instant|out of range|give now"):
+        ControlPlane(tmp_path / "plane.duckdb", now=now)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_reopened_file_goes_on_where_it_stopped(tmp_path):
     file = tmp_path / "plane.duckdb"
     plane = office(file)

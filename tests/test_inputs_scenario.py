@@ -376,3 +376,55 @@ def test_the_reaper_is_there_unless_it_is_switched_off(tmp_path: Path, given: st
 def test_it_is_told_that_the_oldest_executor_stops_prebuilds(tmp_path: Path, version: str, notes: int):
     scenario = load(write(tmp_path, f"{MINIMAL}coder: {{version: {version}}}\n"))
     assert len([note for note in scenario.notes if "also stop prebuilds" in note.text]) == notes
+
+
+def test_a_document_that_means_too_much_is_refused(tmp_path: Path):
+    laughs = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 2) if i else 'x'}]\n" for i in range(27))
+    for text, said in (
+        (f"{MINIMAL}variables: {'[' * 800}{']' * 800}\n", "is nested deeper than 50 levels; write less"),
+        ("".join(f"{' ' * i}a:\n" for i in range(800)), "is nested deeper than 50 levels; write less"),
+        (f"{MINIMAL}variables: &a [*a]\n", "is nested deeper than 50 levels; write less"),
+        (laughs, "values, those of aliases counted wherever they stand; write less"),
+        ("# " + "x" * 2_000_000, "cannot be read: it has more than 2,000,000 bytes, and no more are read"),
+    ):
+        (problem,) = problems(write(tmp_path, text))
+        assert problem.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("!!int abc", '"abc" is no whole number; write one, or text in quotes'),
+        ("0x_", '"0x_" is no whole number; write one, or text in quotes'),
+        ("!!float _", '"_" is no number; write one, or text in quotes'),
+        ("!!bool maybe", '"maybe" is no truth value; write one, or text in quotes'),
+        (r'"\ud83d"', "has a zero byte or half of a surrogate pair in a text; leave it out"),
+        (r'"\0"', "has a zero byte or half of a surrogate pair in a text; leave it out"),
+    ],
+)
+def test_a_value_that_has_no_meaning_is_told_at_its_line_wherever_it_stands(tmp_path: Path, value: str, said: str):
+    for place in ("name: {}\n", "claim_order: {}\n", "variables: {{a: [{}]}}\n", "{}: 1\n"):
+        (problem,) = problems(write(tmp_path, MINIMAL + place.format(value)))
+        assert problem.startswith("week.yaml:4: ")
+        assert problem.endswith(said)
+
+
+def test_numbers_and_durations_beyond_any_calendar_are_refused(tmp_path: Path):
+    text = MINIMAL + (
+        f"coder: {{failure_hard_limit: {'9' * 400}, provisioner_daemons: 1}}\n"
+        f"durations: {{build: {'1' * 400}h, agent: 36601d, delete: {{median: 1us, p95: 36600d}}}}\n"
+        "cost: {per_instance_hour: 1e300}\n"
+    )
+    limit, agent, build, cost = problems(write(tmp_path, text))
+    assert limit.endswith("is out of range; write a number from 0 to 2,147,483,647")
+    assert build.endswith("is longer than 36600 days; write a shorter duration")
+    assert len(build) < 2100, "what is quoted is not told whole"
+    assert agent.endswith('durations.agent: "36601d" is longer than 36600 days; write a shorter duration')
+    assert cost.endswith("cost.per_instance_hour: 1e+300 is out of range; write a number from 0 to 1,000,000,000")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "week.yaml/x", "a/" * 3000])
+@pytest.mark.parametrize("key", ["template: {}", "presets: [{{name: a, instances: 1}}]\ndemand: {{history: {}}}"])
+def test_a_file_of_which_there_can_be_none_does_not_exist(tmp_path: Path, name: str, key: str):
+    (problem,) = problems(write(tmp_path, 'window: {from: "2026-03-02", until: "2026-03-03"}\n' + key.format(name)))
+    assert "does not exist" in problem

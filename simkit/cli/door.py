@@ -1,11 +1,13 @@
 """The door: the group, how text reaches a terminal, and the options that several verbs share.
 
-Exit status 0: good. 1: it failed. 2: the input is wrong.
+Exit status 0: good. 1: it failed. 2: the input is wrong. 143: it was asked to end (SIGTERM).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from rich.text import Text
 import simkit
 from simkit.errors import Finding, SimkitError
 from simkit.limits import MAX_SEED
-from simkit.shown import printed, visible, visible_lines
+from simkit.shown import clipped, printed, visible, visible_lines
 
 _PIPED_WIDTH = 160  # wide enough for every table; a terminal's own width otherwise
 
@@ -48,6 +50,10 @@ def cell(text: str) -> str:
 class _Group(click.Group):
     """Tells what went wrong in a line each, without a traceback; `--debug` shows it."""
 
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        with _leaving_at_sigterm():
+            return super().main(*arguments, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -56,6 +62,43 @@ class _Group(click.Group):
                 raise
             echo(str(error), err=True)
             ctx.exit(error.status)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            echo(_fault(error), err=True)
+            ctx.exit(SimkitError.status)
+
+
+def _fault(error: Exception) -> str:
+    """What no input and no machine may bring about, for a person: in a line, and how to report it."""
+    if isinstance(error, MemoryError):
+        return "the machine has no room for this in memory; make some, or do less at once"
+    said = visible(clipped(" ".join(str(error).split())))
+    return (
+        f"this is a fault of simkit {simkit.__version__} itself: {type(error).__name__}{f': {said}' if said else ''}; "
+        "please report it with the files you gave and what `simkit --debug` shows, which goes before the command: "
+        "`simkit --debug run ...`"
+    )
+
+
+@contextmanager
+def _leaving_at_sigterm() -> Iterator[None]:
+    """Who is asked to end leaves as at Ctrl-C: scratch files are removed, and what was begun is undone."""
+
+    def leave(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # who asks twice does not wait
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:

@@ -255,9 +255,12 @@ def ask(
     simkit ask runs.duckdb decisions --from 2026-11-16 --until 2026-11-17 --csv
     simkit ask runs.duckdb hit_rate_by_hour --over replications
     """
+    from simkit.store.asking import check_there
+
     if question is None:
         if any((run_id, preset, from_at, until_at, local, over, as_csv)):
             raise click.UsageError("these options belong to a QUESTION; `simkit ask RUNS` lists them")
+        check_there(runs)
         table = Table(box=None, header_style="bold", pad_edge=False)
         table.add_column("question", no_wrap=True)
         table.add_column("asks")

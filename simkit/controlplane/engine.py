@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from simkit.clock import (
+    FIRST_YEAR,
+    LAST_YEAR,
     MINUTE_US,
     NEVER,
     UTC_ZONE,
@@ -34,6 +36,7 @@ from simkit.core import policy
 from simkit.core.numbers import Order
 from simkit.errors import RefusedError
 from simkit.model import Reconciler
+from simkit.store.connection import file_of
 from simkit.store.database import Database, Transaction
 from simkit.timeline import Steps, desired
 from simkit.version import __version__
@@ -99,6 +102,11 @@ class Engine:
             given = None if coder is None else behaviour_of(coder)
         except ValueError as error:
             raise RefusedError(str(error)) from None
+        at = None if now is None else _instant(now)
+        is_new = str(path) == ":memory:" or not file_of(path).exists()
+        if at is None and is_new:
+            # Asked before anything is made: who is refused finds no file.
+            raise RefusedError("a new control plane needs to know what time it is; give now")
         self.database = Database(path, run_id)
         # A file goes on as the version that it was begun with, unless it is upgraded.
         found = self.database.rows("SELECT coder_version FROM runs")
@@ -116,7 +124,7 @@ class Engine:
         self._agenda = Agenda()
         self._jobs_seen = 0
         try:
-            self.now_at = self._begin(now)
+            self.now_at = self._begin(at)
         except BaseException:
             self.database.close()
             raise
@@ -134,9 +142,8 @@ class Engine:
         self.on_build_done: Callable[[Transaction, int, completion.Build], None] = lambda tx, now_at, build: None
         """What the world does when a build is done: (transaction, now_at, build)."""
 
-    def _begin(self, now: str | int | None) -> int:
+    def _begin(self, at: int | None) -> int:
         """The instant to go on from: that of a file that was left behind, unless a later one is given."""
-        at = _instant(now) if isinstance(now, str) else now
         # A process that was killed did not say how far it had come; its rows do.
         found = self.database.rows(
             """
@@ -518,8 +525,15 @@ class Engine:
         return int(later[0]) if later.size else steps.end_at
 
 
-def _instant(text: str) -> int:
+def _instant(given: str | int) -> int:
+    if isinstance(given, int) and not _FIRST_AT <= given <= _LAST_AT:
+        raise RefusedError(
+            f"{given} is no instant of the years {FIRST_YEAR} to {LAST_YEAR}; give microseconds, or text"
+        )
     try:
-        return parse_instant(text, UTC_ZONE)
+        return parse_instant(given, UTC_ZONE) if isinstance(given, str) else given
     except ValueError as error:
         raise RefusedError(str(error)) from error
+
+
+_FIRST_AT, _LAST_AT = (parse_instant(f"{year}-01-01T00:00:00Z") for year in (FIRST_YEAR, LAST_YEAR))

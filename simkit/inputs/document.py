@@ -16,6 +16,20 @@ from simkit.inputs.text import read_text
 
 _T = TypeVar("_T")
 
+MOST_BYTES = 2_000_000
+"""Of a YAML file. A thousand presets with their schedules are 400,000; YAML takes a second for a million."""
+_MOST_NODES = 200_000
+"""Values of a document, those behind an alias as often as it stands there: 27 lists of two aliases each are 10^8."""
+_MOST_DEEP = 50
+"""Levels. Nothing that is read here has ten, but for the values of variables."""
+_MOST_WHOLE = 2**31 - 1
+"""What a whole number has room for in Coder's database."""
+_MOST_NUMBER = 1e9
+"""Of what is a price or a rate: sums of them over a window are still exact."""
+_TOLD_BY_PYTHON = 100_000
+"""Characters up to which what is no YAML is read again by the slow parser, whose words are better."""
+_SHOWN_UNKNOWN = 100
+"""Keys that are not known, of one mapping: who has more gave another file."""
 _FEW = 5
 _STAR = re.compile(r"""(?P<before>[:\[{,]\s*|^\s*-\s+)(?P<cron>\*[^"'\]},#]*)""")
 
@@ -99,9 +113,9 @@ class Value:
         return self.read(_known_zone)
 
     def whole(self, lowest: int = 0) -> int | None:
-        return self.read(lambda text: _bounded(_whole(text), lowest, None))
+        return self.read(lambda text: _bounded(_whole(text), lowest, _MOST_WHOLE))
 
-    def number(self, lowest: float = 0, highest: float | None = None) -> float | None:
+    def number(self, lowest: float = 0, highest: float = _MOST_NUMBER) -> float | None:
         return self.read(lambda text: _bounded(_number(text), lowest, highest))
 
     def choice(self, choices: Iterable[str]) -> str | None:
@@ -142,9 +156,8 @@ class Value:
     def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> Mapping[str, Value]:
         """A mapping's values by key. Keys that are not known, and required ones that are missing, are errors."""
         known, found = tuple(known), self.entries()
-        for key, value in found.items():
-            if key not in known:
-                value.error(f"unknown key; {did_you_mean(key, known)}")
+        for key, value in [item for item in found.items() if item[0] not in known][:_SHOWN_UNKNOWN]:
+            value.error(f"unknown key; {did_you_mean(key, known)}")
         if isinstance(self.node, yaml.MappingNode):
             for key in required:
                 if key not in found:
@@ -184,21 +197,77 @@ def _node(text: str, given: str) -> yaml.ScalarNode:
 
 def read_document(path: Path, findings: Findings) -> Value | None:
     """The document in a YAML file; None, with a finding, if there is none."""
-    text = read_text(path, findings)
+    text = read_text(path, findings, most=MOST_BYTES)
     return None if text is None else read_yaml(text, str(path), findings)
 
 
 def read_yaml(text: str, shown: str, findings: Findings) -> Value | None:
     """The document that a text is; None, with a finding, if it is none. `shown`: where the text is from."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _composed(text)
     except yaml.YAMLError as error:
         findings.error(*_syntax(error, shown, text.splitlines()))
+        return None
+    except RecursionError:
+        findings.error(Where(shown), f"is nested deeper than {_MOST_DEEP} levels; write less")
         return None
     if node is None:
         findings.error(Where(shown), "is empty")
         return None
-    return Value(node, shown, "", findings)
+    before = len(findings.errors)
+    _check(node, shown, findings)
+    return Value(node, shown, "", findings) if len(findings.errors) == before else None
+
+
+def _composed(text: str) -> yaml.Node | None:
+    fast = getattr(yaml, "CSafeLoader", None)
+    if fast is not None:
+        try:
+            return yaml.compose(text, Loader=fast)
+        except (yaml.YAMLError, UnicodeEncodeError):
+            if len(text) > _TOLD_BY_PYTHON:
+                raise
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _check(top: yaml.Node, shown: str, findings: Findings) -> None:
+    """An error for what no reader could go through, or is no value at all."""
+    todo, seen = [(top, 0)], 0
+    wrong: dict[int, None] = {}
+    while todo:
+        node, depth = todo.pop()
+        seen += 1
+        where = Where(shown, node.start_mark.line + 1)
+        if depth > _MOST_DEEP or seen > _MOST_NODES:
+            many = f"{_MOST_NODES:,} values, those of aliases counted wherever they stand"
+            said = f"is nested deeper than {_MOST_DEEP} levels" if depth > _MOST_DEEP else f"has more than {many}"
+            findings.error(where, f"{said}; write less")
+            return
+        if isinstance(node, yaml.MappingNode):
+            todo += [(one, depth + 1) for pair in node.value for one in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += [(one, depth + 1) for one in node.value]
+        elif id(node) not in wrong and (said := _no_value(node)):
+            wrong[id(node)] = None
+            findings.error(where, said)
+
+
+def _no_value(node: yaml.Node) -> str:
+    """What is wrong with a single value that has no meaning; "" if it has one."""
+    text = str(node.value)
+    if _NO_TEXT.search(text):
+        return "has a zero byte or half of a surrogate pair in a text; leave it out"
+    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag in _PLAIN:
+        try:
+            yaml.SafeLoader("").construct_object(node)
+        except (ValueError, LookupError):  # of `!!int x`, and of 0x_, which looks like a number to YAML
+            return f'"{text}" is no {_PLAIN[tag]}; write one, or text in quotes'
+    return ""
+
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_PLAIN = {"int": "whole number", "float": "number", "bool": "truth value"}
 
 
 def _syntax(error: yaml.YAMLError, shown: str, lines: list[str]) -> tuple[Where, str]:
@@ -232,7 +301,11 @@ def _known_zone(text: str) -> Zone:
 def _whole(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]+", text.strip()):
         raise ValueError(f'"{text}" is not a whole number')
-    return int(text)
+    return int(text.strip()[:_DIGITS])  # cut off, one that is too large still is
+
+
+_DIGITS = 100
+"""Of a whole number that are looked at; Python itself reads no more than 4,300."""
 
 
 def _number(text: str) -> float:
@@ -245,9 +318,14 @@ def _number(text: str) -> float:
     return value
 
 
-def _bounded(value: _T, lowest: float, highest: float | None) -> _T:
+def _bounded(value: _T, lowest: float, highest: float) -> _T:
     assert isinstance(value, int | float)
-    if value < lowest or (highest is not None and value > highest):
-        allowed = f"from {lowest:g} to {highest:g}" if highest is not None else f"{lowest:g} or more"
-        raise ValueError(f"{value:g} is out of range; write a number {allowed}")
+    if not lowest <= value <= highest:
+        is_open = value < lowest and highest >= _MOST_NUMBER
+        allowed = f"{lowest:g} or more" if is_open else f"from {lowest:g} to {_in_digits(highest)}"
+        raise ValueError(f"{_in_digits(value)} is out of range; write a number {allowed}")
     return value
+
+
+def _in_digits(value: float) -> str:
+    return f"{value:g}" if abs(value) < 1e6 or abs(value) > 1e15 else f"{value:,.0f}"

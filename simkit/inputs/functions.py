@@ -395,7 +395,8 @@ _Yaml.yaml_implicit_resolvers = {
 def _yamldecode(of: Value) -> Value:
     try:
         return of_json(yaml.load(text(of), Loader=_Yaml))
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        # A tag on what it does not fit (`!!bool x`) ends in any of these.
         raise failure("yamldecode is given what cannot be read as YAML", "correct it") from None
 
 

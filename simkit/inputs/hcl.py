@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from os.path import exists, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -192,7 +193,7 @@ def fields_of(body: Node) -> Fields:
 
 
 def _text(path: Path, findings: Findings) -> str | None:
-    if path.exists() and not path.is_file():
+    if exists(path) and not isfile(path):
         findings.error(Where(str(path)), NOT_TERRAFORM)  # a pipe, at which one would wait for ever
         return None
     return read_text(path, findings, missing="there is no such file, or it is a link to none; name a .tf file")

@@ -5,7 +5,9 @@ They are CSV files, Parquet files, or tables and queries of DuckDB files.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
+from os.path import exists, isfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from simkit.clock import NEVER, Int64Array, Zone, format_instant
 from simkit.errors import Findings, Where
 from simkit.inputs.document import Value, read_yaml
-from simkit.inputs.rows import Problems, file_of, read_instant, read_rows, tell
+from simkit.inputs.rows import Problems, file_of, read_instant, read_rows
 from simkit.model import Distribution, History, Scenario, SessionHistory
 from simkit.store.foreign import Query
 
@@ -35,8 +37,8 @@ def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | Non
     if file is None or (what and not text):
         return None
     path = beside(file)
-    if not path.is_file():
-        named.error(f"{path} {'is no file' if path.exists() else 'does not exist'}")
+    if not isfile(path):
+        named.error(f"{path} {'is no file' if exists(path) else 'does not exist'}")
         return None
     return Query(path, what, text) if what else path
 
@@ -63,14 +65,15 @@ def read_history(
     left alone. A row without a preset asks for `default_preset`. Whatever cannot be read is an error.
     """
     problems: Problems = []
-    at: list[int] = []
+    at = array("q")
     names: list[str] = []
-    known = dict.fromkeys(presets)
+    known = {name: name for name in presets}  # one text for all rows that name it
     rows = read_rows(source, ("started_at",), ("preset",), findings)
     if default_preset is None and rows is not None and "preset" not in rows.names:
-        rows.say(findings, None, 'has no column "preset"; add one, or set demand.preset for all rows')
+        where = Where(str(file_of(source)), int(rows.is_text))
+        findings.error(where, 'has no column "preset"; add one, or set demand.preset for all rows')
         rows = None
-    for row, (text, named) in rows.each() if rows is not None else ():
+    for row, (text, named) in rows.each(problems) if rows is not None else ():
         preset = (named or "").strip() or default_preset
         if preset is None:
             problems.append((row, "names no preset; add one, or set demand.preset for such rows"))
@@ -79,8 +82,9 @@ def read_history(
         started_at = _instant(text, "started_at", row, in_zone, "demand.timezone", problems)
         if started_at is not None:
             at.append(started_at)
-            names.append(preset or "")
-    tell(rows, problems, findings)
+            names.append(known.get(preset or "", ""))
+    if rows is not None:
+        rows.say(problems)
     order = np.argsort(np.array(at, dtype=np.int64), kind="stable")
     where = Where(str(file_of(source)))
     return History(np.array(at, dtype=np.int64)[order], tuple(names[i] for i in order.tolist()), where)
@@ -94,10 +98,10 @@ def read_sessions(
     A person is any text. A row without an end lasts as `length` says. Otherwise as in `read_history`.
     """
     problems: Problems = []
-    table: list[tuple[int, int, int]] = []
+    table = array("q")
     persons: dict[str, int] = {}
     rows = read_rows(source, ("person", "started_at"), ("ended_at",), findings)
-    for row, (named, begin, end) in rows.each() if rows is not None else ():
+    for row, (named, begin, end) in rows.each(problems) if rows is not None else ():
         person = (named or "").strip()
         if not person:
             problems.append((row, "names no person"))
@@ -111,9 +115,11 @@ def read_sessions(
             continue
         if ended_at < started_at:
             problems.append((row, "ended_at is before started_at"))
-        table.append((started_at, ended_at, persons.setdefault(person, len(persons))))
-    tell(rows, problems, findings)
-    columns = np.array(sorted(table, key=lambda row: row[0]), dtype=np.int64).reshape(-1, 3)
+        table.extend((started_at, ended_at, persons.setdefault(person, len(persons))))
+    if rows is not None:
+        rows.say(problems)
+    columns = np.array(table, dtype=np.int64).reshape(-1, 3)
+    columns = columns[np.argsort(columns[:, 0], kind="stable")]
     where = Where(str(file_of(source)))
     return SessionHistory(columns[:, 0], columns[:, 1], columns[:, 2], length, connected, where), len(persons)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simkit.clock import FIRST_YEAR, LAST_YEAR
 from simkit.errors import Findings
-from simkit.inputs.rows import Problems, csv_rows, tell
+from simkit.inputs.rows import Problems, csv_rows
 from simkit.model import Holiday
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -22,7 +22,7 @@ def read_holidays(path: Path, findings: Findings) -> tuple[Holiday, ...]:
     problems: Problems = []
     names: dict[date, list[str]] = {}
     rows = csv_rows(path, ("date",), ("date", "name"), findings, "holiday")
-    for row, (text, name) in rows.each() if rows is not None else ():
+    for row, (text, name) in rows.each(problems) if rows is not None else ():
         day = _date((text or "").strip())
         if day is None:
             problems.append((row, f'date: "{(text or "").strip()}" is not a date; write "2026-12-25"'))
@@ -32,7 +32,8 @@ def read_holidays(path: Path, findings: Findings) -> tuple[Holiday, ...]:
             known, told = names.setdefault(day, []), (name or "").strip()
             if told and told not in known:
                 known.append(told)
-    tell(rows, problems, findings)
+    if rows is not None:
+        rows.say(problems)
     return tuple(Holiday(day, ", ".join(names[day])) for day in sorted(names))
 
 

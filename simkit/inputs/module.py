@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -272,13 +273,13 @@ class Module:
     def call(self, name: str, arguments: list[Value], scope: Scope) -> Value:
         """The functions that read files: below the template's folder alone."""
         if name == "fileexists":
-            return self._path(text(arguments[0])).is_file()
+            return isfile(self._path(text(arguments[0])))
         if name == "fileset":
             return self._files(text(arguments[0]), text(arguments[1]))
         if name not in ("file", "templatefile"):
             raise KeyError(name)
         path = self._path(text(arguments[0]))
-        if not path.is_file():
+        if not isfile(path):
             raise failure("there is no such file", "write the path of one that is there")
         if path.stat().st_size > MOST_TEXT:
             raise failure(f"the file has more than {MOST_TEXT:,} bytes", "take a smaller one")
@@ -305,7 +306,7 @@ class Module:
                 path = Path(here, name).relative_to(folder).as_posix()
                 if matches(path):
                     with suppress(NotKnown):  # a link that leads outside
-                        if self._path(str(Path(here, name))).is_file():
+                        if isfile(self._path(str(Path(here, name)))):
                             found.append(path)
         return Set(sorted(found, key=str))
 

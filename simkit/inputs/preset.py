@@ -14,6 +14,8 @@ from simkit.model import MAX_TTL_US, MIN_TTL_US, Preset, Schedule
 MAX_DESCRIPTION = 128
 MAX_ICON = 256
 _MAX_INSTANCES = 2**31 - 1  # Coder stores it in an integer column
+MOST_SCHEDULES = 100
+"""Of a preset: each is compared with each other, by Coder, too. A week has seven days, and a day few changes."""
 
 REPORTED = object()
 """The value of a Given whose problem is already among the findings: nothing more is said about it."""
@@ -192,6 +194,10 @@ class _Reader:
 
     def schedules(self, given: tuple[GivenSchedule, ...]) -> tuple[Schedule, ...]:
         schedules, crons = [], []
+        if len(given) > MOST_SCHEDULES:
+            said = f"there are {len(given):,} schedules, and {MOST_SCHEDULES} at most are read; write fewer, with lists"
+            self.error(given[MOST_SCHEDULES].where, f'{said} such as "* 9,14 * * 1-5"')
+            return ()
         for one in given:
             absent = Given(None, one.where)
             cron, instances = one.cron or absent, one.instances or absent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from os.path import normpath
+from os.path import exists, isfile, normpath
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,12 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
 
 def found(path: Path) -> Path:
     """The file, looked for in the current folder and in those around it. Raises InputError."""
-    if path.is_absolute() or path.exists():
+    if path.is_absolute() or exists(path):
         return path
     here = Path()
     for _ in Path.cwd().parents:
         here = here / ".."
-        if (here / path).is_file():
+        if isfile(here / path):
             return here / path
     raise InputError([Finding("error", Where(str(path)), "there is no such file")])
 
@@ -297,7 +297,7 @@ class ScenarioReader:
         if text is None:
             return ()
         path = self.beside(text)
-        if not path.exists():
+        if not exists(path):
             value.error(f"{path} does not exist")
             return ()
         contents = self.templates.read(path)

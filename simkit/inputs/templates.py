@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os.path import isdir, isfile
 from pathlib import Path
 
 from simkit.errors import UNDECLARED_VARIABLE, Finding, Findings
@@ -63,7 +64,7 @@ class Templates:
 
     def named(self, path: Path) -> Path:
         """The folder in place of its only file: they say the same, and are read once."""
-        return path.parent if path.is_file() and terraform_files(path.parent) == [path] else path
+        return path.parent if isfile(path) and terraform_files(path.parent) == [path] else path
 
     def with_values(self, own: Mapping[str, Given]) -> Templates:
         """Templates with values of their own, where these have none; what they read counts here, too."""
@@ -93,7 +94,7 @@ class Templates:
 def read_template(path: Path, variables: Mapping[str, Given]) -> Contents:
     """A template with values of variables that are its own. Its files are parsed once, whatever the values."""
     findings = Findings()
-    given = (read_shown if is_shown(path.name) and not path.is_dir() else read_terraform)(path, variables, findings)
+    given = (read_shown if is_shown(path.name) and not isdir(path) else read_terraform)(path, variables, findings)
     return Contents(
         tuple(zip(given, read_each(given, findings), strict=True)),
         tuple(finding for finding in findings if finding.name != UNDECLARED_VARIABLE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import isdir
 from pathlib import Path
 
 from simkit.clock import SECOND_US
@@ -50,7 +51,7 @@ def read_terraform(path: Path, variables: Mapping[str, Given], findings: Finding
     is a variable's, `local.name` stands in for a local, `data.x.y.z` for what only a build knows. Problems become
     findings; that the template does not declare a variable has a name, UNDECLARED_VARIABLE.
     """
-    if path.is_dir():
+    if isdir(path):
         folder, named, beside = path, terraform_files(path), []
         if not named:
             findings.error(Where(str(path)), f"there is no {TERRAFORM} file here; name the folder of a Coder template")

@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from simkit.errors import Findings, Where
+from simkit.files import read_whole
+
+MOST_BYTES = 20_000_000
+"""Of a text. What people write by hand has a thousandth; a file that has more is another one than they mean."""
 
 
-def read_text(path: Path, findings: Findings, cure: str = "save it as UTF-8", missing: str = "") -> str | None:
+def read_text(
+    path: Path, findings: Findings, cure: str = "save it as UTF-8", missing: str = "", most: int = MOST_BYTES
+) -> str | None:
     """A file's text in UTF-8, without a byte order mark; None, with a finding, if that cannot be had.
 
-    `cure`: what to do about another encoding. `missing`: what to say if there is no such file.
+    `cure`: what to do about another encoding. `missing`: what to say if there is no such file. `most`: bytes.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path, most)
     except OSError as error:
         no_file = isinstance(error, FileNotFoundError) and missing
         findings.error(Where(str(path)), missing if no_file else f"cannot be read: {error.strerror}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def var_file(path: str | Path) -> dict[str, Given]:
     """The values in a file that is named, as for Terraform's -var-file. Raises InputError."""
     findings = Findings()
     path = Path(path)
-    if not path.is_file():
+    if not isfile(path):
         findings.error(Where(str(path)), "there is no such file; name a .tfvars or .tfvars.json file")
     found = {} if findings.errors else _values(path, findings)
     findings.raise_errors()
@@ -116,7 +117,7 @@ def _values(path: Path, findings: Findings) -> dict[str, Given]:
 
 
 def _values_in_json(path: Path, findings: Findings) -> dict[str, Given]:
-    content = read_text(path, findings) if path.is_file() else None
+    content = read_text(path, findings)
     if content is None:
         return {}
     try:

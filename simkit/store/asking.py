@@ -58,8 +58,7 @@ def ask(
     sql, narrowing = asked_for.sql, Narrowing(preset, from_at, until_at, local, over)
     narrows = narrowing != Narrowing()
     if isinstance(source, str | Path):
-        if not file_of(source).exists():
-            raise StoreError(f"{source}: there is no such runs file; `simkit run` writes one with --out")
+        check_there(source)
         with opened(source, read_only=True) as connection:
             check_schema(connection, source, readable=True)
             known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
@@ -85,6 +84,12 @@ def ask(
     with closing(connection_over(asked, RUNS_AND_PRESETS)) as connection:
         presets = connection.execute(RUNS_AND_PRESETS, {"runs": [run.run_id for run in asked]}).df()
     return narrowing.of(whole, asked_for, presets)
+
+
+def check_there(path: str | Path) -> None:
+    """Raise StoreError where there is no runs file to ask."""
+    if not file_of(path).exists():
+        raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
 
 
 def history_run(path: str | Path) -> str:

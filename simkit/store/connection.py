@@ -57,10 +57,13 @@ def file_of(path: str | Path) -> Path:
             f"{path}: this names a database that is no file; write the path of one, such as runs.duckdb "
             f"(./{path} if it is a file's name)"
         )
-    # DuckDB keeps its journal beside the name that it is given: it is given the file's own.
-    file = Path(os.path.realpath(path))
     try:
+        str(path).encode()
+        # DuckDB keeps its journal beside the name that it is given: it is given the file's own.
+        file = Path(os.path.realpath(path))
         mode = file.stat().st_mode
+    except ValueError:
+        raise StoreError(f"{path}: DuckDB takes no such name; write one in UTF-8, such as runs.duckdb") from None
     except FileNotFoundError:
         return file
     except OSError as error:

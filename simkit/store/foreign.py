@@ -14,6 +14,11 @@ import duckdb
 from simkit.errors import StoreError, did_you_mean
 from simkit.store.connection import literal, opened
 
+_ROWS_AT_ONCE = 50_000
+"""As Python's tuples they take some 10 MB."""
+_MEMORY = "SET memory_limit = '300MB'"
+"""Of DuckDB for a file of somebody else's, in which little may stand for much."""
+
 
 class Foreign(NamedTuple):
     """Some columns of a table, as text; None for NULL. `line`: where each row of a text begins, from 1; else empty."""
@@ -38,6 +43,7 @@ def of_csv(text: str, count: int, separator: str, wanted: Sequence[int]) -> tupl
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     breaks = " + ".join(f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)" for name in names)
     with tempfile.TemporaryDirectory() as folder, opened(":memory:") as connection:
+        connection.execute(_MEMORY)
         # A file of its own, as DuckDB reads no text in memory, takes some names for patterns, and guesses encodings.
         file = Path(folder, "text.csv")
         file.write_text(text, encoding="utf-8", newline="")
@@ -95,10 +101,11 @@ class Query(NamedTuple):
     text: str = ""
 
 
-def of_query(query: Query, choose: Callable[[tuple[str, ...]], Sequence[int] | None]) -> Foreign | None:
-    """The columns that `choose` takes, by position, from all their names, of which two may be the same.
+def of_query(query: Query, choose: Callable[[tuple[str, ...]], Sequence[int] | None]) -> Iterator[Foreign]:
+    """The columns that `choose` takes, by position, from all their names, of which two may be the same: some rows at a
+    time.
 
-    None if it takes none. Instants with a zone are in UTC. Raises StoreError.
+    Nothing if it takes none, or there are no rows. Instants with a zone are in UTC. Raises StoreError.
     """
     with _opened(query) as connection:
         try:
@@ -111,20 +118,23 @@ def of_query(query: Query, choose: Callable[[tuple[str, ...]], Sequence[int] | N
             raise StoreError(f"{query.file}: {str(error).splitlines()[0]}") from error
         wanted = choose(names)
         if wanted is None:
-            return None
+            return
         chosen = ", ".join(f"CAST(c{i} AS VARCHAR)" for i in wanted)
         aliases = ", ".join(f"c{i}" for i in range(len(names)))
-        rows = connection.execute(f"SELECT {chosen} FROM ({sql}\n) AS t({aliases})").fetchall()
-    return Foreign(tuple([row[i] for row in rows] for i in range(len(wanted))), [])
+        found = connection.execute(f"SELECT {chosen} FROM ({sql}\n) AS t({aliases})")
+        while rows := found.fetchmany(_ROWS_AT_ONCE):
+            yield Foreign(tuple([row[i] for row in rows] for i in range(len(wanted))), [])
 
 
 @contextmanager
 def _opened(query: Query) -> Iterator[duckdb.DuckDBPyConnection]:
     if query.kind == "parquet":
         with opened(":memory:", shown=query.file) as connection:
+            connection.execute(_MEMORY)
             yield connection
     else:
         with opened(query.file, read_only=True, shown=query.file) as connection:
+            connection.execute(_MEMORY)
             connection.execute("SET enable_external_access = false")  # a query reads this file and no other
             yield connection
 

@@ -41,11 +41,11 @@ def find(paths: Iterable[str | Path], findings: Findings) -> Found:
     terraform: dict[Path, None] = {}
     tests: set[Path] = set()
     for path in (Path(os.path.normpath(path)) for path in paths):
-        if path.is_dir():
+        if os.path.isdir(path):
             below = sorted(_below(path, findings))
             terraform.update(dict.fromkeys(file for file in below if not file.name.endswith(TESTS)))
             tests.update(file for file in below if file.name.endswith(TESTS))
-        elif not path.exists():
+        elif not os.path.exists(path):
             findings.error(Where(str(path)), "there is no such file or folder")
         elif is_terraform(path.name) or is_shown(path.name):
             terraform[path] = None

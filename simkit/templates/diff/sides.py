@@ -86,7 +86,7 @@ class _Shown:
 def _opened(text: str, findings: Findings) -> Iterator[tuple[Path | None, _Shown]]:
     """(where the files are, how to name them), while the context lasts; no path, with a finding, if there are none."""
     path, (revision, colon, inside) = Path(text), text.partition(":")
-    if path.exists():
+    if os.path.exists(path):
         yield path, _Shown()
     elif not colon or not revision:
         findings.error(Where(text), "there is no such file or folder; for a git revision write REV:PATH")
