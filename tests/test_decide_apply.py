@@ -99,14 +99,16 @@ def test_line_ends_stay_what_they_are(path: Path):
     assert raw.count(b"\n") == raw.count(b"\r\n") > 20
 
 
-def test_a_link_stays_a_link_and_its_target_is_written(path: Path, tmp_path: Path):
+def test_a_link_is_refused_and_what_it_leads_to_stays_as_it_is(path: Path, tmp_path: Path):
     folder = tmp_path / "other"
     folder.mkdir()
     link = folder / "main.tf"
     link.symlink_to(path)
-    write(link, found(MEANT))
+    before = path.read_text()
+    with pytest.raises(simkit.InputError, match="it is a link to .*; name that file itself, or remove the link"):
+        write(link, found(MEANT))
     assert link.is_symlink()
-    assert "* 8-17" in path.read_text()
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize(
