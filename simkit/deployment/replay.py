@@ -186,8 +186,8 @@ def told(one: Replayed, most: int = 5) -> tuple[str, ...]:
     lines = [_verdict(one)] if one.recorded["hit_rate"] == one.recorded["hit_rate"] else []
     if one.days:
         lines.append(
-            f"On {len(one.days)} of {many(one.days_with_claims, 'day')} with claims the recorded hits are none of the replays' "
-            f"(by chance alone: on {one.by_chance:.0f} or fewer):"
+            f"On {len(one.days)} of {many(one.days_with_claims, 'day')} with claims the recorded hits are none of the "
+            f"replays' (by chance alone: on {one.by_chance:.0f} or fewer):"
         )
     else:
         lines.append(
