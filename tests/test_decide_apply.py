@@ -105,7 +105,7 @@ def test_a_link_is_refused_and_what_it_leads_to_stays_as_it_is(path: Path, tmp_p
     link = folder / "main.tf"
     link.symlink_to(path)
     before = path.read_text()
-    with pytest.raises(simkit.InputError, match="it is a link to .*; name that file itself, or remove the link"):
+    with pytest.raises(InputError, match=r"it is a link to .*; name that file itself, or remove the link"):
         write(link, found(MEANT))
     assert link.is_symlink()
     assert path.read_text() == before
