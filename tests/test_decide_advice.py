@@ -66,11 +66,12 @@ def test_weeks_that_were_not_used_and_the_next_quarter_are_told_apart(found: Rec
 
 
 def test_people_who_wait_for_daemons_are_told_with_what_would_mend_it():
-    (text,) = queue_said(Queue(8, 10.0, 250.0, 6.2, 3, 5))
-    assert "At 08:00 people's builds wait 4m10s" in text
-    assert "4m00s longer than today" in text
-    assert "5 daemons would mend it (tried)" in text
-    (open_text,) = queue_said(Queue(8, 240.0, 250.0, 6.2, 3, None))
-    assert "about as today" in open_text
+    (text,) = queue_said(Queue(8, 10.0, 250.0, 30.0, 19.6, 3, 5))
+    assert "At 08:00 people's builds wait 4m10s for one of 3 provisioner daemons on average, 4m00s longer" in text
+    assert "; 3m40s of it because 20 prebuilds are ordered in that hour. 5 daemons would mend it (tried)." in text
+    (open_text,) = queue_said(Queue(8, 240.0, 250.0, 245.0, 2.0, 3, None))
+    assert "about as today; not because of prebuilds, but of each other." in open_text
     assert "do not mend it" in open_text
+    (better,) = queue_said(Queue(8, 250.0, 40.0, None, 2.0, 3, 4))
+    assert "3m30s shorter than today. 4 daemons" in better, "where daemons have tags already, none are tried"
     assert queue_said(None) == []

@@ -16,14 +16,16 @@ from result_schema import faults
 from scenarios import MONDAY_AT, scenario
 
 from simkit import InputError, load, recommend
-from simkit.clock import HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US
-from simkit.decide.advice import document, sentences, verdict
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, UTC_ZONE, WEEK_US
+from simkit.decide.advice import document, queue_said, sentences, verdict
 from simkit.decide.bounds import OF_WEEK
 from simkit.decide.margins import Weeks, lower_limit
 from simkit.decide.plan import Block, Plan
 from simkit.decide.recommendation import CONFIDENCE, Recommendation
 from simkit.estimates import share_interval
-from simkit.model import History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
+from simkit.model import Daemons, History, Preset, Profile, Scenario, Schedule, Workload, constant, lognormal
+from simkit.runs.counts import count
+from simkit.runs.givens import givens
 from simkit.runs.measures import measures, measures_by_week
 from simkit.runs.simulate import run
 
@@ -226,6 +228,51 @@ def test_a_target_beyond_the_daemons_is_not_met_and_says_what_binds():
     assert found.queue is not None
     assert found.queue.mending_daemons is not None
     assert found.queue.mending_daemons > 1
+
+
+def early_birds(daemons: int) -> Scenario:
+    """Twelve weeks: six people come for `dev` around nine on each working day, and four before them, around eight, for
+    `odd`, which has no pool, so that they may stand behind what is built for the six."""
+    rng = np.random.default_rng(8)
+    days = np.flatnonzero(np.arange(7 * 12) % 7 < 5)
+    at = {
+        "dev": days[:, None] * 24 + 9 + rng.random((60, 6)) * 0.4,
+        "odd": days[:, None] * 24 + 8 + rng.random((60, 4)) * 0.5,
+    }
+    claims = sorted((MONDAY_AT + int(hour * HOUR_US), name) for name, of in at.items() for hour in of.ravel())
+    presets = (Preset("dev", 0, timezone="UTC", schedules=(Schedule("* 9-10 * * 1-5", 1),)), Preset("odd", 0))
+    given = scenario(*presets, workload=Workload(constant(12 * MINUTE_US)), provisioner_daemons=daemons)
+    demand = History(np.array([at for at, _ in claims]), tuple(name for _, name in claims))
+    return replace(given, start_at=MONDAY_AT, end_at=MONDAY_AT + 12 * WEEK_US, demand=demand)
+
+
+def waits_at(hour: int, of: Scenario) -> float:
+    """How long people's builds wait for a daemon on average in this hour of the day (UTC), in seconds."""
+    found = count(givens(of, 0, 0))
+    in_hour = (found.claimed_at // HOUR_US % 24 == hour) & (found.queued_us != NEVER)
+    return float(found.queued_us[in_hour].mean()) / 1e6
+
+
+def test_people_who_wait_behind_prebuilds_are_told_why_and_which_daemons_would_mend_it():
+    found = recommend(early_birds(3), 0.9, preset="dev", max_schedules=1)
+    queue = found.queue
+    assert queue is not None
+    advised = found.advised
+    assert queue.hour == 8
+    assert queue.after_s == pytest.approx(waits_at(8, advised))
+    assert queue.before_s == pytest.approx(waits_at(8, found.scenario))
+    assert queue.after_s > queue.before_s + 60, "what is recommended is built at eight, today's pool at nine"
+    tags = (("pool", "prebuilds"),)
+    apart = replace(advised, provisioners=(Daemons(3), Daemons(99, tags)), prebuild_tags=tags)
+    assert queue.own_s == pytest.approx(waits_at(8, apart))
+    assert queue.own_s < queue.after_s - 60
+    assert queue.builds == pytest.approx(found.presets[0].plan.levels[8], abs=0.5), "the pool is filled in that hour"
+    assert queue.mending_daemons is not None
+    assert waits_at(8, replace(advised, provisioner_daemons=queue.mending_daemons)) < 30
+    assert waits_at(8, replace(advised, provisioner_daemons=4)) >= 30, "one more is tried, and is too few"
+    (text,) = queue_said(queue)
+    assert f"because {queue.builds:,.0f} prebuilds are ordered in that hour" in text
+    assert recommend(early_birds(40), 0.9, preset="dev", max_schedules=1).queue is None
 
 
 def test_a_limit_of_cost_is_kept_and_named():

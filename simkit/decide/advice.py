@@ -118,14 +118,22 @@ def queue_said(queue: Queue | None) -> list[str]:
     if queue is None:
         return []
     longer = queue.after_s - queue.before_s
-    change = f"{in_column(longer)} longer than today" if longer * 1e6 >= NOTICED_US / 2 else "about as today"
+    change = "about as today"
+    if abs(longer) * 1e6 >= NOTICED_US / 2:
+        change = f"{in_column(abs(longer))} {'longer' if longer > 0 else 'shorter'} than today"
     text = (
-        f"At {queue.hour:02}:00 people's builds wait {in_column(queue.after_s)} for a provisioner daemon on average, "
-        f"{change}, while {queue.building:.1f} prebuilds are being built at a time on {queue.daemons} daemons."
+        f"At {queue.hour:02}:00 people's builds wait {in_column(queue.after_s)} for one of {queue.daemons} provisioner "
+        f"daemons on average, {change}"
     )
+    if queue.own_s is not None:
+        behind = queue.after_s - queue.own_s
+        if behind * 1e6 >= NOTICED_US / 2:
+            text += f"; {in_column(behind)} of it because {queue.builds:,.0f} prebuilds are ordered in that hour"
+        else:
+            text += "; not because of prebuilds, but of each other"
     if queue.mending_daemons is not None:
-        return [f"{text} {queue.mending_daemons} daemons would mend it (tried)."]
-    return [f"{text} More of them, up to five times as many, were tried and do not mend it."]
+        return [f"{text}. {queue.mending_daemons} daemons would mend it (tried)."]
+    return [f"{text}. More of them, up to five times as many, were tried and do not mend it."]
 
 
 def front_said(of: Recommendation) -> str:
@@ -301,7 +309,8 @@ def document(of: Recommendation) -> dict[str, Any]:
             "hour": of.queue.hour,
             "wait_today_s": _rounded(of.queue.before_s),
             "wait_recommended_s": _rounded(of.queue.after_s),
-            "prebuilds_building": _rounded(of.queue.building),
+            "wait_without_prebuilds_s": None if of.queue.own_s is None else _rounded(of.queue.own_s),
+            "prebuilds_ordered": _rounded(of.queue.builds),
             "provisioner_daemons": of.queue.daemons,
             "mending_provisioner_daemons": of.queue.mending_daemons,
         },

@@ -69,23 +69,24 @@ def why(search: Search, plan: Plan, lead: int, seen: float, limit: float) -> tup
 
 @dataclass(frozen=True)
 class Queued:
-    """By hour of the day: how long people's builds wait for a daemon, on average, and prebuilds being built."""
+    """By hour of the day: how long people's builds wait for a daemon, on average, and how many prebuilds are ordered in
+    such an hour, by how long people wait on each day."""
 
     wait_s: Float64Array
-    building: Float64Array
+    builds: Float64Array
 
 
 def queued(results: Sequence[Counts], zone: Zone) -> Queued:
-    waited, many, building, passed = np.zeros(24), np.zeros(24), np.zeros(24), np.zeros(24)
+    waited, many, builds = np.zeros(24), np.zeros(24), np.zeros(24)
     for one in results:
         took = one.queued_us != NEVER
-        hour = _hour_of_day(one.claimed_at[took], zone)
-        waited += np.bincount(hour, one.queued_us[took], 24) / SECOND_US
+        at, wait_s = one.claimed_at[took], one.queued_us[took] / SECOND_US
+        hour = _hour_of_day(at, zone)
+        waited += np.bincount(hour, wait_s, 24)
         many += np.bincount(hour, minlength=24)
-        hours = _hour_of_day(one.edges[:-1], zone)
-        building += np.bincount(hours, one.building_us.sum(axis=0), 24)
-        passed += np.bincount(hours, np.diff(one.edges), 24)
-    return Queued(waited / np.maximum(many, 1), building / np.maximum(passed, 1))
+        span = np.clip(np.searchsorted(one.edges, at, side="right") - 1, 0, one.edges.size - 2)
+        builds += np.bincount(hour, wait_s * one.builds.sum(axis=0)[span], 24)
+    return Queued(waited / np.maximum(many, 1), np.divide(builds, waited, out=np.zeros(24), where=waited > 0))
 
 
 def _hour_of_day(at: Int64Array, zone: Zone) -> Int64Array:

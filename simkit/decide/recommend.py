@@ -46,7 +46,7 @@ from simkit.decide.recommendation import (
 from simkit.decide.work import workers
 from simkit.demand import scaled
 from simkit.estimates import share_interval
-from simkit.model import History, Holiday, Scenario
+from simkit.model import Daemons, History, Holiday, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
 
@@ -421,21 +421,28 @@ class Known(Choice):
         hour = int(np.argmax(mine.wait_s))
         if mine.wait_s[hour] * 1e6 < NOTICED_US:
             return None
-        mending = None
+        mending = own_s = None
         if not self.scenario.is_tagged:
-            enough = max(float(theirs.wait_s[hour]), NOTICED_US / 2e6)
             count = self.scenario.provisioner_daemons
             advised = self._with(chosen.plans)
+            mine_apart = (("of", "prebuilds"),)
+            apart = replace(
+                advised,
+                provisioners=(Daemons(count), Daemons(MANY_DAEMONS, mine_apart)),
+                prebuild_tags=mine_apart,
+            )
+            own_s = float(queued(self._runs(apart, 1), zone).wait_s[hour])
             for daemons in dict.fromkeys((count + 1, count + 2, count * 3 // 2 + 1, count * 2, count * 3, count * 5)):
                 more = replace(advised, provisioners=(), provisioner_daemons=daemons)
-                if queued(self._runs(more, 1), zone).wait_s.max() <= enough:
+                if queued(self._runs(more, 1), zone).wait_s.max() * 1e6 < NOTICED_US:
                     mending = daemons
                     break
         return Queue(
             hour=hour,
             before_s=float(theirs.wait_s[hour]),
             after_s=float(mine.wait_s[hour]),
-            building=float(mine.building[hour]),
+            own_s=own_s,
+            builds=float(mine.builds[hour]),
             daemons=sum(one.count for one in self.scenario.daemons),
             mending_daemons=mending,
         )

@@ -139,10 +139,13 @@ class Queue:
     hour: int
     before_s: float
     after_s: float
-    building: float
-    """Prebuilds being built then, on average."""
+    own_s: float | None
+    """What they would wait if prebuilds were built by other daemons; None where daemons have tags already."""
+    builds: float
+    """Prebuilds ordered in such an hour, on the days on which people wait."""
     daemons: int
     mending_daemons: int | None
+    """With so many nobody waits NOTICED_US in any hour of the day, on average; None if none tried does that."""
 
 
 @dataclass(frozen=True)
