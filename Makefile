@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-slow test-longest fuzz test-prometheus test-oldest smoke bench lint lock setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz test-prometheus test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit report notebooks/02-expiration.ipynb -p scenario=data/scenarios/lifecycle.yaml
 	.venv/bin/simkit report notebooks/05-decide.ipynb -p scenario=data/scenarios/three-regions.yaml -p preset=backend-us
 	.venv/bin/simkit recommend data/scenarios/three-regions.yaml --preset backend-us --max-schedules 1
+
+lab: $(READY) ## Open JupyterLab where the questions are
+	.venv/bin/jupyter lab notebooks/00-start-here.ipynb
 
 test: $(READY) ## Run the tests, but for the slow ones, two at a time
 	$(TWO)

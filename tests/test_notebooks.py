@@ -21,6 +21,7 @@ from simkit.shown import visible
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+START = ROOT / "notebooks" / "00-start-here.ipynb"
 CAPACITY = ROOT / "notebooks" / "01-capacity.ipynb"
 EXPIRATION = ROOT / "notebooks" / "02-expiration.ipynb"
 CRON_RANGES = ROOT / "notebooks" / "03-cron-ranges.ipynb"
@@ -77,7 +78,7 @@ def said_in(notebook) -> str:
 
 
 def test_there_are_notebooks():
-    assert {CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE, DECIDE, REPLAY} <= set(NOTEBOOKS)
+    assert {START, CAPACITY, EXPIRATION, CRON_RANGES, CONTROL_PLANE, DECIDE, REPLAY} <= set(NOTEBOOKS)
 
 
 def test_a_notebook_is_valid_and_keeps_no_outputs(notebook):
@@ -98,6 +99,21 @@ def test_a_notebook_begins_with_a_title_and_its_parameters(notebook):
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert tagged == [notebook.cells[1]]
     assert all(isinstance(node, ast.Assign) for node in ast.parse(tagged[0].source).body)
+
+
+@pytest.mark.slow
+def test_the_first_notebook_leads_to_all_others_with_an_answer_each(tmp_path):
+    done = execute(START, tmp_path / "out.ipynb", tmp_path.parent, scenario=ROOT / "data/scenarios/workweek.yaml")
+    text = "\n".join(cell.source for cell in done.cells if cell.cell_type == "markdown")
+    linked = set(re.findall(r"\]\(([^)]+\.ipynb)\)", text))
+    assert linked == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} - {START.name}
+    said = said_in(done)
+    assert "The pools served 94.1% of 948 claims" in said
+    assert "On Monday 2026-11-16 at 09:00 EST goland-large had 0 ready" in said
+    cron, story = (text for text in of_kind(done, "text/html") if "<pre" in text)
+    assert "Holds Monday to Friday, 09:00 to 17:59" in cron
+    assert "claims found no prebuild" in story
+    assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
 
 
 @pytest.mark.slow

@@ -95,3 +95,9 @@ def test_the_page_of_an_svg_of_somebody_else_is_an_image_which_runs_nothing(tmp_
     html = page_of(tmp_path, cell)
     assert "alert" not in html
     assert len(Outline(html).pictures) == 1
+
+
+def test_links_to_notebooks_beside_it_are_text_on_a_page_that_stands_alone(tmp_path: Path):
+    html = page_of(tmp_path, markdown("See [the other](02-other.ipynb) and [a site](https://example.com/x.ipynb)."))
+    assert "See the other and" in html
+    assert Outline(html).links == ["https://example.com/x.ipynb"]

@@ -12,6 +12,7 @@ from typing import Any
 
 _SECTION = "## "
 _SVG = "image/svg+xml"
+_NOTEBOOK = re.compile(r'<a href="[^":]+\.ipynb">(.*?)</a>')
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -31,7 +32,7 @@ def page(executed: Path) -> str:
     def html_of(cells: list[Any]) -> str:
         part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)  # type: ignore[no-untyped-call]
         html: str = exporter.from_notebook_node(part)[0]
-        return html
+        return _NOTEBOOK.sub(r"\1", html)  # a page stands alone: the notebooks beside its own are elsewhere
 
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
