@@ -91,8 +91,10 @@ def _date(of: date) -> str:
 
 
 def plural(noun: str, count: float) -> str:
-    """ "build" for 1, "builds" for any other count."""
-    return noun if count == 1 else f"{noun}s"
+    """ "build" for 1, "builds" for any other count; "repositories", but "days"."""
+    if count == 1:
+        return noun
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
 
 
 def many(count: int, noun: str) -> str:

@@ -507,7 +507,7 @@ def test_a_value_of_another_kind_is_told_with_its_row(folder, value):
 
 def test_rows_that_stand_twice_and_tables_without_rows_are_refused(folder):
     lines = (folder / "users.csv").read_bytes().splitlines(keepends=True)
-    assert "users has 1 rows twice" in told(folder, users=b"".join([*lines, lines[-1]]))
+    assert "users has 1 row twice" in told(folder, users=b"".join([*lines, lines[-1]]))
     header = (folder / "workspace_builds.csv").read_bytes().splitlines(keepends=True)[0]
     assert "no history to import" in told(folder, users=b"".join(lines), workspace_builds=header)
 
@@ -521,7 +521,7 @@ def test_rows_without_what_they_need_are_refused(folder, name, column):
     rows = pd.read_csv(file, dtype=str)
     rows.loc[0, column] = None
     rows.to_csv(file, index=False)
-    assert f"{name} has 1 rows without {column}" in told(folder)
+    assert f"{name} has 1 row without {column}" in told(folder)
 
 
 def test_parquet_files_are_read_as_csv_files_are(folder, result, tmp_path):

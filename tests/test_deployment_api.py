@@ -154,7 +154,7 @@ def test_presets_that_may_not_be_read_leave_workspaces_without_one(coder, rows, 
     coder.instead[f"templateversions/{rows['template_versions'][0]['id']}/presets"] = refusing(404)
     found = brought(tmp_path / "my.duckdb", Api(coder.url, TOKEN))
     assert (found.claims, found.workspaces) == (0, len(rows["workspaces"]))
-    assert any("presets of 1 version" in sentence for sentence in found.lacks)
+    assert any("Presets of 1 version " in sentence for sentence in found.lacks)
 
 
 @pytest.mark.parametrize("keep_names", [False, True])

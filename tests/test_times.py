@@ -29,6 +29,11 @@ def test_one_of_a_kind_is_one(count, told):
     assert times.plural("job", float(count)) == told.split()[1]
 
 
+def test_a_noun_in_y_ends_in_ies_but_after_a_vowel():
+    told = [times.many(2, noun) for noun in ("repository", "day", "delivery", "key")]
+    assert told == ["2 repositories", "2 days", "2 deliveries", "2 keys"]
+
+
 def test_days_are_english_where_the_machine_is_not(monkeypatch):
     known = [name for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8") if _is_known(name)]
     before = locale.setlocale(locale.LC_TIME)

@@ -192,29 +192,25 @@ def git(
     from simkit.clock import format_duration, format_instant
     from simkit.deployment.git import LACKS, claims_of_commits, write_claims
     from simkit.deployment.text import as_yaml
+    from simkit.times import many
 
     with _reading() as reading:
         begun = claims_of_commits(repositories, instant(None), quiet_us, since_at, exclude, reading)
     write_claims(out, begun, keep_names, force)
     print_findings(begun.notes)
     span = f"{format_instant(begun.claims[0].at)} to {format_instant(begun.claims[-1].at)}"
-    echo(f"{visible(out)}: {_many(len(begun.claims), 'claim')} of {_many(len(begun.people), 'person')} from {span}")
+    echo(f"{visible(out)}: {many(len(begun.claims), 'claim')} of {many(len(begun.people), 'author')} from {span}")
     echo(
         f"A claim is a person's first commit after {format_duration(quiet_us)} without one, in any of the repositories."
     )
-    of = _many(begun.repositories, "repository")
+    of = many(begun.repositories, "repository")
     echo(
-        f"{_many(begun.commits, 'commit')} of people in {of}; left out: {_many(begun.merges, 'merge')}, "
-        f"{begun.of_bots:,} by {_many(begun.bots, 'bot')}, {begun.undated:,} of an impossible date"
+        f"{many(begun.commits, 'commit')} of people in {of}; left out: {many(begun.merges, 'merge')}, "
+        f"{begun.of_bots:,} by {many(begun.bots, 'bot')}, {begun.undated:,} of an impossible date"
     )
     for sentence in LACKS:
         echo(f"- {sentence}")
     echo(f"A scenario takes them, for one of its presets: demand: {{history: {as_yaml(Path(out).name)}, preset: NAME}}")
-
-
-def _many(count: int, one: str) -> str:
-    many = {"person": "people", "repository": "repositories"}.get(one, f"{one}s")
-    return f"{count:,} {one if count == 1 else many}"
 
 
 @contextmanager

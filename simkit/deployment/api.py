@@ -26,6 +26,7 @@ from simkit.errors import Finding, InputError, Where
 from simkit.model import PREBUILDS_USER_ID
 from simkit.shown import visible
 from simkit.store.columns import text
+from simkit.times import many
 
 if TYPE_CHECKING:
     import requests
@@ -543,10 +544,8 @@ class _Deployment:
         found = self._stage.rows(f"SELECT count(DISTINCT template_version_id), count(*) FROM {builds} WHERE {unknown}")
         for versions, count in found:
             if count:
-                many = "1 version" if versions == 1 else f"{versions:,} versions"
-                self._lack(
-                    f"The presets of {many} may not be read: {count:,} builds count as if nobody had chosen one."
-                )
+                of, without = many(versions, "version"), many(count, "build")
+                self._lack(f"Presets of {of} may not be read: for {without} it counts as if nobody had chosen one.")
         self._stage.rows(f"UPDATE {builds} SET template_version_preset_id = NULL WHERE {unknown}")
 
 

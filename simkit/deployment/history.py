@@ -22,6 +22,7 @@ from simkit.store.connection import literal
 from simkit.store.staging import Stage, staging
 from simkit.store.writing import check_target
 from simkit.timeline import Steps, desired, local_hours, steps_of
+from simkit.times import many
 from simkit.version import __version__
 
 
@@ -88,14 +89,14 @@ def _check(stage: Stage, where: Where, since_at: int | None) -> None:
             twice = stage.rows(f"SELECT count(id) - count(DISTINCT id), count(*) - count(id) FROM {table.name}")
             for doubles, without in twice:
                 if doubles:
-                    findings.error(where, f"{table.name} has {doubles:,} rows twice; export it again, once")
+                    findings.error(where, f"{table.name} has {many(doubles, 'row')} twice; export it again, once")
                 if without:
-                    findings.error(where, f"{table.name} has {without:,} rows without an id; export it again")
+                    findings.error(where, f"{table.name} has {many(without, 'row')} without an id; export it again")
     for table_name, columns in NEEDED.items():
         for column in columns:
             empty = stage.rows(f"SELECT count(*) FROM {table_name} WHERE {column} IS NULL")[0][0]
             if empty:
-                findings.error(where, f"{table_name} has {empty:,} rows without {column}; export it again")
+                findings.error(where, f"{table_name} has {many(empty, 'row')} without {column}; export it again")
     for table_name, column, target in REFERENCES:
         found = stage.rows(
             f"SELECT count(*) FROM {table_name} AS t ANTI JOIN {target} AS o ON o.id = t.{column} "
