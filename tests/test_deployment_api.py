@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import shutil
 import ssl
 import subprocess
@@ -22,7 +24,7 @@ from simkit.deployment import api
 from simkit.deployment.api import Api
 from simkit.deployment.exports import Exports
 from simkit.deployment.history import Brought, bring
-from simkit.errors import InputError
+from simkit.errors import InputError, StoreError
 
 HOME = zone("America/New_York")
 CLAIMS = "SELECT created_at, hit, ready_at FROM claims ORDER BY ALL"
@@ -199,6 +201,9 @@ WRONG = (
     ("buildinfo", refusing(404, body=b"not here"), "is this the address of a Coder v2.24 or newer?"),
     ("buildinfo", lambda given: b"<html>Sign in</html>", "a page in place of JSON"),
     ("buildinfo", lambda given: {"version": "v2.20.1+0a1b"}, "it is Coder v2.20.1+0a1b"),
+    ("buildinfo", lambda given: b"[" * 100_000, "a page in place of JSON"),
+    ("buildinfo", lambda given: b'{"version": "v2', "a page in place of JSON"),
+    ("buildinfo", lambda given: b"\xff\xfe\x00", "a page in place of JSON"),
     ("buildinfo", lambda given: {"version": 7}, "other JSON than Coder"),
     ("buildinfo", lambda given: [1, 2], "other JSON than Coder"),
     ("users", lambda given: {"users": "all"}, "other JSON than Coder"),
@@ -307,3 +312,65 @@ def test_the_address_may_come_from_coder_s_own_variable_and_what_lacks_is_printe
     assert TOKEN not in said
     monkeypatch.delenv("CODER_URL")
     assert "set CODER_URL" in run("import", "api", "--out", str(tmp_path / "my.duckdb"))[1]
+
+
+ODD = (
+    None,
+    True,
+    7,
+    -1,
+    1.5,
+    10**30,
+    "x",
+    "\ud800",
+    "0001-01-01T00:00:00Z",
+    [],
+    {},
+    [None],
+    [{}],
+    [[]],
+    [7],
+    {"id": 7},
+)
+
+
+@pytest.fixture(scope="module")
+def few(rows):
+    """The first workspaces of the history, with what they need."""
+    kept = {row["id"] for row in rows["workspaces"][:3]}
+    builds = [row for row in rows["workspace_builds"] if row["workspace_id"] in kept]
+    return rows | {"workspaces": rows["workspaces"][:3], "workspace_builds": builds}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_json_is_answered_is_read_or_refused_in_a_sentence(few, tmp_path, monkeypatch, seed):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    drawn = random.Random(seed)
+    refused = []
+    with answering(few) as coder:
+        brought(tmp_path / "whole.duckdb", Api(coder.url, TOKEN))
+        asked = dict(coder.asked)
+        for i in range(30):
+            path, value = drawn.choice(sorted(asked)), drawn.choice(ODD)
+            coder.instead.clear()
+            odd = spoilt(json.loads(json.dumps(coder.answer(path, asked[path], TOKEN))), value, drawn)
+            coder.instead[path] = lambda given, odd=odd: odd
+            try:
+                brought(tmp_path / f"{i}.duckdb", Api(coder.url, TOKEN))
+            except (InputError, StoreError) as error:
+                refused.append((error.status, len(str(error).splitlines()), (tmp_path / f"{i}.duckdb").exists()))
+            except Exception as error:
+                pytest.fail(f"seed {seed}, {path}, {value!r}: {error!r}")
+    assert set(refused) == {(2, 1, False)}, f"seed {seed}"
+    assert len(refused) < 30, f"seed {seed}"
+
+
+def spoilt(told: object, value: object, drawn: random.Random) -> object:
+    """The same JSON with another value at one place."""
+    inside = told if isinstance(told, dict | list) and told and drawn.random() < 0.9 else None
+    if inside is None:
+        return value
+    key = drawn.choice(sorted(inside) if isinstance(inside, dict) else range(len(inside)))
+    inside[key] = spoilt(inside[key], value, drawn)
+    return inside

@@ -223,7 +223,7 @@ class _Client:
             return response.status_code, None
         try:
             return 200, response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._api.refused(
                 "answers with a page in place of JSON; is there a login in front of Coder, or is this no Coder? Give "
                 "the address at which its API answers"
@@ -387,12 +387,36 @@ class _Deployment:
                 for one in self._list(path, q=query):
                     if self._id(one) not in self._templates:
                         self._templates.add(self._id(one))
-                        self._rows["templates"].add(_template(one, is_deleted=deleted == "true"))
+                        self._rows["templates"].add(self._template(one, is_deleted=deleted == "true"))
         daemons = self._client.may(f"organizations/{organization}/provisionerdaemons", limit=EVERYTHING)
         for one in self._client.mappings("provisionerdaemons", daemons):
             self._rows["provisioner_daemons"].add({**one, "tags": json.dumps(one.get("tags") or {})})
         if daemons is None:
             self._lack(NO_DAEMONS)
+
+    def _template(self, told: dict[str, Any], is_deleted: bool) -> dict[str, Any]:
+        """The API has milliseconds and names of days where the database has nanoseconds and bits."""
+        allowed, stopped = (
+            self._client.mapping("templates", told.get(name) or {})
+            for name in ("autostart_requirement", "autostop_requirement")
+        )
+        row = _only(told, "id", "created_at", "organization_id", "name", "active_version_id")
+        row |= _only(told, "allow_user_autostart", "allow_user_autostop")
+        for name in ("default_ttl", "activity_bump", "failure_ttl", "time_til_dormant", "time_til_dormant_autodelete"):
+            row[name] = _nanoseconds(told.get(f"{name}_ms"))
+        row["deleted"] = is_deleted
+        row["deprecated"] = told.get("deprecation_message") or ("deprecated" if told.get("deprecated") else "")
+        row["autostart_block_days_of_week"] = 127 - self._bits(allowed.get("days_of_week"), _DAYS)
+        row["autostop_requirement_days_of_week"] = self._bits(stopped.get("days_of_week"), ())
+        row["autostop_requirement_weeks"] = stopped.get("weeks")
+        return row
+
+    def _bits(self, days: Any, otherwise: Iterable[str]) -> int:
+        """Bit 0 is Monday; `otherwise`: the days where none are told."""
+        if not isinstance(days, list | None):
+            raise self._client.strange("templates")
+        named = {str(day).lower() for day in (otherwise if days is None else days)}
+        return sum(1 << i for i, day in enumerate(_DAYS) if day in named)
 
     def _quotas(self) -> None:
         groups = self._client.may("groups")
@@ -562,7 +586,8 @@ class _Rows:
     def add(self, row: dict[str, Any]) -> None:
         for name in self._columns:
             value = row.get(name)
-            self._waiting[name].append(None if value is None else str(value))
+            # JSON can have halves of characters, which no table takes.
+            self._waiting[name].append(None if value is None else str(value).encode("utf-8", "replace").decode())
         if len(self._waiting[self._columns[0]]) >= _ROWS_AT_ONCE:
             self.end()
 
@@ -580,31 +605,10 @@ def _only(given: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: given.get(name) for name in names}
 
 
-def _template(told: dict[str, Any], is_deleted: bool) -> dict[str, Any]:
-    """The API has milliseconds and names of days where the database has nanoseconds and bits."""
-    allowed = told.get("autostart_requirement") or {}
-    stopped = told.get("autostop_requirement") or {}
-    row = _only(told, "id", "created_at", "organization_id", "name", "active_version_id")
-    row |= _only(told, "allow_user_autostart", "allow_user_autostop")
-    for name in ("default_ttl", "activity_bump", "failure_ttl", "time_til_dormant", "time_til_dormant_autodelete"):
-        row[name] = _nanoseconds(told.get(f"{name}_ms"))
-    row["deleted"] = is_deleted
-    row["deprecated"] = told.get("deprecation_message") or ("deprecated" if told.get("deprecated") else "")
-    row["autostart_block_days_of_week"] = 127 - _bits(allowed.get("days_of_week"), _DAYS)
-    row["autostop_requirement_days_of_week"] = _bits(stopped.get("days_of_week"), ())
-    row["autostop_requirement_weeks"] = stopped.get("weeks")
-    return row
-
-
 def _deleted_template(template_id: str, told: dict[str, Any]) -> dict[str, Any]:
     """What a workspace of a template tells of it."""
     row = {"id": template_id, "organization_id": told.get("organization_id"), "name": told.get("template_name")}
     return {**row, "deleted": True}
-
-
-def _bits(days: Any, otherwise: Iterable[str]) -> int:
-    named = otherwise if days is None else days
-    return sum(1 << _DAYS.index(day) for day in {str(day).lower() for day in named} if day in _DAYS)
 
 
 def _nanoseconds(milliseconds: Any) -> Any:
