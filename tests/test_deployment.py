@@ -168,6 +168,16 @@ def test_accounts_of_programs_are_told_apart_from_people_as_far_as_the_version_t
     assert found == [({0: 3, 1: 3, 3: 0}[len(lacks)], len(people))]
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_workspaces_for_tasks_of_agents_are_told_apart(rows, tmp_path, is_told):
+    builds = [dict(row, has_ai_task="t" if i % 5 == 0 else "f") for i, row in enumerate(rows["workspace_builds"])]
+    exported = write_files(rows | {"workspace_builds": builds}, tmp_path)
+    without(exported / "workspace_builds.csv", () if is_told else ("has_ai_task",))
+    brought(tmp_path / "my.duckdb", Exports(exported))
+    found = table(tmp_path / "my.duckdb", "SELECT count(*) FILTER (WHERE has_ai_task) FROM workspace_builds")
+    assert found == [(len(builds[::5]) if is_told else 0,)]
+
+
 WANTED = "SELECT preset_id, epoch_us(from_at), desired FROM desired_instances"
 HALF = parse_instant("2026-03-05T00:00:00Z")
 

@@ -152,14 +152,16 @@ JOIN n_users AS u ON u.uuid = w.owner_id
 JOIN n_templates AS t ON t.uuid = w.template_id
 ORDER BY n.id;
 
+-- Of an agent's task it is known that it is one; not the app that shows it.
 INSERT INTO workspace_builds (
     run_id, id, created_at, workspace_id, template_version_id, template_version_preset_id, build_number, transition,
-    initiator_id, job_id, reason, deadline, max_deadline, has_external_agent, daily_cost
+    initiator_id, job_id, reason, deadline, max_deadline, has_external_agent, daily_cost, has_ai_task, ai_task_sidebar_app_id
 )
 SELECT
     getvariable('run'), n.id, b.created_at, w.id, v.id, p.id, b.build_number, b.transition, u.id, j.id,
     coalesce(b.reason, 'initiator'), CASE WHEN b.deadline IS NOT NULL THEN least(b.deadline, b.max_deadline) END,
-    CASE WHEN b.deadline IS NOT NULL THEN b.max_deadline END, b.has_external_agent, coalesce(b.daily_cost, 0)
+    CASE WHEN b.deadline IS NOT NULL THEN b.max_deadline END, b.has_external_agent, coalesce(b.daily_cost, 0),
+    b.has_ai_task, CASE WHEN b.has_ai_task THEN 'not imported' END
 FROM staged.workspace_builds AS b
 JOIN n_workspace_builds AS n ON n.uuid = b.id
 JOIN n_workspaces AS w ON w.uuid = b.workspace_id

@@ -202,6 +202,7 @@ TABLES = (
             *(_whole("build_number"), Column("transition"), _uuid("initiator_id"), _uuid("job_id")),
             *(Column("reason"), _at("deadline"), _at("max_deadline"), _whole("daily_cost")),
             *(_uuid("template_version_preset_id"), _flag("has_external_agent", is_newer=True)),
+            _flag("has_ai_task", is_newer=True),
         ),
         since=f"workspace_id IN ({_RECENT})",
     ),
