@@ -24,7 +24,7 @@ class Where:
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-_MOST_PROBLEMS = 200
+MOST_PROBLEMS = 200
 """Of one input that are shown: more of them have one cause, or are read by nobody."""
 _MOST_NAMES = 100
 """Of what there is that are named in a sentence."""
@@ -155,7 +155,7 @@ class InputError(SimkitError):
 
     def __init__(self, problems: Iterable[Finding]) -> None:
         self.problems = tuple(sorted(problems, key=lambda f: (f.where, f.text)))
-        told = [str(problem) for problem in self.problems[:_MOST_PROBLEMS]]
+        told = [str(problem) for problem in self.problems[:MOST_PROBLEMS]]
         more = len(self.problems) - len(told)
         super().__init__("\n".join([*told, *([f"... and {more:,} more problems"] if more else [])]))
 

@@ -44,6 +44,21 @@ def read_head(path: Path, count: int) -> bytes:
     return _read(path, count)
 
 
+LEADS_OUT = "is a link out of its repository, or out of its folder if it is in none, and not followed; put a copy there"
+
+
+def leads_out(path: Path) -> bool:
+    """Is a file a link to one outside of the git repository in which it is, or of its folder if it is in none?
+
+    Who looks at somebody else's templates reads no other files of the machine for them.
+    """
+    if not os.path.islink(path):
+        return False
+    folder = Path(os.path.realpath(path.parent))
+    top = next((place for place in (folder, *folder.parents) if os.path.lexists(place / ".git")), folder)
+    return not Path(os.path.realpath(path)).is_relative_to(top)
+
+
 def _ordinary(mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))

@@ -5,6 +5,10 @@ MAX_SEED = 2**63 - 1
 
 MAX_DAEMONS = 10_000
 """Provisioner daemons; each is a row that the event loop moves."""
+MOST_CLAIMS = 20_000_000
+"""Claims and sessions that are expected in a window: four times a year of 50,000 people, and 2 GB of rows."""
+MOST_INSTANCES = 100_000
+"""Prebuilds that a version wants at once. Each is a row, and a job in a queue: ten times the largest deployments."""
 MOST_EXPRESSION = 2_000
 """Characters of a target expression."""
 

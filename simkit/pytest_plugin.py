@@ -104,8 +104,11 @@ class SimkitFile(pytest.File):
 
     def collect(self) -> Iterator[SimkitItem]:
         from simkit.errors import Findings
+        from simkit.files import LEADS_OUT, leads_out
         from simkit.templates.check import read_test_file
 
+        if leads_out(self.path):
+            raise self.CollectError(f"{_shown(self.path)}: {LEADS_OUT}")
         findings = Findings()
         test_file = read_test_file(_shown(self.path), findings, _templates(self.config), _behaviour(self.config))
         _note(self.config, findings)

@@ -604,4 +604,4 @@ def test_pipes_and_links_out_of_the_folder_are_never_waited_for_nor_read():
     os.mkfifo("t/terraform.tfvars")
     assert "t/terraform.tfvars: is not a Terraform file; name a .tf file or a folder with some" in said("t")
     os.mkfifo("plan.json")
-    assert said("plan.json")[0].startswith("plan.json: is no file")
+    assert said("plan.json")[0].startswith("plan.json: cannot be read: it is a pipe or a device")

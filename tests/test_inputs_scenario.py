@@ -428,3 +428,39 @@ def test_numbers_and_durations_beyond_any_calendar_are_refused(tmp_path: Path):
 def test_a_file_of_which_there_can_be_none_does_not_exist(tmp_path: Path, name: str, key: str):
     (problem,) = problems(write(tmp_path, 'window: {from: "2026-03-02", until: "2026-03-03"}\n' + key.format(name)))
     assert "does not exist" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "demand: {profiles: [{preset: large, claims_per_week: 1e9, weekday: HOURS}]}\n",
+            "some 142,857,143 claims are",
+        ),
+        (
+            "people: [{name: p, count: 1000000, preset: large, "
+            "sessions: {per_week: 1000, length: 1h, weekday: HOURS}}]\n",
+            "some 142,857,143 claims are expected in the window, and simkit simulates up to 20,000,000; write fewer",
+        ),
+        (
+            'events: [{at: "2026-03-02T12:00", event: activate, version: v2, '
+            "presets: [{name: large, instances: 60000}, {name: more, instances: 60000}]}]\n",
+            "the presets want up to 120,000 instances, and simkit simulates up to 100,000; write fewer",
+        ),
+    ],
+)
+def test_what_nobody_could_simulate_is_refused_before_it_is_tried(tmp_path: Path, text: str, said: str):
+    (problem,) = problems(write(tmp_path, MINIMAL + text.replace("HOURS", str([1] * 24))))
+    assert said in problem
+    assert problem.startswith("week.yaml:4: ")
+
+
+def test_a_preset_has_a_hundred_schedules_at_most(tmp_path: Path):
+    def with_schedules(count: int) -> Path:
+        crons = (f'{{cron: "* {i % 24} {i // 24 % 28 + 1} {i // 672 + 1} *", instances: 1}}' for i in range(count))
+        scheduling = f"{{timezone: UTC, schedules: [{', '.join(crons)}]}}"
+        return write(tmp_path, MINIMAL.replace("instances: 2", f"instances: 2, scheduling: {scheduling}"))
+
+    assert len(load(with_schedules(100)).versions[0].presets[0].schedules) == 100
+    (problem,) = problems(with_schedules(1000))
+    assert "there are 1,000 schedules, and 100 at most are read" in problem

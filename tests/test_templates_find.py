@@ -12,7 +12,7 @@ import pytest
 from simkit.errors import Findings, InputError
 from simkit.inputs import load
 from simkit.templates import snapshot
-from simkit.templates.check import check
+from simkit.templates.check import FORMATS, check
 from simkit.templates.diff import compare
 from simkit.templates.find import Found, find
 
@@ -249,3 +249,33 @@ def test_paths_that_are_not_there_or_something_else_are_told_all_at_once(tmp_pat
         "x.txt: is neither a folder nor a .tf file nor a *.simkit.yaml file nor a plan in JSON; name one",
     ]
     assert check(["nope"]).status == 2
+
+
+@pytest.mark.parametrize("name", ["x.tf", "x.tf.json", "x.simkit.yaml", "main.simkit.snapshot"])
+def test_a_link_out_of_the_repository_is_told_and_not_read(tmp_path, name):
+    """What it leads to shows nowhere."""
+    (tmp_path / "secret").write_text("password: 12345\n")
+    template = tmp_path / "repository" / "template"
+    template.mkdir(parents=True)
+    (template / "main.tf").write_text(
+        'data "coder_workspace_preset" "p" {\n  name = "p"\n  prebuilds {\n    instances = 1\n  }\n}\n'
+    )
+    (template / name).symlink_to(tmp_path / "secret")
+    checked = check([tmp_path / "repository"])
+    told = FORMATS["text"](checked)
+    assert checked.status == 2
+    assert f"{name}: is a link out of its repository, or out of its folder if it is in none, and not followed" in told
+    assert "12345" not in told
+    assert "password" not in told
+
+
+def test_a_link_within_the_repository_is_the_file_that_it_leads_to(tmp_path):
+    (tmp_path / ".git").mkdir()
+    for folder in ("shared", "template"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "shared" / "size.tf").write_text("locals {\n  size = 3\n}\n")
+    (tmp_path / "template" / "size.tf").symlink_to("../shared/size.tf")
+    (tmp_path / "template" / "main.tf").write_text(
+        'data "coder_workspace_preset" "p" {\n  name = "p"\n  prebuilds {\n    instances = local.size\n  }\n}\n'
+    )
+    assert check([tmp_path / "template"]).status == 0

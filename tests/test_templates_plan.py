@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import hcl2
@@ -221,3 +222,35 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     done = CliRunner().invoke(main, ["plan-check", str(tmp_path / "no.json")])
     assert done.exit_code == 2
     assert "no.json: cannot be read: no such file or directory; write the output of" in done.stderr
+
+
+def test_a_plan_of_many_changes_is_looked_through_once():
+    """Each change is looked up, and no list is gone through for each."""
+    changes = [
+        {
+            "address": f"docker_container.w{i}",
+            "type": "docker_container",
+            "change": {"actions": ["delete", "create"], "replace_paths": [["image"]], "before": {}, "after": {}},
+        }
+        for i in range(4000)
+    ]
+    resources = [{"address": change["address"], "expressions": {}} for change in changes]
+    document = {
+        "format_version": "1.2",
+        "planned_values": {},
+        "resource_changes": changes,
+        "configuration": {"root_module": {"resources": resources}},
+    }
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        plan = parse_plan(json.dumps(document).encode())
+    finally:
+        sys.setprofile(None)
+    assert (len(plan.replaced), len(plan.notes)) == (4000, 4000)
+    assert steps < 4000 * 1000

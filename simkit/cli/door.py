@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 import simkit
-from simkit.errors import Finding, SimkitError
+from simkit.errors import MOST_PROBLEMS, Finding, SimkitError
 from simkit.limits import MAX_SEED
 from simkit.shown import clipped, printed, visible, visible_lines
 
@@ -133,8 +133,10 @@ def duration(_: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:
-    for finding in findings:
+    for finding in findings[:MOST_PROBLEMS]:
         echo(str(finding), err=True)
+    if len(findings) > MOST_PROBLEMS:
+        echo(f"... and {len(findings) - MOST_PROBLEMS:,} more like these", err=True)
 
 
 def instant(text: str | None) -> int:

@@ -12,7 +12,7 @@ import yaml
 
 from simkit.clock import Zone, parse_duration, parse_instant, unknown_zone, zone
 from simkit.errors import Findings, Where, did_you_mean
-from simkit.inputs.text import read_text
+from simkit.inputs.text import NO_TEXT, read_text
 
 _T = TypeVar("_T")
 
@@ -255,7 +255,7 @@ def _check(top: yaml.Node, shown: str, findings: Findings) -> None:
 def _no_value(node: yaml.Node) -> str:
     """What is wrong with a single value that has no meaning; "" if it has one."""
     text = str(node.value)
-    if _NO_TEXT.search(text):
+    if NO_TEXT.search(text):
         return "has a zero byte or half of a surrogate pair in a text; leave it out"
     tag = node.tag.removeprefix("tag:yaml.org,2002:")
     if tag in _PLAIN:
@@ -266,7 +266,6 @@ def _no_value(node: yaml.Node) -> str:
     return ""
 
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _PLAIN = {"int": "whole number", "float": "number", "bool": "truth value"}
 
 

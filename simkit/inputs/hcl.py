@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simkit.errors import Findings, Where
+from simkit.files import LEADS_OUT, leads_out
 from simkit.inputs import terraform_json
 from simkit.inputs.text import read_text
 
@@ -195,6 +196,9 @@ def fields_of(body: Node) -> Fields:
 def _text(path: Path, findings: Findings) -> str | None:
     if exists(path) and not isfile(path):
         findings.error(Where(str(path)), NOT_TERRAFORM)  # a pipe, at which one would wait for ever
+        return None
+    if leads_out(path) and exists(path):
+        findings.error(Where(str(path)), LEADS_OUT)
         return None
     return read_text(path, findings, missing="there is no such file, or it is a link to none; name a .tf file")
 

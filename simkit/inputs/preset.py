@@ -9,6 +9,7 @@ from itertools import combinations
 from simkit.clock import SECOND_US, format_duration, unknown_zone, zone
 from simkit.cron import CronError, first_detected_overlap, provider_cron
 from simkit.errors import Findings, Where
+from simkit.inputs.text import NO_TEXT
 from simkit.model import MAX_TTL_US, MIN_TTL_US, Preset, Schedule
 
 MAX_DESCRIPTION = 128
@@ -143,6 +144,8 @@ class _Reader:
             shown = _shown(given.value)
             self.error(given.where, f'{label} must be text, got {shown}; write "{shown}" with the quotes')
             return ""
+        if NO_TEXT.search(given.value):
+            self.error(given.where, f"{label} has a zero byte or half of a surrogate pair; leave it out")
         if longest is not None and len(given.value) > longest:
             self.error(given.where, f"{label} has {len(given.value)} characters; Coder takes {longest} at most")
         return given.value
@@ -243,7 +246,9 @@ class _Reader:
         read = []
         for name, value in given.value.items():
             text = text_of(value)
-            if isinstance(text, str):
+            if isinstance(text, str) and NO_TEXT.search(f"{name}{text}"):
+                self.error(given.where, "a parameter has a zero byte or half of a surrogate pair; leave it out")
+            elif isinstance(text, str):
                 read.append((str(text_of(name)), text))
             else:
                 self.error(given.where, f'parameter "{name}" must be text, got {_shown(value)}; write {name} = "..."')

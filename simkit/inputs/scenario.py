@@ -8,7 +8,7 @@ from os.path import exists, isfile, normpath
 from pathlib import Path
 from typing import Any
 
-from simkit.clock import HOUR_US, UTC_ZONE, Zone
+from simkit.clock import HOUR_US, UTC_ZONE, WEEK_US, Zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version, written_version
@@ -20,7 +20,7 @@ from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
 from simkit.inputs.variables import Outside, from_document, from_outside
-from simkit.limits import MAX_DAEMONS
+from simkit.limits import MAX_DAEMONS, MOST_CLAIMS, MOST_INSTANCES
 from simkit.model import (
     Activate,
     ClaimOrder,
@@ -37,6 +37,7 @@ from simkit.model import (
     Resume,
     Scenario,
     SessionHistory,
+    SessionProfile,
     SetSchedule,
     SetTTL,
     Tags,
@@ -139,6 +140,9 @@ class ScenarioReader:
         demand = self.demand(given.get("demand"), zone, names)
         if "window" in given and not self.findings.errors:
             self.check_rows(demand, groups, start_at, end_at, zone)
+        self.check_sizes(
+            demand, groups, (version, *(e.version for e in events if isinstance(e, Activate))), end_at - start_at
+        )
         order = given["claim_order"].choice(("oldest", "newest", "random")) if "claim_order" in given else "oldest"
         if self.findings.errors:
             return None
@@ -384,6 +388,25 @@ class ScenarioReader:
             if isinstance(group.sessions, SessionHistory):
                 at, where = group.sessions.started_at, group.sessions.where
                 check_inside(at, where, start_at, end_at, zone, self.findings, is_noted=noted)
+
+    def check_sizes(
+        self, demand: Demand, groups: tuple[People, ...], versions: tuple[TemplateVersion, ...], window_us: int
+    ) -> None:
+        """What nobody could simulate is an error: of more is said what it comes to."""
+        weeks = window_us / WEEK_US
+        many = [(p.where, sum(p.claims_per_hour)) for p in demand] if not isinstance(demand, History) else []
+        many += [
+            (p.where, sum(p.sessions.per_hour) * p.count) for p in groups if isinstance(p.sessions, SessionProfile)
+        ]
+        if (expected := sum(rate for _, rate in many) * weeks) > MOST_CLAIMS:
+            where = max(many, key=lambda one: one[1])[0]
+            said = f"some {expected:,.0f} claims are expected in the window, and simkit simulates up to {MOST_CLAIMS:,}"
+            self.findings.error(where, f"{said}; write fewer, or a shorter window")
+        for version in versions:
+            wanted = [(max(p.instances, *(s.instances for s in p.schedules), 0), p.where) for p in version.presets]
+            if (total := sum(most for most, _ in wanted)) > MOST_INSTANCES:
+                said = f"the presets want up to {total:,} instances, and simkit simulates up to {MOST_INSTANCES:,}"
+                self.findings.error(max(wanted, key=lambda one: one[0])[1], f"{said}; write fewer")
 
     def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
         """Expected claims for each hour of the week."""

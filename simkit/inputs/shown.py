@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from simkit.errors import UNDECLARED_VARIABLE, Findings, Where
+from simkit.files import LEADS_OUT, leads_out, read_whole
 from simkit.inputs.hcl import PRESET, TERRAFORM_JSON, File, Node
-from simkit.inputs.module import AGENT, Block, Module, Reading
+from simkit.inputs.module import AGENT, MOST_INSTANCES, Block, Module, Reading
 from simkit.inputs.preset import Given, GivenPreset
 from simkit.inputs.terraform import PresetReader, warn_of_agents
 from simkit.inputs.terraform_json import NotJson, Piece, expression, read_json
 
 SHOW = "write the output of `terraform show -json PLANFILE`"
 MAX_VALUE = 80  # characters of a value that are shown
-_MOST_BYTES = 100_000_000
+MOST_BYTES = 50_000_000
+"""Of a plan. Twenty thousand changes are four million; what Python makes of them is ten times as large."""
 
 
 def is_shown(name: str) -> bool:
@@ -34,11 +36,11 @@ def read_shown(path: Path, variables: Mapping[str, Given], findings: Findings) -
     for given in variables.values():
         said = f"{path} has its values already; give them to `terraform plan`, or name the template itself"
         findings.error(given.where, said, name=UNDECLARED_VARIABLE)
+    if leads_out(path):
+        findings.error(where, LEADS_OUT)
+        return ()
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            findings.error(where, f"is no file, or has more than {_MOST_BYTES:,} bytes; {SHOW}")
-            return ()
-        data = path.read_bytes()
+        data = read_whole(path, MOST_BYTES)
     except OSError as error:
         findings.error(where, f"cannot be read: {(error.strerror or str(error)).lower()}; {SHOW}")
         return ()
@@ -60,6 +62,9 @@ def read_shown(path: Path, variables: Mapping[str, Given], findings: Findings) -
         if kind == AGENT:
             agents[address] = Where(str(path), resource.line)
         if kind == PRESET and address not in found and address not in late:
+            if len(found) == MOST_INSTANCES:
+                findings.error(where, f"has more than {MOST_INSTANCES:,} presets; show a plan of one template")
+                return ()
             found[address] = _preset(file, address, resource.line, plain.get("values"), findings)
     for address, line in late.items():
         said = f"{address} is read only when the plan is applied; its values are not here; apply, and show the state"

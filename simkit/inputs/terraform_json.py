@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lark import Token, Tree
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_BLANK = re.compile(r"[ \t\r\n]+")
 _LABELS = {"data": 2, "resource": 2, "variable": 1, "module": 1, "output": 1, "provider": 1, "check": 1, "ephemeral": 2}
 """How many labels a block of the first level has. The others have none."""
 _MOST_DEEP = 60
@@ -26,79 +29,86 @@ class NotJson(ValueError):
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A value of a JSON document and where it stands. `value`: a dict of name -> (line, Piece), a list of pieces, or
-    what JSON has."""
+class _Text:
+    """A JSON document. `scan`: json's own reader of the value at a place, and of where that ends."""
 
-    value: Any
-    line: int
+    text: str
+
+    @cached_property
+    def scan(self) -> Callable[[str, int], tuple[Any, int]]:
+        return make_scanner(json.JSONDecoder())  # type: ignore[arg-type]
+
+    @cached_property
+    def line_ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
+
+    def behind(self, at: int) -> int:
+        """Where what is no blank begins, at or after a place."""
+        blank = _BLANK.match(self.text, at)
+        return at if blank is None else blank.end()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A value of a JSON document and where it stands. What is in it becomes pieces only if somebody asks: of a large
+    document most is asked for by nobody."""
+
+    whole: _Text
+    plain: Any
+    """What json.loads makes of it."""
     start: int
     end: int
+    named_at: int
+    """Where its name stands; itself, if it has none."""
 
     @property
-    def plain(self) -> Any:
-        """What json.loads makes of it."""
-        if isinstance(self.value, dict):
-            return {name: piece.plain for name, (_, piece) in self.value.items()}
-        return [piece.plain for piece in self.value] if isinstance(self.value, list) else self.value
+    def line(self) -> int:
+        return bisect_left(self.whole.line_ends, self.start) + 1
+
+    @property
+    def name_line(self) -> int:
+        return bisect_left(self.whole.line_ends, self.named_at) + 1
+
+    @cached_property
+    def value(self) -> Any:
+        """A dict of name -> (line of the name, Piece), a list of pieces, or what JSON has."""
+        if isinstance(self.plain, dict):
+            return {name: (piece.name_line, piece) for name, piece in self._members(has_names=True)}
+        return [piece for _, piece in self._members(has_names=False)] if isinstance(self.plain, list) else self.plain
+
+    def _members(self, has_names: bool) -> Iterator[tuple[str, Piece]]:
+        text, behind = self.whole.text, self.whole.behind
+        at = behind(self.start + 1)
+        while at < self.end - 1:
+            name, named_at = "", at
+            if has_names:
+                name, at = self.whole.scan(text, at)
+                at = behind(behind(at) + 1)  # the colon
+            plain, end = self.whole.scan(text, at)
+            yield name, Piece(self.whole, plain, at, end, named_at)
+            at = behind(end)
+            if text[at] == ",":
+                at = behind(at + 1)
 
 
 def read_json(text: str) -> Piece:
     """A JSON document with lines. Raises NotJson, also for one that is nested too deep."""
+    whole = _Text(text)
     try:
-        json.loads(text)
+        plain = json.loads(text)
     except json.JSONDecodeError as error:
         raise NotJson(error.lineno, f"this cannot be read as JSON: {error.msg.lower()}; correct it") from None
     except (RecursionError, ValueError):
         raise NotJson(1, "this JSON is nested too deep, or has too long a number; write less") from None
-    return _Reader(text).piece(0)
-
-
-class _Reader:
-    """Goes over the tokens of what is JSON already."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens = self.found(text)
-        self.token, self.line, self.start, self.end = next(self.tokens)
-
-    @staticmethod
-    def found(text: str) -> Iterator[tuple[str, int, int, int]]:
-        line, at = 1, 0
-        for match in _TOKEN.finditer(text):
-            line += text.count("\n", at, match.start())
-            at = match.start()
-            yield match[0], line, match.start(), match.end()
-
-    def step(self) -> str:
-        token, self.last = self.token, self.end
-        self.token, self.line, self.start, self.end = next(self.tokens, ("", self.line, self.end, self.end))
-        return token
-
-    def piece(self, depth: int) -> Piece:
+    todo = [(plain, 0)]
+    while todo:
+        one, depth = todo.pop()
         if depth > _MOST_DEEP:
-            raise NotJson(self.line, f"this JSON is nested deeper than {_MOST_DEEP} levels; write less")
-        line, start = self.line, self.start
-        token = self.step()
-        value: Any
-        if token == "{":
-            value = {}
-            while self.token != "}":
-                name_line, name = self.line, json.loads(self.step())
-                self.step()  # the colon
-                value[name] = name_line, self.piece(depth + 1)
-                if self.token == ",":
-                    self.step()
-            self.step()
-        elif token == "[":
-            value = []
-            while self.token != "]":
-                value.append(self.piece(depth + 1))
-                if self.token == ",":
-                    self.step()
-            self.step()
-        else:
-            value = json.loads(token)
-        return Piece(value, line, start, self.last)
+            raise NotJson(1, f"this JSON is nested deeper than {_MOST_DEEP} levels; write less")
+        inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        todo += [(below, depth + 1) for below in inside]
+    start = whole.behind(0)
+    return Piece(whole, plain, start, len(text.rstrip(" \t\r\n")), start)
 
 
 def body(text: str) -> Tree[Token]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from simkit.errors import Findings, Where
@@ -9,6 +10,11 @@ from simkit.files import read_whole
 
 MOST_BYTES = 20_000_000
 """Of a text. What people write by hand has a thousandth; a file that has more is another one than they mean."""
+
+
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What is in no text of Coder's: a zero byte, which its database refuses, and half of a surrogate pair, which is no
+character."""
 
 
 def read_text(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simkit.errors import Findings, Where
+from simkit.files import LEADS_OUT, leads_out
 from simkit.inputs.hcl import TERRAFORM, called_folders, has_preset, is_terraform, terraform_files
 from simkit.inputs.shown import is_shown
 
@@ -44,18 +45,28 @@ def find(paths: Iterable[str | Path], findings: Findings) -> Found:
         if os.path.isdir(path):
             below = sorted(_below(path, findings))
             terraform.update(dict.fromkeys(file for file in below if not file.name.endswith(TESTS)))
-            tests.update(file for file in below if file.name.endswith(TESTS))
+            tests.update(_inside((file for file in below if file.name.endswith(TESTS)), findings))
         elif not os.path.exists(path):
             findings.error(Where(str(path)), "there is no such file or folder")
         elif is_terraform(path.name) or is_shown(path.name):
             terraform[path] = None
-            tests.update(file for file in path.parent.glob(f"*{TESTS}") if not file.name.startswith("."))
+            beside = (file for file in path.parent.glob(f"*{TESTS}") if not file.name.startswith("."))
+            tests.update(_inside(beside, findings))
         elif path.name.endswith(TESTS):
-            tests.add(path)
+            tests.update(_inside([path], findings))
         else:
             said = f"is neither a folder nor a {TERRAFORM} file nor a *{TESTS} file nor a plan in JSON; name one"
             findings.error(Where(str(path)), said)
     return Found(_with_presets(terraform), tuple(sorted(tests)))
+
+
+def _inside(files: Iterable[Path], findings: Findings) -> Iterator[Path]:
+    """Those that are no links out of their repository; the others become findings."""
+    for file in files:
+        if leads_out(file):
+            findings.error(Where(str(file)), LEADS_OUT)
+        else:
+            yield file
 
 
 def _below(top: Path, findings: Findings) -> Iterator[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from simkit.errors import Finding, Findings, InputError, Where
-from simkit.inputs.shown import MAX_VALUE, SHOW, json_kind, shown_document
+from simkit.files import read_whole
+from simkit.inputs.shown import MAX_VALUE, MOST_BYTES, SHOW, json_kind, shown_document
 from simkit.shown import joined
 
 STDIN = "-"
@@ -91,7 +92,7 @@ class Plan:
 def read_plan(path: str | Path) -> Plan:
     """The plan in a file of JSON. Raises InputError for a file that is none, with what was seen and what to write."""
     try:
-        return parse_plan(Path(path).read_bytes(), str(path))
+        return parse_plan(read_whole(Path(path), MOST_BYTES), str(path))
     except OSError as error:
         found = Findings()
         found.error(Where(str(path)), f"cannot be read: {(error.strerror or str(error)).lower()}; {SHOW}")
@@ -114,6 +115,7 @@ def _replaced(document: Mapping[str, Any], path: str, findings: Findings) -> Ite
     if not isinstance(changes, list):
         findings.error(where, f"resource_changes is a JSON {json_kind(changes)}; {SHOW}")
         return
+    attributes = _written(document)
     for i, entry in enumerate(changes):
         change = entry.get("change") if isinstance(entry, dict) else None
         address = entry.get("address") if isinstance(entry, dict) else None
@@ -133,13 +135,13 @@ def _replaced(document: Mapping[str, Any], path: str, findings: Findings) -> Ite
                 # They are made anew in every build, and nothing real hangs on them but through other resources.
                 findings.note(where, f"{address} is replaced, which costs nothing: Coder leaves out its own resources")
                 continue
-            yield _replacement(document, entry, change, address, findings, where)
+            yield _replacement(attributes, entry, change, address, findings, where)
         elif actions in (["create"], ["delete"]) and not kind.startswith("coder_"):
             findings.note(where, f"{address}: a claim would {actions[0]} it; that is no replacement, but takes time")
 
 
 def _replacement(
-    document: Mapping[str, Any],
+    attributes: Mapping[str, set[str]],
     entry: Mapping[str, Any],
     change: Mapping[str, Any],
     address: str,
@@ -150,7 +152,7 @@ def _replacement(
     paths = sorted({_ignorable(p) for p in _list(change.get("replace_paths")) if _ignorable(p)}, key=len)
     forcing = [p for i, p in enumerate(paths) if not any(p[: len(shorter)] == shorter for shorter in paths[:i])]
     forced = []
-    written = _written(document, address)
+    written = attributes.get(_without_instances(address))
     for steps in sorted(forcing, key=reference):
         before = _shown(change.get("before"), change.get("before_sensitive"), None, steps)
         after = _shown(change.get("after"), change.get("after_sensitive"), change.get("after_unknown"), steps)
@@ -225,18 +227,20 @@ def _child(value: object, step: str | int) -> object:
     return None
 
 
-def _written(document: Mapping[str, Any], address: str) -> set[str] | None:
-    """The attributes that the configuration gives a resource; None if the plan does not have the resource's block."""
-    module: object = _child(_child(document, "configuration"), "root_module")
-    steps = _without_instances(address).split(".")
-    while len(steps) > 2 and steps[0] == "module":
-        module = _child(_child(_child(module, "module_calls"), steps[1]), "module")
-        steps = steps[2:]
-    for resource in _list(_child(module, "resources")):
-        expressions = _child(resource, "expressions")
-        if _child(resource, "address") == ".".join(steps) and isinstance(expressions, dict):
-            return set(expressions)
-    return None
+def _written(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The attributes that the configuration gives each resource, by its address without instances."""
+    found: dict[str, set[str]] = {}
+    todo = [("", _child(_child(document, "configuration"), "root_module"))]
+    while todo:
+        before, module = todo.pop()
+        for resource in _list(_child(module, "resources")):
+            expressions, address = _child(resource, "expressions"), _child(resource, "address")
+            if isinstance(expressions, dict):
+                found.setdefault(f"{before}{address}", set(expressions))
+        calls = _child(module, "module_calls")
+        for name, call in calls.items() if isinstance(calls, dict) else ():
+            todo.append((f"{before}module.{name}.", _child(call, "module")))
+    return found
 
 
 def _without_instances(address: str) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from simkit.clock import Zone, to_datetime
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour, behaviour_of, minor_version
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
-from simkit.files import write_all
+from simkit.files import LEADS_OUT, leads_out, write_all
 from simkit.inputs.coder import named_version, note_version
 from simkit.inputs.functions import of_json
 from simkit.inputs.hcl import PRESET, TERRAFORM
@@ -298,6 +298,9 @@ def _template_of(path: Path) -> Path:
 def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[str]]:
     """(what the first lines of a snapshot say, all its lines); None, with findings, if they say no weeks."""
     again = f"write it again with: simkit snapshot {_template_of(snapshot)}"
+    if leads_out(snapshot):
+        findings.error(Where(str(snapshot)), LEADS_OUT)
+        return None, []
     content = read_text(snapshot, findings, cure=again)
     if content is None:
         return None, []
