@@ -178,6 +178,19 @@ def test_the_day_on_which_clocks_go_back_is_an_hour_longer(busy):
     assert lower.get_xticklabels()[19].get_text() == "12\nSun 1 Nov"
 
 
+def test_weeks_that_are_compared_by_eye_have_one_scale(two: dict):
+    pool = two["one pool"].copy()
+    pool.loc[pool["preset"] == "py", ["desired", "running", "eligible"]] *= 3
+
+    def tops(**how: bool) -> list[float]:
+        return [ax.get_ylim()[1] for ax in pictures.week(pool, two["one runs"], ["go", "py"], MONDAY, **how).axes]
+
+    own, alike = tops(), tops(alike=True)
+    assert own[0] < own[2], "otherwise this proves nothing"
+    assert set(alike[::2]) == {own[2]}
+    assert set(alike[1::2]) == {max(own[1::2])}
+
+
 def test_a_week_outside_the_window_is_empty_and_does_not_crash(busy):
     upper, lower = pictures.week(busy["one pool"], busy["one runs"], ["go"], date(2027, 1, 4)).axes
     assert not lower.patches

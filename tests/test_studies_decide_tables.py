@@ -28,7 +28,8 @@ def test_todays_setting_stands_beside_the_recommended_one():
 
 def test_plans_have_the_numbers_of_the_picture():
     (advice,) = decided().presets
-    frame = tables.front(advice).frame
+    frame = tables.front(advice, "EUR").frame
+    assert "EUR/week" in frame.columns
     assert list(frame[""]) == [str(i + 1) for i in range(len(advice.front))]
     marked = [text for text in frame["what to set"] if "(recommended)" in text]
     assert marked == [f"{advice.plan.words} (recommended)"]

@@ -175,12 +175,12 @@ def _loaded(path: str, variables: dict[str, str], holidays: str | None) -> tuple
 
 def _print(found: Recommendation) -> None:
     from simkit.decide.advice import (
-        FRONT_TITLES,
         LADDER_TITLES,
         based_on,
         compared,
         front_rows,
         front_said,
+        front_titles,
         ladder_rows,
         queue_said,
         sentences,
@@ -206,7 +206,7 @@ def _print(found: Recommendation) -> None:
         console.print("\nOther hit rates, and their price", style="bold")
         if len(found.presets) > 1:
             console.print(printed(front_said(found)))
-        print_table(console, _table(FRONT_TITLES, front_rows(advice), (0, 1, 2, 3)))
+        print_table(console, _table(front_titles(found.scenario.currency), front_rows(advice), (0, 1, 2, 3)))
         console.print("\nWhat finer knowledge would save", style="bold")
         print_table(console, _table(LADDER_TITLES, ladder_rows(advice), (0, 1)))
         console.print("")

@@ -143,6 +143,11 @@ def front_said(of: Recommendation) -> str:
     return "In each row the other presets have the plans of that hit rate, too: the daemons are those of all."
 
 
+def front_titles(currency: str) -> Row:
+    """What `front_rows` have."""
+    return "hit rate", "not below", "idle h/week", f"{currency}/week", "what to set"
+
+
 def front_rows(advice: Advice) -> list[Row]:
     """(hit rate, what the next quarter's is not below, idle hours a week, cost a week, what to set) of the front; the
     recommended one is marked."""
@@ -212,7 +217,6 @@ def exceptions_said(exceptions: Exceptions) -> list[str]:
 
 EDITS_SAID = "Around holidays put this block in its place, and take it back with the one above:"
 EDIT_TITLES = ("days", "edit at", "take back at", "idle h saved", "misses added", "tried on")
-FRONT_TITLES = ("hit rate", "not below", "idle h/week", "cost/week", "what to set")
 LADDER_TITLES = ("idle h/week", "hit rate", "how", "chosen by")
 
 
@@ -250,7 +254,7 @@ def markdown(of: Recommendation) -> str:
         said = [*sentences(advice), *advice.bound, *queue_said(of.queue)]
         parts.append("**What is known of it, and what bound it**\n\n" + "\n".join(f"- {_md(text)}" for text in said))
         said = [front_said(of)] if len(of.presets) > 1 else []
-        front = "\n\n".join([*said, _md_table(FRONT_TITLES, front_rows(advice))])
+        front = "\n\n".join([*said, _md_table(front_titles(of.scenario.currency), front_rows(advice))])
         parts.append(_folded("Other hit rates, and their price", front))
         parts.append(_folded("What finer knowledge would save", _md_table(LADDER_TITLES, ladder_rows(advice))))
     parts += [_md(note) for note in of.notes]

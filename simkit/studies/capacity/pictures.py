@@ -73,10 +73,13 @@ def week(
     monday: date,
     events: pd.DataFrame | None = None,
     limits: pd.DataFrame | None = None,
+    *,
+    alike: bool = False,
 ) -> Picture:
     """The pools of `presets` in the local week from `monday`: desired, running, eligible as steps; claims by hour.
 
-    `pool`, `runs`, `events` and `limits` (hard_limits): the answers for one run.
+    `pool`, `runs`, `events` and `limits` (hard_limits): the answers for one run. `alike`: all on one scale, to be
+    compared by eye.
     """
     if pool.empty or not presets:
         return empty("There is no pool to show.")
@@ -95,6 +98,11 @@ def week(
         days_axis(lower, where, from_at, until_at)
         _under_one(upper, lower, [shown_name(preset)], where)
         lower.set_ylabel("claims\nper hour")
+    if alike:
+        for axes in (grid[::2], grid[1::2]):
+            most = max(ax.get_ylim()[1] for ax in axes)
+            for ax in axes:
+                ax.set_ylim(top=most)
     legend(picture, *grid)
     return picture
 

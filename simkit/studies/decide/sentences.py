@@ -190,9 +190,9 @@ def drowned(limits: pd.DataFrame) -> list[Sentence]:
     }
     text = (
         "**In {drowned_runs} of {drowned_of} replications the hard limit stops it within these "
-        "{drowned_window_days:.0f} days**, half of those within {drowned_median_days:.1f}: {drowned_rate:.1%} of the "
-        "builds fail and nobody deletes the failed. From then on nobody finds a prebuild. The hit rates here hold as "
-        "long as somebody deletes failed prebuilds, or is told when the limit is met."
+        "{drowned_window_days:.0f} days**, half of those within {drowned_median_days:.1f} days: {drowned_rate:.1%} "
+        "of the builds fail and nobody deletes the failed. From then on nobody finds a prebuild. The hit rates here "
+        "hold as long as somebody deletes failed prebuilds, or is told when the limit is met."
     )
     return [Sentence(text, numbers)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simkit.decide import standings
-from simkit.decide.advice import FRONT_TITLES, front_rows
 from simkit.decide.advice import compared as compared_rows
+from simkit.decide.advice import front_rows, front_titles
 from simkit.decide.league import League
 from simkit.decide.plan import terraform
 from simkit.decide.recommendation import Advice
@@ -27,10 +27,10 @@ def compared(advice: Advice, currency: str) -> Table:
     return of_rows(("in the same weeks", "today's", "recommended"), compared_rows(advice, currency), 1)
 
 
-def front(advice: Advice) -> Table:
+def front(advice: Advice, currency: str) -> Table:
     """The plans of `pictures.front` by the numbers that they have there."""
     rows = [(str(number), *row) for number, row in enumerate(front_rows(advice), 1)]
-    return of_rows(("", *FRONT_TITLES), rows, 0, texts=1)
+    return of_rows(("", *front_titles(currency)), rows, 0, texts=1)
 
 
 def league(of: League) -> Table:
