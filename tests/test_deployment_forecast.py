@@ -9,33 +9,24 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from coder_database import SCENARIO
+from hourly import WEEK, demand, weeks
 from scipy.stats import nbinom, poisson
 
 import simkit
 from simkit.cli import main
-from simkit.clock import HOUR_US, UTC_ZONE, WEEK_US, parse_instant, zone
-from simkit.deployment.forecast import LEVELS, Demand, foretell, hours_of, pinball, quantiles, told, tried
+from simkit.clock import HOUR_US, WEEK_US, parse_instant, zone
+from simkit.deployment.forecast import (
+    LEVELS,
+    SCORED,
+    foretell,
+    hours_of,
+    pinball,
+    quantiles,
+    told,
+    tried,
+)
 from simkit.errors import InputError
 from simkit.model import HOURS_PER_WEEK
-
-MONDAY = parse_instant("2026-01-05T00:00:00Z")
-WORKDAY = [0] * 8 + [4, 9, 8, 6, 5, 6, 7, 5, 3, 2] + [0] * 6
-WEEK = np.array([*WORKDAY * 5, *[0] * 48], dtype=np.float64)
-
-
-def demand(counts: np.ndarray, home=UTC_ZONE, start_at: int = MONDAY) -> Demand:
-    """Counts of hours, one after the other, as claims in the middle of their hours."""
-    at = start_at + np.repeat(np.arange(counts.size), counts) * HOUR_US + HOUR_US // 2
-    return Demand("large", home, at.astype(np.int64), start_at, start_at + counts.size * HOUR_US)
-
-
-def weeks(count: int, scale: float = 1, seed: int = 1, spread: float = 0.0) -> np.ndarray:
-    """Counts of `count` weeks: Poisson, or with a gamma level of each hour with this relative variance."""
-    print("seed", seed)
-    chance = np.random.default_rng(seed)
-    size = (count, WEEK.size)
-    level = chance.gamma(1 / spread, spread, size) if spread else np.ones(size)
-    return chance.poisson(WEEK * scale * level).reshape(-1)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +56,51 @@ def test_bounds_of_95_hold_in_95_of_100_hours_and_lose_less_than_last_week(sprea
     busy = hours_of(demand(weeks(60, seed=7, spread=spread)), ())
     assert found.trial.loss < 0.75
     assert busy.count.sum() == weeks(60, seed=7, spread=spread).sum()
+
+
+def test_a_pool_of_the_bound_and_one_of_last_week_are_told_by_what_they_would_have_met():
+    found = foretell(demand(weeks(60, seed=7)), 1)
+    assert found.trial is not None
+    bound, last_week = found.trial.bound, found.trial.last_week
+    assert bound.over == pytest.approx(1 - found.trial.covered)
+    assert bound.over < last_week.over
+    assert bound.beyond < last_week.beyond / 5
+    assert bound.spare > last_week.spare
+    constant = foretell(demand(np.tile(WEEK.astype(int), 12)), 1)
+    assert constant.trial is not None
+    assert (constant.trial.last_week.over, constant.trial.last_week.spare) == (0, 0)
+
+
+def test_it_is_as_good_as_a_generalized_linear_model_with_fourier_terms():
+    """Poisson regression by statsmodels on weekdays and harmonics of the day, its quantiles from its own dispersion."""
+    models = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed: nothing to compare with")
+    print("seed", 11)
+    chance = np.random.default_rng(11)
+    workday = np.array([0] * 7 + [1, 3, 6, 7, 7, 5, 6, 7, 7, 6, 4, 2, 1, 1] + [0] * 3)
+    week = np.concatenate([*[workday] * 5, *[workday / 5] * 2])
+    growth = np.exp(np.cumsum(chance.normal(0, 0.08, 24)))[:, None]  # habits that change
+    past = hours_of(demand(chance.poisson(week * growth * chance.gamma(8, 1 / 8, (24, week.size))).ravel()), ())
+
+    def terms(of_week: np.ndarray) -> np.ndarray:
+        day, wave = of_week // 24, 2 * np.pi * (of_week % 24) / 24
+        is_weekend = day >= 5
+        waves = [of(k * wave) * ~is_weekend for k in range(1, 9) for of in (np.sin, np.cos)]
+        return np.stack([np.ones(day.size), is_weekend, *(day == d for d in (1, 2, 3, 4)), *waves], axis=1)
+
+    own, theirs = 0.0, 0.0
+    for origin in range(16 * HOURS_PER_WEEK, 24 * HOURS_PER_WEEK, 2 * HOURS_PER_WEEK):
+        seen, part = past.part(0, origin), past.part(origin, origin + HOURS_PER_WEEK)
+        fit = models.GLM(seen.count, terms(seen.of_week), family=models.families.Poisson()).fit()
+        fitted = fit.fittedvalues
+        spread = max(float(((seen.count - fitted) ** 2 - fitted).sum() / (fitted**2).sum()), 0.0)
+        mean = np.maximum(fit.predict(terms(part.of_week)), 1e-3)
+        theirs += pinball(part.count, quantiles(mean, spread, SCORED), SCORED)
+        trial = tried(past.part(0, origin + HOURS_PER_WEEK), 1, 1)
+        assert trial is not None
+        week = past.count[origin - HOURS_PER_WEEK : origin]
+        own += trial.loss * pinball(part.count, np.repeat(week[:, None], len(SCORED), axis=1), SCORED)
+    print("own", own, "statsmodels", theirs)
+    assert own < 1.1 * theirs
 
 
 def test_an_hour_is_expected_to_be_what_it_and_its_neighbours_were():
@@ -164,6 +200,8 @@ def test_the_command_shows_a_row_a_day_and_writes_a_row_an_hour(scenario, tmp_pa
     assert status == 0
     assert sum(line.startswith(("Mon 2026-", "Fri 2026-04-03 holiday")) for line in said.splitlines()) == 3
     assert "Tried 3 times on the last weeks: in 9" in said
+    assert "hours in which more came" in said
+    assert "people beyond it" in said
     status, said = run(str(scenario), "--weeks", "1", "--csv")
     lines = said.splitlines()
     assert lines[0] == "preset,timezone,hour_at,claims,at_most_5%,at_most_50%,at_most_95%,at_most_99%,holiday"

@@ -20,6 +20,7 @@ from simkit.cli.door import (
     echo_exactly,
     instant,
     main,
+    png_file,
     print_findings,
     seed_option,
     variables_option,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simkit.clock import Zone
-    from simkit.deployment.forecast import Forecast
+    from simkit.deployment.coming import Coming
+    from simkit.deployment.forecast import Forecast, Trial
     from simkit.deployment.history import Source
     from simkit.deployment.replay import Replayed
 
@@ -416,7 +418,10 @@ _REPLAYED = (
 Examples:
   simkit forecast my.duckdb --weeks 4
   simkit forecast SCENARIO.yaml --preset goland-large --holidays days.csv
-  simkit forecast my.duckdb --csv > coming.csv
+  simkit forecast my.duckdb --csv > hours.csv
+  simkit forecast my.duckdb --picture forecast.png
+  simkit forecast my.duckdb --weeks 6 --for deployment.yaml --out coming.yaml
+  simkit recommend coming.yaml
 """
 )
 @click.argument("source", type=click.Path())
@@ -424,20 +429,76 @@ Examples:
 @click.option("--preset", help="This one alone.")
 @click.option("--holidays", type=click.Path(), help="CSV of dates, past and coming, on which people do not come.")
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each coming hour, as CSV.")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw it, too, into this PNG file.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    help="Write claims drawn from it: a CSV file that a scenario's demand takes.",
+)
+@click.option(
+    "--for",
+    "scenario",
+    type=click.Path(),
+    help="This scenario in the coming weeks, as --out.",
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@seed_option
 @variables_option
 def forecast(
-    source: str, weeks: int, preset: str | None, holidays: str | None, as_csv: bool, variables: dict[str, str]
+    source: str,
+    weeks: int,
+    preset: str | None,
+    holidays: str | None,
+    as_csv: bool,
+    picture: str | None,
+    out: str | None,
+    scenario: str | None,
+    force: bool,
+    seed: int,
+    variables: dict[str, str],
 ) -> None:
     """Say how many will ask in the coming weeks, from the history in SOURCE: a runs file, or a scenario that has one.
 
     The bound of 95% holds in 19 of 20 hours. How the same method did on the last weeks stands below.
     """
+    if scenario is not None and out is None:
+        raise click.UsageError("--for needs --out: a YAML file beside the scenario")
+    target = None if picture is None else png_file(picture)
     found = simkit.forecast(source, weeks, preset, holidays, variables)
+    if target is not None:
+        from simkit.files import write_whole
+        from simkit.studies.forecast import pictures
+
+        write_whole(target, pictures.weeks(found).png())
+        echo(f"Picture: {visible(str(target))}", err=True)
+    if out is not None:
+        from simkit.deployment.coming import write_coming
+
+        beside = None if scenario is None else Path(scenario)
+        _say_written(write_coming(found, Path(out), beside, seed, variables, force), beside)
     if as_csv:
         _print_hours(found)
         return
+    if out is not None:
+        return
     for one in found:
         _print_days(one)
+
+
+def _say_written(written: Coming, scenario: Path | None) -> None:
+    from simkit.clock import format_instant
+    from simkit.deployment.coming import lines_of
+    from simkit.times import many
+
+    span = " to ".join(format_instant(at, written.zone) for at in (written.start_at, written.end_at))
+    claims = f"{many(written.claims, 'claim')} from {span}, drawn with seed {written.seed}"
+    echo(f"{visible(str(written.demand))}: {claims}", err=True)
+    if written.scenario is not None:
+        echo(f"{visible(str(written.scenario))}: {visible(str(scenario))} in these weeks", err=True)
+        return
+    echo("A scenario takes it with these lines:", err=True)
+    for line in lines_of(written):
+        echo(f"  {visible(line)}", err=True)
 
 
 def _print_hours(found: tuple[Forecast, ...]) -> None:
@@ -469,4 +530,21 @@ def _print_days(one: Forecast) -> None:
         table.add_row(day.name, f"{day.claims:,.1f}", hour, f"{day.busiest_claims:,.1f}", *bounds)
     console.print(table)
     console.print(printed(told(one)))
+    if one.trial is not None:
+        _print_trial(one.trial)
     console.print("")
+
+
+def _print_trial(trial: Trial) -> None:
+    """What pools of these sizes would have met on the past weeks."""
+    console = console_for()
+    title = "\nA pool of so many, on those weeks:"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for head in ("", "bound of 95%", "same hour, last week"):
+        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    pools = (trial.bound, trial.last_week)
+    table.add_row("hours in which more came", *(f"{one.over:.1%}" for one in pools))
+    table.add_row("people beyond it", *(f"{one.beyond:.1%}" for one in pools))
+    table.add_row("spare, on average", *(f"{one.spare:.2f}" for one in pools))
+    table.add_row("loss (pinball)", *("-" if loss != loss else f"{loss:.2f}" for loss in (trial.loss, 1.0)))
+    console.print(table)

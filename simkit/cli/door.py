@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 import simkit
-from simkit.errors import MOST_PROBLEMS, Finding, SimkitError
+from simkit.errors import MOST_PROBLEMS, Finding, InputError, SimkitError, Where
 from simkit.limits import MAX_SEED
 from simkit.shown import clipped, printed, visible, visible_lines
 
@@ -202,3 +203,16 @@ seed_option = click.option(
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Decide how many prebuilt workspaces a Coder deployment keeps warm, when, for how long and at what cost."""
+
+
+def png_file(text: str) -> Path:
+    """Where a picture can be written. Raises InputError, before anything is computed."""
+    path = Path(text)
+    problem = ""
+    if path.suffix.lower() != ".png":
+        problem = f"a picture is a PNG file; write {path.with_suffix('.png').name or 'picture.png'}"
+    elif not path.resolve().parent.is_dir():
+        problem = "there is no such folder; make it, or write into another one"
+    if problem:
+        raise InputError([Finding("error", Where(f"--picture {text}"), problem)])
+    return path

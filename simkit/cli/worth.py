@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,12 +15,12 @@ from simkit.cli.door import (
     echo,
     echo_exactly,
     main,
+    png_file,
     say_if_counting_compiles,
     seed_option,
     variables_option,
 )
 from simkit.cli.tables import print_table
-from simkit.errors import Finding, InputError, Where
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def worth(
     scenario: str, preset: str | None, picture: str | None, as_csv: bool, seed: int, variables: dict[str, str]
 ) -> None:
     """Say why so many: what one instance more, and one fewer, is worth in each hour of the week."""
-    target = None if picture is None else _png(picture)
+    target = None if picture is None else png_file(picture)
     loaded = simkit.load(scenario, variables)
     say_if_counting_compiles()
     found = simkit.worth(loaded, preset, seed=seed)
@@ -61,19 +60,6 @@ def worth(
         return
     for one in found:
         _print(one)
-
-
-def _png(text: str) -> Path:
-    """Where a picture can be written. Raises InputError, before anything is computed."""
-    path = Path(text)
-    problem = ""
-    if path.suffix.lower() != ".png":
-        problem = f"a picture is a PNG file; write {path.with_suffix('.png').name or 'worth.png'}"
-    elif not path.resolve().parent.is_dir():
-        problem = "there is no such folder; make it, or write into another one"
-    if problem:
-        raise InputError([Finding("error", Where(f"--picture {text}"), problem)])
-    return path
 
 
 def _print_csv(found: tuple[Worth, ...]) -> None:

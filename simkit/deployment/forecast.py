@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, WEEK_US, Int64Array, Zone, unknown_zone, zone
+from simkit.demand.claims import local_day
+from simkit.demand.streams import keys
 from simkit.errors import Finding, Findings, InputError, StoreError, Where
 from simkit.inputs.holidays import read_holidays
 from simkit.inputs.scenario import load
@@ -56,23 +58,57 @@ class Demand:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a pool of so many would have met: the share of hours in which more came, the share of all people who were
+    beyond it, and how many of it nobody took, on average over the hours."""
+
+    over: float
+    beyond: float
+    spare: float
+
+
+@dataclass(frozen=True)
 class Trial:
     """How the method did on the weeks that are known, from `origins` instants on, each looking `weeks` weeks ahead.
 
     `loss`: its pinball loss over SCORED, as a share of that of "as many as in this hour of the last week known" (NaN if
-    that lost nothing). `covered`: the share of hours in which no more came than the bound of 95 % said.
+    that lost nothing). `bound`: of its bound of 95 %; `last_week`: of the same hour of the last week known.
     """
 
     origins: int
     weeks: int
     loss: float
-    covered: float
+    bound: Kept
+    last_week: Kept
+
+    @property
+    def covered(self) -> float:
+        """The share of hours in which no more came than the bound of 95 % said."""
+        return 1 - self.bound.over
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Whole hours: when each begins, which of the local week it is (0: Monday 00:00), if it is of a holiday, and how
+    many asked (all 0 if it is to come)."""
+
+    at: Int64Array
+    of_week: Int64Array
+    is_holiday: npt.NDArray[np.bool_]
+    count: Int64Array
+
+    def part(self, begin: int, end: int) -> Hours:
+        return Hours(self.at[begin:end], self.of_week[begin:end], self.is_holiday[begin:end], self.count[begin:end])
 
 
 @dataclass(frozen=True)
 class Forecast:
     """Claims of one preset in each coming hour. at: int64[h], when the hour begins; mean: float64[h]; bounds:
-    int64[h, len(LEVELS)]; is_holiday: bool[h]. `trial` is None where the history is too short for one."""
+    int64[h, len(LEVELS)]; is_holiday: bool[h].
+
+    `spread`, `day_spread`: the variance of an hour's count is mean + spread x mean squared, that of a day's likewise
+    with the latter. `past`: what it stands on. `trial` is None where the history is too short for one.
+    """
 
     preset: str
     zone: Zone
@@ -80,6 +116,9 @@ class Forecast:
     mean: Float64Array
     bounds: Int64Array
     is_holiday: npt.NDArray[np.bool_]
+    spread: float
+    day_spread: float
+    past: Hours
     trial: Trial | None
 
 
@@ -126,8 +165,33 @@ def foretell(demand: Demand, weeks: int, holidays: Collection[date] = (), where:
         mean,
         quantiles(mean, spread, LEVELS),
         ahead.is_holiday,
+        spread,
+        min(_expected(past, past.at.size, ahead, of_days=True)[1], spread),
+        past,
         tried(past, weeks),
     )
+
+
+def drawn(one: Forecast, seed: int = 0) -> Int64Array:
+    """When people come, if it turns out as foretold: one of many possible futures, int64[n] instants, increasing.
+
+    Each day is busy or quiet as a whole (a gamma level with the variance `day_spread`), and so is each of its hours, so
+    that an hour's count has the forecast's mean and variance, and a day's varies as days did. What is the same in all
+    hours of a week (a release, a quiet season) is not drawn.
+    """
+    chance = np.random.default_rng(int(keys(seed, 0, f"forecast/{one.preset}")[0]))
+    wall = local_day(one.at, one.zone)
+    of_hours = (1 + one.spread) / (1 + one.day_spread) - 1
+    level = _levels(chance, one.day_spread, int(np.ptp(wall)) + 1)[wall - wall[0]]
+    level = level * _levels(chance, of_hours, one.at.size)
+    count = chance.poisson(one.mean * level)
+    at = np.repeat(one.at, count)
+    return np.sort(at + chance.integers(0, HOUR_US, at.size))
+
+
+def _levels(chance: np.random.Generator, spread: float, count: int) -> Float64Array:
+    """Gamma numbers of mean 1 with this variance."""
+    return chance.gamma(1 / spread, spread, count) if spread > 1e-9 else np.ones(count)
 
 
 @dataclass(frozen=True)
@@ -168,20 +232,6 @@ def told(one: Forecast) -> str:
     return f"{tries}: {covered}; its bounds lost {trial.loss:.2f} of what the same hour of the last week known loses."
 
 
-@dataclass(frozen=True)
-class Hours:
-    """Whole hours: when each begins, which of the local week it is (0: Monday 00:00), if it is of a holiday, and how
-    many asked (all 0 if it is to come)."""
-
-    at: Int64Array
-    of_week: Int64Array
-    is_holiday: npt.NDArray[np.bool_]
-    count: Int64Array
-
-    def part(self, begin: int, end: int) -> Hours:
-        return Hours(self.at[begin:end], self.of_week[begin:end], self.is_holiday[begin:end], self.count[begin:end])
-
-
 def _hours(zone: Zone, start_at: int, end_at: int, holidays: Collection[date]) -> Hours:
     hours = local_hours(zone, start_at, end_at - 1)
     whole = np.append(hours.at[1:], end_at) - hours.at == HOUR_US
@@ -198,8 +248,9 @@ def hours_of(demand: Demand, holidays: Collection[date]) -> Hours:
     return Hours(hours.at, hours.of_week, hours.is_holiday, ends - np.searchsorted(demand.claim_at, hours.at))
 
 
-def _expected(past: Hours, known: int, ahead: Hours) -> tuple[Float64Array, float]:
-    """(mean of each hour ahead, spread) from the first `known` hours: a variance is mean + spread x mean squared."""
+def _expected(past: Hours, known: int, ahead: Hours, of_days: bool = False) -> tuple[Float64Array, float]:
+    """(mean of each hour ahead, spread) from the first `known` hours: a variance is mean + spread x mean squared, of an
+    hour's count, or `of_days` of a local day's."""
     seen = past.part(0, known)
     weight = 0.5 ** ((seen.at[-1] - seen.at) // WEEK_US / HALF_LIFE_WEEKS)
     normal = np.where(seen.is_holiday, 0.0, weight)
@@ -207,8 +258,11 @@ def _expected(past: Hours, known: int, ahead: Hours) -> tuple[Float64Array, floa
     people = np.bincount(seen.of_week, normal * seen.count, HOURS_PER_WEEK)[of].sum(axis=1)
     hours = np.bincount(seen.of_week, normal, HOURS_PER_WEEK)[of].sum(axis=1)
     week = np.maximum(np.divide(people, hours, out=np.zeros(HOURS_PER_WEEK), where=hours > 0), _LEAST_MEAN)
-    mean = week[seen.of_week]
-    spread = float((normal * ((seen.count - mean) ** 2 - mean)).sum() / (normal * mean**2).sum())
+    mean, count = week[seen.of_week], seen.count
+    if of_days:
+        begins = np.flatnonzero(np.diff(seen.of_week // 24, prepend=-1))
+        mean, count, normal = (np.add.reduceat(mean, begins), np.add.reduceat(count, begins), normal[begins])
+    spread = float((normal * ((count - mean) ** 2 - mean)).sum() / (normal * mean**2).sum())
     return _with_holidays(week, seen, ahead), max(spread, 0.0)
 
 
@@ -253,17 +307,37 @@ def tried(past: Hours, weeks: int, origins: int = MOST_ORIGINS) -> Trial | None:
     begins = list(range(last, TRIED_AFTER_WEEKS * HOURS_PER_WEEK - 1, -HOURS_PER_WEEK))[:origins]
     if not begins:
         return None
-    lost = naive = covered = 0.0
+    lost = naive = 0.0
     at_95 = SCORED.index(0.95)
+    counts, bound, before = [], [], []
     for origin in begins:
         part = past.part(origin, origin + ahead)
         mean, spread = _expected(past, origin, part)
         bounds = quantiles(mean, spread, SCORED)
         lost += pinball(part.count, bounds, SCORED)
-        week = past.count[origin - HOURS_PER_WEEK : origin]
-        naive += pinball(part.count, np.tile(week, weeks)[:, None].repeat(len(SCORED), axis=1), SCORED)
-        covered += float((part.count <= bounds[:, at_95]).mean())
-    return Trial(len(begins), weeks, lost / naive if naive else float("nan"), covered / len(begins))
+        last_week = np.resize(past.count[origin - HOURS_PER_WEEK : origin], part.count.size)
+        naive += pinball(part.count, np.repeat(last_week[:, None], len(SCORED), axis=1), SCORED)
+        counts.append(part.count)
+        bound.append(bounds[:, at_95])
+        before.append(last_week)
+    came = np.concatenate(counts)
+    return Trial(
+        len(begins),
+        weeks,
+        lost / naive if naive else float("nan"),
+        _kept(came, np.concatenate(bound)),
+        _kept(came, np.concatenate(before)),
+    )
+
+
+def _kept(came: Int64Array, pool: Int64Array) -> Kept:
+    beyond = np.maximum(came - pool, 0)
+    people = int(came.sum())
+    return Kept(
+        over=float((beyond > 0).mean()),
+        beyond=float(beyond.sum()) / people if people else 0.0,
+        spare=float(np.maximum(pool - came, 0).mean()),
+    )
 
 
 def pinball(count: Int64Array, bounds: Int64Array, levels: Sequence[float]) -> float:
