@@ -60,7 +60,7 @@ def each_calibrated(folder: Path, seeds: Sequence[int], scenario: Scenario = DEP
 
 def known(found: Calibrated) -> Iterator[tuple[str, float, Interval]]:
     """(what, what it is, the interval that was stated) of everything that DEPLOYED has."""
-    durations = {one.kind: one for one in found.durations if not one.preset}
+    durations = {one.kind: one for one in found.facts.durations if not one.preset}
     for kind, (median, p95) in MEDIANS_AND_P95S.items():
         one = durations[kind]
         yield f"median {kind}", median * SECOND_US, Interval(*one.median)
@@ -68,9 +68,9 @@ def known(found: Calibrated) -> Iterator[tuple[str, float, Interval]]:
         if one.fit is not None and one.fit.family == "lognormal":
             yield f"lognormal median {kind}", median * SECOND_US, one.fit.median
             yield f"lognormal p95 {kind}", p95 * SECOND_US, one.fit.p95
-    failures = next(rate for rate in found.failures if not rate.preset)
-    yield "failures", 0.03, Interval(failures.value, failures.low, failures.high)
-    for asked, rates in zip(found.demand, (HOURS, QUIET), strict=True):
+    failures = next(rate for rate in found.facts.failures if not rate.preset)
+    yield "failures", 0.03, failures.share
+    for asked, rates in zip(found.facts.demand, (HOURS, QUIET), strict=True):
         yield f"claims a week of {asked.preset}", sum(rates), asked.per_week
         yield f"claims a Monday of {asked.preset}", sum(rates[:24]), asked.per_day[0]
         assert asked.trend is not None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simkit.deployment.calibrate import _distribution, measure
-from simkit.deployment.fits import Durations, fit, quantile, trend
+from simkit.deployment.durations import measure
+from simkit.deployment.fits import SLICES, Durations, fit, quantile, sample, trend
+from simkit.deployment.written import distribution
 from simkit.estimates import rate_interval
 
 NONE = np.zeros(0)
@@ -37,16 +38,16 @@ def test_two_humps_are_no_lognormal_and_their_quantiles_are_written():
     assert found is not None
     assert found.family == "sample"
     assert found.distance > found.limit
-    written = _distribution(measure("build", "", humps.astype(np.int64)))
+    written = distribution(measure("build", "", humps.astype(np.int64)))
     assert isinstance(written, dict)
     assert set(written) == {"sample"}
 
 
 def test_a_lognormal_is_written_as_one_and_a_constant_as_a_duration():
-    written = _distribution(measure("build", "", np.sort(lognormals(500)).astype(np.int64)))
+    written = distribution(measure("build", "", np.sort(lognormals(500)).astype(np.int64)))
     assert isinstance(written, dict)
     assert set(written) == {"median", "p95"}
-    assert _distribution(measure("agent", "", np.full(50, 40_000_000))) == "40s"
+    assert distribution(measure("agent", "", np.full(50, 40_000_000))) == "40s"
 
 
 @pytest.mark.parametrize("values", [[0.0] * 40 + [1e6] * 40, [5e6]])
@@ -79,3 +80,30 @@ def test_the_interval_of_a_rate_is_garwoods_where_weights_are_equal():
     assert rate_interval([0], [1]) == pytest.approx((0, 0, 3.688879), abs=1e-5)
     wider = rate_interval([100], [1], dispersion=4)
     assert wider.high - wider.low == pytest.approx(2 * 2 * 19.6, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        RANDOM.lognormal(5, 1, 2000),
+        np.concatenate([RANDOM.normal(60, 2, 300), RANDOM.normal(600, 9, 300)]),
+        60 * (1 + RANDOM.pareto(2.5, 1000)),
+        RANDOM.choice([30.0, 31.0, 32.0, 90.0], 500),
+        RANDOM.gamma(2.0, 60, 73),
+    ],
+    ids=["lognormal", "two humps", "a long tail", "few values", "few"],
+)
+def test_a_long_sample_is_written_as_fifty_values_of_its_mean_and_95th_percentile(seconds: np.ndarray):
+    written = np.array(sample(Durations(seconds * 1e6, NONE)))
+    assert written.size == SLICES == 50
+    assert written.mean() == pytest.approx(seconds.mean() * 1e6, rel=1e-6)
+    p95 = np.quantile(seconds, 0.95, method="inverted_cdf") * 1e6
+    assert np.quantile(written, 0.95, method="inverted_cdf") == pytest.approx(p95, rel=0.05)
+    assert (np.diff(written) >= 0).all()
+
+
+def test_a_short_sample_is_written_as_it_is_and_what_had_not_ended_as_longer():
+    assert sample(Durations(np.array([3e6, 1e6, 2e6, 2e6]), NONE)) == (1_000_000, 2_000_000, 2_000_000, 3_000_000)
+    cut = np.array(sample(Durations(np.array([1e6, 2e6]), np.array([1.5e6, 3e6]))))
+    assert cut.max() == 3_000_000, "nothing is known to last longer than the longest that was seen"
+    assert cut.mean() > 1_500_000

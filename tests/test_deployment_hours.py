@@ -78,7 +78,7 @@ def test_the_scenario_by_hour_serves_as_the_history_was_served(tmp_path):
 def test_a_week_with_a_single_claim_says_how_little_that_is(tmp_path):
     one = History(np.array([DEPLOYED.start_at + 10 * HOUR_US]), ("small",))
     found, scenario = made(replace(DEPLOYED, end_at=DEPLOYED.start_at + 7 * DAY_US, demand=one), tmp_path)
-    small = found.demand[1]
+    small = found.facts.demand[1]
     # Garwood's interval for one.
     assert small.per_week == pytest.approx((1, 0.02532, 5.5716), abs=1e-3)
     assert small.trend is None
@@ -93,7 +93,7 @@ def test_a_day_that_is_not_in_the_history_is_told(tmp_path):
     found, scenario = made(replace(DEPLOYED, end_at=DEPLOYED.start_at + 2 * DAY_US), tmp_path)
     assert any("120 of the 168 hours of a week are not in the history" in note.text for note in found.notes)
     assert sum(scenario.demand[0].claims_per_hour[48:]) == 0
-    assert np.isnan(found.demand[0].per_day[2].low)
+    assert np.isnan(found.facts.demand[0].per_day[2].low)
 
 
 def test_demand_that_grows_is_told_with_its_level_at_the_end(tmp_path):
@@ -101,7 +101,7 @@ def test_demand_that_grows_is_told_with_its_level_at_the_end(tmp_path):
     at = [DEPLOYED.start_at + w * 7 * DAY_US + i * 600 * SECOND_US for w in weeks for i in range(20 * 2**w)]
     claims = History(np.sort(np.array(at)), ("small",) * len(at))
     found, _ = made(replace(DEPLOYED, demand=claims), tmp_path)
-    trend = found.demand[1].trend
+    trend = found.facts.demand[1].trend
     assert trend is not None
     assert trend.factor.low < 2 < trend.factor.high
     assert trend.level == pytest.approx(20 * 2**5.5, rel=0.02)
@@ -120,7 +120,7 @@ def test_any_name_comes_back_as_it_was(tmp_path, name):
 
 def test_time_in_the_queue_is_told_and_no_part_of_the_durations(tmp_path):
     found, _ = made(replace(DEPLOYED, provisioner_daemons=1), tmp_path)
-    build = found.durations[0]
+    build = found.facts.durations[0]
     assert (build.kind, build.preset) == ("build", "")
     assert build.median[1] <= 360 * SECOND_US <= build.median[2]
     waited = next(sentence for sentence in found.assumed if sentence.startswith("Jobs of people waited"))
@@ -132,7 +132,7 @@ def test_hidden_demand_raises_what_is_written_and_says_so(deployed, tmp_path):
     assert called(deployed, "--by-hour", "--out", plain)[0] == 0
     status, said, _ = called(deployed, "--hidden-demand", "10%", "--out", more)
     assert status == 0
-    claims = measured(deployed, tmp_path).claims
+    claims = measured(deployed, tmp_path).facts.claims
     assert f"10.000% more claims are written than were seen: {claims * 1.1:,.0f} in place of {claims:,}" in said
     seen, raised = (sum(sum(p.claims_per_hour) for p in simkit.load(path).demand) for path in (plain, more))
     assert raised == pytest.approx(1.1 * seen, rel=1e-4)

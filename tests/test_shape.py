@@ -55,7 +55,7 @@ HOMES = {
     "papermill": {"simkit.report.render"},
     "prometheus_client": {"simkit.controlplane.metrics"},
     "rich": {"simkit.cli"},
-    "scipy": {"simkit.decide", "simkit.deployment.calibrate", "simkit.deployment.fits", "simkit.estimates"},
+    "scipy": {"simkit.decide", "simkit.deployment.durations", "simkit.deployment.fits", "simkit.estimates"},
     "yaml": {"simkit.inputs"},
 }
 

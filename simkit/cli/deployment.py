@@ -287,20 +287,25 @@ def calibrate(
 
     Each number has its sample size and interval beside it, as a comment.
     """
-    from simkit.deployment.calibrate import calibrate, told
+    from simkit.deployment.calibrate import calibrate
+    from simkit.deployment.mix import mix_told
+    from simkit.deployment.written import told
     from simkit.times import many
 
     found = calibrate(history, out, template, run_id, by_hour, hidden_demand or 0.0, force)
+    facts = found.facts
     print_findings(found.notes)
-    claims, at_once = many(found.claims, "claim"), many(found.daemons, "job")
-    echo(f"{visible(out)}: template {visible(found.template)}, {claims}; {at_once} at once")
-    for one in found.durations:
+    claims, daemons = many(facts.claims, "claim"), many(facts.provisioners.count, "daemon")
+    echo(f"{visible(out)}: template {visible(facts.template)}, {claims}; {daemons}")
+    for one in facts.durations:
         if not one.preset:
             echo(f"{one.kind}: {told(one)}")
-    for rate in found.failures:
+    for rate in facts.failures:
         if not rate.preset:
-            echo(f"failures: {rate.failed:,} of n = {rate.of:,}, {rate.value:.2%} [{rate.low:.2%}, {rate.high:.2%}]")
-    for sentence in found.assumed:
+            share_of = rate.share
+            between = f"[{share_of.low:.2%}, {share_of.high:.2%}]"
+            echo(f"failures: {rate.failed:,} of n = {rate.of:,}, {share_of.mean:.2%} {between}")
+    for sentence in (*mix_told(facts.mix), *found.assumed):
         echo(f"- {visible(sentence)}")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from simkit.clock import SECOND_US
+from simkit.deployment.facts import Facts
 from simkit.store.asking import rows_of
 from simkit.times import in_column
 
@@ -66,8 +66,9 @@ SELECT coalesce(sum(took_us) FILTER (WHERE template_id <> ?) / nullif(sum(took_u
 """
 
 
-def assumed(path: Path, run_id: str, template_id: int, hidden_demand: float) -> Iterator[str]:
+def assumed(facts: Facts, hidden_demand: float) -> Iterator[str]:
     """A sentence or two for each thing that is assumed or unknown. Raises StoreError."""
+    path, run_id, template_id = facts.path, facts.run_id, facts.template_id
     [(hits, misses)] = rows_of(path, _CLAIMS, run_id, template_id)
     [(bare, gave_up, starts, stops, versions)] = rows_of(path, _COUNTS, run_id, template_id)
     seen = hits + misses
@@ -86,7 +87,7 @@ def assumed(path: Path, run_id: str, template_id: int, hidden_demand: float) -> 
         yield "Nothing is added for those who are not seen: --hidden-demand 10% shows what follows if there are some."
     yield (
         f"Claims are somebody new each time: {starts:,} starts and {stops:,} stops of workspaces that people have take "
-        "daemons, too, and are left out. Claims by programs are not told from those of people."
+        "daemons, too, and are left out."
     )
     if versions > 1:
         yield f"Prebuilds of {versions} versions were built; with the active one alone its schedules hold all the time."
@@ -98,5 +99,10 @@ def assumed(path: Path, run_id: str, template_id: int, hidden_demand: float) -> 
             f"Jobs of {'people' if is_people else 'prebuilds'} waited {in_column(median_us / SECOND_US)} in the queue "
             f"(median; p95 {in_column(p95_us / SECOND_US)}, n = {count:,}): no part of the durations, but what the "
             "daemons make of them."
+        )
+    if facts.reconciler is None:
+        yield (
+            "How often the reconciler looks, how it backs off and its hard limit are settings of the server and in no "
+            "table of Coder's: they are the version's defaults."
         )
     yield "Pauses, invalidations and quotas are left out. The oldest prebuild is claimed first, as simkit does."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -115,20 +116,8 @@ def profile(one: Asked, factor: float) -> Iterator[str]:
     yield (
         f"  claims_per_week: {raised.mean:.6g}  # n = {one.claims:,} in {one.weeks:.1f} weeks {_between(raised)}{more}"
     )
-    if one.trend is None:
-        yield f"  # Trend: not known from {one.whole_weeks} whole weeks."
-    else:
-        yield (
-            f"  # Trend: {_percent(one.trend.factor)} a week, n = {one.whole_weeks} whole weeks; at the last one's end "
-            f"about {one.trend.level:,.4g}"
-        )
-        yield "  # claims a week. The hours below are the mean of the history and know nothing of it."
-        if one.trend.dispersion > 1:
-            yield (
-                f"  # Weeks differ more than chance explains (variance {one.trend.dispersion:.1f} times Poisson's): "
-                "intervals are wider"
-            )
-            yield "  # by its root, and what is simulated varies less than these weeks did."
+    yield from (f"  # {line}" for line in textwrap.wrap(trend_told(one), 105))
+    yield "  # The hours below are the mean of the history and know nothing of a trend."
     for day, (name, interval) in enumerate(zip(WEEKDAYS, one.per_day, strict=True)):
         hours = slice(24 * day, 24 * day + 24)
         rates = ", ".join(f"{rate:.4g}" for rate in one.per_hour[hours])
@@ -138,6 +127,30 @@ def profile(one: Asked, factor: float) -> Iterator[str]:
     yield "  # Hours are scaled to claims_per_week. Each rests on so many claims, from Monday 00:00 on:"
     for day in range(7):
         yield f"  #   {' '.join(map(str, one.counts[24 * day : 24 * day + 24]))}"
+
+
+def amount(one: Asked) -> str:
+    """How many ask, in a sentence."""
+    return (
+        f"{one.per_week.mean:,.4g} {_between(one.per_week)} claims a week, n = {one.claims:,} in {one.weeks:.1f} weeks."
+    )
+
+
+def trend_told(one: Asked) -> str:
+    """How the demand grows, and what makes its end of its mean, in sentences."""
+    if one.trend is None:
+        return f"Trend: not known from {one.whole_weeks} whole weeks, fewer than {ENOUGH_WEEKS} with a claim."
+    level = one.trend.level
+    said = (
+        f"Trend: {_percent(one.trend.factor)} a week, n = {one.whole_weeks} whole weeks; at the last one's end about "
+        f"{level:,.4g} a week, {level / one.per_week.mean:.3g} times the mean."
+    )
+    if one.trend.dispersion > 1:
+        said += (
+            f" Weeks differ more than chance explains (variance {one.trend.dispersion:.1f} times Poisson's): intervals "
+            "are wider by its root, and what is simulated varies less than these weeks did."
+        )
+    return said
 
 
 def _between(interval: Interval) -> str:

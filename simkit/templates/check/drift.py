@@ -18,7 +18,8 @@ from simkit.decide.levels import Run, counted
 from simkit.decide.margins import Float64Array, Weeks, deviation_of_next
 from simkit.decide.plan import terraform
 from simkit.decide.recommend import recommend
-from simkit.deployment.calibrate import calibrated, presets_asked
+from simkit.deployment.calibrate import calibrated
+from simkit.deployment.facts import presets_asked
 from simkit.errors import Finding, Findings, InputError, StoreError, Where, did_you_mean
 from simkit.estimates import CONFIDENCE, t_quantile
 from simkit.model import History, Preset, Scenario

@@ -9,7 +9,7 @@ from simkit.shown import visible
 from simkit.templates.check.failure import failure, schedules_text
 from simkit.templates.check.metrics import METRICS
 from simkit.templates.check.types import Drift, DriftExpectation, Failure, Setting, Test, TestFile
-from simkit.times import weekday_date
+from simkit.times import many, weekday_date
 
 
 def drift_failure(file: TestFile, test: Test, expected: DriftExpectation, found: Drift) -> Failure:
@@ -60,9 +60,9 @@ def _lines(test: Test, expected: DriftExpectation, found: Drift) -> Iterator[str
     whose = "they have" if found.misses else "the best numbers below have"
     if found.broke_at is not None:
         monday = weekday_date(zone.local(found.broke_at))
-        many = f"in the {found.weeks_before} week{'s' * (found.weeks_before > 1)} before it"
+        span_before = f"in the {many(found.weeks_before, 'week')} before it"
         before, after = share(found.rate_before), share(found.rate_after)
-        yield f"It broke in the week of {monday}: {whose} {before} {many}, {after} since."
+        yield f"It broke in the week of {monday}: {whose} {before} {span_before}, {after} since."
     elif found.by_week:
         weeks = len(found.by_week)
         yield f"No week stands out in which it broke: {whose} {share(found.rate_after)} in all {weeks} weeks."
