@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from simkit.errors import Findings
-from simkit.inputs.holidays import read_holidays
+from simkit.inputs.holidays import holidays_of, read_holidays
 from simkit.model import Holiday
 
 CHRISTMAS, NEW_YEAR = date(2026, 12, 25), date(2027, 1, 1)
@@ -79,3 +80,52 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path):
     findings = Findings()
     assert read_holidays(tmp_path / "none.csv", findings) == ()
     assert "cannot be read: No such file" in str(findings.errors[0])
+
+
+class Known:
+    """In place of the package, of which not everybody has the extra."""
+
+    @staticmethod
+    def country_holidays(country: str, subdiv: str | None, years: range) -> dict[date, str]:
+        if (country, subdiv) not in (("DE", "BY"), ("DE", None)):
+            raise NotImplementedError
+        return {date(year, 1, 6): "Epiphany" for year in years if subdiv}
+
+
+def of_country(text: str, first: date, last: date) -> tuple[tuple[Holiday, ...], list[str]]:
+    findings = Findings()
+    return holidays_of(text, first, last, findings), [one.text for one in findings.items]
+
+
+def test_the_holidays_of_a_region_are_those_of_the_span(monkeypatch):
+    monkeypatch.setitem(sys.modules, "holidays", Known)
+    found, told = of_country("country:de-by", date(2025, 1, 7), date(2027, 1, 6))
+    assert found == (Holiday(date(2026, 1, 6), "Epiphany"), Holiday(date(2027, 1, 6), "Epiphany"))
+    assert told == []
+    assert of_country("country:DE", date(2025, 1, 7), date(2027, 1, 6)) == ((), [])
+
+
+@pytest.mark.parametrize("text", ["country:XX", "country:DE-XX", "country:"])
+def test_a_country_that_is_not_known_is_told(monkeypatch, text):
+    monkeypatch.setitem(sys.modules, "holidays", Known)
+    found, told = of_country(text, date(2025, 1, 1), date(2026, 1, 1))
+    assert found == ()
+    assert told == [
+        f'no holidays of "{text.removeprefix("country:")}" are known; write country:US, or country:DE-BY for a region'
+    ]
+
+
+def test_without_the_package_a_sentence_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    found, told = of_country("country:US", date(2025, 1, 1), date(2026, 1, 1))
+    assert found == ()
+    assert told == ["country:US needs the package holidays: pip install 'simkit[holidays]', or give a CSV of dates"]
+
+
+def test_the_package_itself_knows_a_region():
+    pytest.importorskip("holidays", reason="the extra simkit[holidays] is not installed")
+    found, told = of_country("country:DE-BY", date(2026, 1, 1), date(2026, 12, 31))
+    assert date(2026, 1, 6) in {one.day for one in found}
+    assert told == []
+    assert of_country("country:XX", date(2026, 1, 1), date(2026, 1, 1))[1]
+    assert of_country("country:", date(2026, 1, 1), date(2026, 1, 1))[1]

@@ -49,6 +49,7 @@ HOMES = {
     "croniter": {"simkit.templates.explainer"},
     "duckdb": {"simkit.store"},
     "hcl2": {"simkit.inputs.hcl"},
+    "holidays": {"simkit.inputs.holidays"},
     "matplotlib": {"simkit.studies"},
     "nbconvert": {"simkit.report.page"},
     "numba": {"simkit.core.compile"},

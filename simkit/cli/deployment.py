@@ -423,6 +423,7 @@ _REPLAYED = (
 Examples:
   simkit forecast my.duckdb --weeks 4
   simkit forecast SCENARIO.yaml --preset goland-large --holidays days.csv
+  simkit forecast my.duckdb --holidays country:DE-BY
   simkit forecast my.duckdb --csv > hours.csv
   simkit forecast my.duckdb --picture forecast.png
   simkit forecast my.duckdb --weeks 6 --for deployment.yaml --out coming.yaml
@@ -432,7 +433,12 @@ Examples:
 @click.argument("source", type=click.Path())
 @click.option("--weeks", type=click.IntRange(1, 26), default=4, show_default=True, help="How far to look ahead.")
 @click.option("--preset", help="This one alone.")
-@click.option("--holidays", type=click.Path(), help="CSV of dates, past and coming, on which people do not come.")
+@click.option(
+    "--holidays",
+    type=click.Path(),
+    metavar="FILE|country:CODE",
+    help="Days, past and coming, on which people do not come: a CSV of dates, or country:US, country:DE-BY.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each coming hour, as CSV.")
 @click.option("--picture", type=click.Path(dir_okay=False), help="Draw it, too, into this PNG file.")
 @click.option(

@@ -19,7 +19,7 @@ from simkit.clock import DAY_US, HOUR_US, WEEK_US, Int64Array, Zone, unknown_zon
 from simkit.demand.claims import local_day
 from simkit.demand.streams import keys
 from simkit.errors import Finding, Findings, InputError, StoreError, Where
-from simkit.inputs.holidays import read_holidays
+from simkit.inputs.holidays import holidays_of
 from simkit.inputs.scenario import load
 from simkit.model import HOURS_PER_WEEK, History
 from simkit.store.asking import claims_of
@@ -131,13 +131,15 @@ def forecast(
 ) -> tuple[Forecast, ...]:
     """A forecast for each preset of a runs file with a history, or of a scenario whose demand is one.
 
-    `holidays`: a CSV file of dates, past and coming, on which people do not come as on other days. Raises InputError
-    and StoreError.
+    `holidays`: a CSV file of dates, past and coming, on which people do not come as on other days, or a country
+    (`inputs.holidays.holidays_of`). Raises InputError and StoreError.
     """
-    findings = Findings()
-    days = read_holidays(Path(holidays), findings) if holidays is not None else ()
-    findings.raise_errors()
     demands = _demands(source, variables)
+    findings = Findings()
+    first = min(demand.zone.local(demand.start_at).date() for demand in demands)
+    last = max(demand.zone.local(demand.end_at + (weeks + 1) * WEEK_US).date() for demand in demands)
+    days = holidays_of(holidays, first, last, findings) if holidays is not None else ()
+    findings.raise_errors()
     names = [demand.preset for demand in demands]
     if preset is not None and preset not in names:
         raise _refused(source, f'nobody asked for a preset "{preset}"; there is {", ".join(names)}')

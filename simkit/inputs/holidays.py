@@ -1,4 +1,4 @@
-"""Holidays: days on which people do not come, a row each of a CSV file."""
+"""Holidays: days on which people do not come, a row each of a CSV file, or those of a country."""
 
 from __future__ import annotations
 
@@ -7,11 +7,38 @@ from datetime import date
 from pathlib import Path
 
 from simkit.clock import FIRST_YEAR, LAST_YEAR
-from simkit.errors import Findings
+from simkit.errors import Findings, Where
 from simkit.inputs.rows import Problems, csv_rows
 from simkit.model import Holiday
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+COUNTRY = "country:"
+"""Begins the name of a country's holidays, in place of a file."""
+
+
+def holidays_of(given: str | Path, first: date, last: date, findings: Findings) -> tuple[Holiday, ...]:
+    """Those in a CSV file (`read_holidays`), or of a country or one of its regions, `country:US` or `country:DE-BY`,
+    between two days: these come from the package `holidays`, the extra of that name. What cannot be had is an error."""
+    text = str(given)
+    if not text.startswith(COUNTRY):
+        return read_holidays(Path(given), findings)
+    try:
+        import holidays
+    except ImportError:
+        text += " needs the package holidays: pip install 'simkit[holidays]', or give a CSV of dates"
+        findings.error(Where("--holidays"), text)
+        return ()
+    country, _, region = text.removeprefix(COUNTRY).upper().partition("-")
+    years = range(first.year, last.year + 1)
+    try:
+        found = holidays.country_holidays(country, subdiv=region or None, years=years)
+    except NotImplementedError:
+        text = (
+            f'no holidays of "{text.removeprefix(COUNTRY)}" are known; write country:US, or country:DE-BY for a region'
+        )
+        findings.error(Where("--holidays"), text)
+        return ()
+    return tuple(Holiday(day, str(name)) for day, name in sorted(found.items()) if first <= day <= last)
 
 
 def read_holidays(path: Path, findings: Findings) -> tuple[Holiday, ...]:
