@@ -7,6 +7,7 @@ import random
 import shutil
 import ssl
 import subprocess
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -292,6 +293,19 @@ def test_a_certificate_is_checked_and_an_authority_of_one_s_own_may_be_named(row
         with pytest.raises(InputError, match="a certificate for another name"):
             brought(tmp_path / "out" / "my.duckdb", Api(address.replace("127.0.0.1", "localhost"), TOKEN))
         assert brought(tmp_path / "out" / "my.duckdb", Api(address, TOKEN)).claims > 100
+
+
+def test_who_takes_the_question_and_never_answers_is_told(coder, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "ANSWER_SECONDS", 0.05)
+    ended = threading.Event()
+    coder.instead["users"] = lambda given: ended.wait()
+    try:
+        with pytest.raises(InputError, match="does not answer in time"):
+            brought(tmp_path / "my.duckdb", Api(coder.url, TOKEN))
+    finally:
+        ended.set()
+    assert [path for path, _ in coder.asked].count("users") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_token_goes_to_no_other_host(coder, rows, tmp_path):

@@ -84,7 +84,8 @@ def import_() -> None:
     """Import a deployment's history: what was claimed, built and waited for, as a run named history.
 
     Ids become numbers. No e-mail is read, and no name of a person, a workspace, a group or a daemon unless
-    --keep-names asks for it. The file is written whole or not at all; a second import brings it up to date.
+    --keep-names asks for it. The file is written whole or not at all; a second import brings it up to date. Who has no
+    history of Coder imports commits (git), as a CSV file of claims.
     """
 
 

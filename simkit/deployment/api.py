@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from simkit.store.staging import Stage
 
-CONNECT_SECONDS, ANSWER_SECONDS = 10, 120
+CONNECT_SECONDS, ANSWER_SECONDS, LIST_SECONDS = 10, 60, 300
+"""How long Coder may take to be reached, to answer, and to list what has no pages."""
 PAGE = 100
 """So many rows are asked for at once, where the API has pages."""
 EVERYTHING = 2**31 - 1
@@ -144,7 +145,7 @@ class _Client:
         patience = Patience(
             total=TIMES,
             connect=0,
-            read=2,
+            read=1,
             redirect=0,
             other=0,
             backoff_factor=0.5,
@@ -213,7 +214,7 @@ class _Client:
         response = self._session.get(
             f"{self._api.url.rstrip('/').removesuffix('/api/v2')}/api/v2/{path}",
             params={name: str(value) for name, value in parameters.items()},
-            timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+            timeout=(CONNECT_SECONDS, LIST_SECONDS if parameters.get("limit") == EVERYTHING else ANSWER_SECONDS),
             allow_redirects=False,
         )
         self.seen_at = self.seen_at or _date(response.headers.get("Date"))
@@ -296,7 +297,7 @@ def _meant(told: str, error: requests.RequestException) -> str:
     ):
         return "nobody answers there; is the address right, does Coder run, and can it be reached from here?"
     if isinstance(error, requests.Timeout) or "Read timed out" in told:
-        return f"did not answer within {ANSWER_SECONDS} s; try again later, or read less with --since"
+        return "does not answer in time; try again later, or ask who runs it"
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return f"this is not the address of a Coder; write {_SHAPE}"
     return "the connection was lost while it was read; try again"
