@@ -40,6 +40,11 @@ PRESETS = """
 SELECT p.name, p.desired_instances, q.name, q.value FROM template_version_presets AS p
 LEFT JOIN template_version_preset_parameters AS q ON q.template_version_preset_id = p.id ORDER BY ALL
 """
+SCHEDULES = """
+SELECT p.name, p.invalidate_after_secs, p.scheduling_timezone, p.timezone, s.cron_expression, s.desired_instances
+FROM template_version_presets AS p JOIN template_version_preset_prebuild_schedules AS s ON s.preset_id = p.id
+ORDER BY ALL
+"""
 TEMPLATES = "SELECT * EXCLUDE (id, active_version_id) FROM templates"
 SINCE = parse_instant("2026-03-05T12:00:00Z")
 
@@ -172,10 +177,17 @@ def test_names_are_kept_only_if_they_are_asked_for_and_the_token_never(coder, tm
     assert TOKEN not in repr(Api(coder.url, TOKEN))
 
 
-def test_a_second_import_of_what_the_database_gave_before_knows_every_workspace_again(coder, exports, tmp_path):
-    first = brought(tmp_path / "my.duckdb", Exports(exports))
-    again = brought(tmp_path / "my.duckdb", Api(coder.url, TOKEN))
+def test_what_the_database_gave_before_is_known_again_and_keeps_its_schedules(coder, exports, tmp_path):
+    path = tmp_path / "my.duckdb"
+    first, known = brought(path, Exports(exports)), [table(path, sql) for sql in (PRESETS, SCHEDULES)]
+    again = brought(path, Api(coder.url, TOKEN))
     assert (again.workspaces, again.builds, again.claims) == (first.workspaces, first.builds, first.claims)
+    assert [table(path, sql) for sql in (PRESETS, SCHEDULES)] == known
+    assert len(known[1]) == 1
+    brought(tmp_path / "other.duckdb", Api(coder.url, TOKEN))
+    assert table(tmp_path / "other.duckdb", SCHEDULES) == []
+    brought(tmp_path / "other.duckdb", Exports(exports))
+    assert table(tmp_path / "other.duckdb", SCHEDULES) == known[1]
 
 
 def test_who_asks_too_often_or_meets_a_restart_asks_again(coder, tmp_path, monkeypatch):

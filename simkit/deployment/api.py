@@ -49,8 +49,8 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _SHAPE = "https://coder.example.com"
 
 NO_SCHEDULES = (
-    "The API tells of a preset no schedules, no time zone and no TTL: it counts as one that wants its own number of "
-    "instances at all hours."
+    "The API tells of a preset no schedules, no time zone and no TTL: unless the file has them already, it counts as "
+    "one that wants its own number of instances at all hours."
 )
 NOT_ONE_INSTANT = (
     "The API is read over a while: of what happened meanwhile a part may be missing, which the next import adds. Quiet "
@@ -339,7 +339,8 @@ class _Deployment:
                     f"{MEANT[column.kind]}; is this the address of a Coder {OLDEST} or newer?"
                 )
         keep_since(self._stage, self._since_at)
-        return Seen(max(self._client.seen_at, told_until(self._stage)), version, (*self._lacks, NOT_ONE_INSTANT))
+        seen_at = max(self._client.seen_at, told_until(self._stage))
+        return Seen(seen_at, version, keeps_presets=True, lacks=(*self._lacks, NOT_ONE_INSTANT))
 
     def _version(self) -> str:
         """Coder's version. Raises InputError for one that is too old, and for what is no Coder."""

@@ -146,6 +146,7 @@ def _fill(stage: Stage, where: Where, in_zone: Zone, since_at: int | None, seen:
     version = seen.coder_version or _version(stage)
     _take_zones(stage, in_zone)
     stage.rows(f"SET VARIABLE run = '{RUN_ID}'")
+    stage.rows(f"SET VARIABLE keeps_presets = {seen.keeps_presets}")
     stage.rows(f"SET VARIABLE start_at = make_timestamptz({start_at})")
     stage.rows(
         "INSERT OR REPLACE INTO runs VALUES ($run, $run, 0, 0, '', $simkit, $coder, make_timestamptz($start), "

@@ -3,11 +3,15 @@
 
 DELETE FROM templates WHERE run_id = getvariable('run') AND id IN (FROM n_templates SELECT id);
 DELETE FROM template_versions WHERE run_id = getvariable('run') AND id IN (FROM n_template_versions SELECT id);
-DELETE FROM template_version_presets WHERE run_id = getvariable('run') AND id IN (FROM n_template_version_presets SELECT id);
+-- A preset never changes in Coder: what is known of it stays where the source does not tell all of it (`keeps_presets`).
+DELETE FROM template_version_presets
+WHERE run_id = getvariable('run') AND NOT getvariable('keeps_presets') AND id IN (FROM n_template_version_presets SELECT id);
 DELETE FROM template_version_preset_parameters
-WHERE run_id = getvariable('run') AND template_version_preset_id IN (FROM n_template_version_presets SELECT id);
+WHERE run_id = getvariable('run') AND NOT getvariable('keeps_presets')
+    AND template_version_preset_id IN (FROM n_template_version_presets SELECT id);
 DELETE FROM template_version_preset_prebuild_schedules
-WHERE run_id = getvariable('run') AND preset_id IN (FROM n_template_version_presets SELECT id);
+WHERE run_id = getvariable('run') AND NOT getvariable('keeps_presets')
+    AND preset_id IN (FROM n_template_version_presets SELECT id);
 DELETE FROM users WHERE run_id = getvariable('run') AND id IN (FROM n_users SELECT id);
 DELETE FROM groups WHERE run_id = getvariable('run') AND id IN (FROM n_groups SELECT id);
 DELETE FROM group_members WHERE run_id = getvariable('run');
@@ -62,12 +66,14 @@ JOIN n_template_version_presets AS n ON n.uuid = p.id
 JOIN n_template_versions AS v ON v.uuid = p.template_version_id
 JOIN template_versions AS t ON t.run_id = getvariable('run') AND t.id = v.id
 JOIN zones AS z ON z.name = coalesce(p.scheduling_timezone, '')
+WHERE n.is_new OR NOT getvariable('keeps_presets')
 ORDER BY n.id;
 
 INSERT INTO template_version_preset_parameters (run_id, template_version_preset_id, name, value)
 SELECT getvariable('run'), n.id, p.name, p.value
 FROM staged.template_version_preset_parameters AS p
 JOIN n_template_version_presets AS n ON n.uuid = p.template_version_preset_id
+WHERE n.is_new OR NOT getvariable('keeps_presets')
 ORDER BY n.id, p.name;
 
 -- Coder reads them in the order of its table, which nothing tells: where two hold at once, either may have come first.
@@ -78,6 +84,7 @@ SELECT
     ), 0), n.id, s.cron_expression, s.desired_instances
 FROM staged.template_version_preset_prebuild_schedules AS s
 JOIN n_template_version_presets AS n ON n.uuid = s.preset_id
+WHERE n.is_new OR NOT getvariable('keeps_presets')
 ORDER BY n.id, s.cron_expression;
 
 -- Who has no way to log in is an account for programs: older versions of Coder have no other sign of one.

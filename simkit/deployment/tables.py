@@ -244,10 +244,12 @@ def psql_lines() -> str:
 
 class Seen(NamedTuple):
     """What a source has to say of its tables: when they are seen (0: they are empty); the version of Coder, where no
-    daemon tells it; what it cannot tell, a sentence each."""
+    daemon tells it; `keeps_presets`: it tells so little of presets that those which are known stay as they are; what
+    it cannot tell, a sentence each."""
 
     at: int
     coder_version: str = ""
+    keeps_presets: bool = False
     lacks: tuple[str, ...] = ()
 
 
