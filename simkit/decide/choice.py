@@ -152,7 +152,7 @@ class Choice:
         while other and self.more_least < MORE_LEAST:
             self.more_least += 1
             higher = self._chosen(targets)
-            others = self._lucks(higher)
+            others = self._lucks(higher, while_none_drowns=True)
             other = self._drowned(others)
             if not other:
                 chosen, lucks, drowned = higher, others, {}
@@ -174,13 +174,19 @@ class Choice:
         found = self._drowned(self.lucks)
         self.drowned = {name: Drowned(tuple(days), len(self.lucks), weeks) for name, days in found.items()}
 
-    def _lucks(self, chosen: Chosen) -> list[Counts]:
-        """Replications of the plans that meet other builds, and, where nobody's history is replayed, other people."""
+    def _lucks(self, chosen: Chosen, *, while_none_drowns: bool = False) -> list[Counts]:
+        """Replications of the plans that meet other builds, and, where nobody's history is replayed, other people.
+
+        `while_none_drowns`: plans that drown are not looked at any further.
+        """
         many = max(LUCKS if self.replications == 1 else 0, FAILING_LUCKS if self.may_drown else 0)
-        more = many - self.replications
-        if more <= 0:
-            return chosen.results
-        return [*chosen.results, *self._runs(self._with(chosen.plans), more, self.replications)]
+        found, scenario = list(chosen.results), self._with(chosen.plans)
+        while len(found) < many:
+            if while_none_drowns and self._drowned(found):
+                break
+            more = min(LUCKS, many - len(found)) if while_none_drowns else many - len(found)
+            found += self._runs(scenario, more, len(found))
+        return found
 
     def _drowned(self, lucks: Sequence[Counts]) -> dict[str, list[float]]:
         """For each preset that is hard-limited to the end in some replications: after how many days."""
