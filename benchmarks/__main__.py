@@ -26,6 +26,7 @@ from benchmarks.drawing import drawing
 from benchmarks.forecast import forecast
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
+from benchmarks.promises import promises
 from benchmarks.targets import targets
 from simkit.clock import NEVER
 from simkit.core import facts, kernel
@@ -236,12 +237,15 @@ BENCHMARKS = {
         start,
         command,
         check,
+        promises,
     )
 }
+BY_NAME = {promises.__name__}
+"""What takes minutes is run only where it is named."""
 
 
 def main(names: list[str]) -> None:
-    """Run the benchmarks of these names, or all."""
+    """Run the benchmarks of these names, or all that take seconds."""
     if unknown := [name for name in names if name not in BENCHMARKS]:
         sys.exit(f"no benchmark {', '.join(unknown)}; write one of: {', '.join(BENCHMARKS)}")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "duckdb", "simpy"))
@@ -249,7 +253,7 @@ def main(names: list[str]) -> None:
     print(
         f"One preset, a year, {year.CLAIMS:,} claims. Ratios of one run carry over to other machines, seconds do not.\n"
     )
-    for name in names or BENCHMARKS:
+    for name in names or [name for name in BENCHMARKS if name not in BY_NAME]:
         BENCHMARKS[name]()
 
 

@@ -24,7 +24,7 @@ def forecast() -> None:
     """The demand in the file that SIMKIT_DEMAND names (a column `started_at`), or a made one, in UTC."""
     given = os.environ.get("SIMKIT_DEMAND")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(given) if given else _made(Path(folder))
+        path = Path(given) if given else made(Path(folder))
         findings = Findings()
         history, reading_s = timed(lambda: read_history(path, UTC_ZONE, "all", ("all",), findings), 3)
         findings.raise_errors()
@@ -41,7 +41,7 @@ def forecast() -> None:
     line("all origins", f"{min(trial_s):.2f} s", f"{note} = {3 * min(reading_s) + 2:.2f} s")
 
 
-def _made(folder: Path) -> Path:
+def made(folder: Path) -> Path:
     """Two years of a demand whose weeks differ more than chance alone would have it."""
     chance = np.random.default_rng(1)
     week = np.array([*SHAPE * 5, *np.array(SHAPE * 2) // 5], dtype=np.float64)
