@@ -255,7 +255,7 @@ def test_the_replay_notebook_answers_first_and_shows_the_days_that_differ(tmp_pa
     said = said_in(done)
     for sentence in (
         "of 1,513 claims found a prebuild",
-        "Without these days simkit replays",
+        "Without them simkit replays",
         "Most differs backend-us on Wednesday 2026-10-07",
         "The reconciler was paused at 09:00.",
         "Under today's schedule +1 9",

@@ -47,7 +47,7 @@ def test_a_history_with_a_pause_is_not_what_is_replayed_and_its_other_days_are()
     said = text(*told)
     assert said.startswith("simkit replays ")
     assert "what happened lies outside" in said
-    assert "Without these days simkit replays" in said
+    assert "Without them simkit replays" in said
     other = next(one.numbers for one in told if "other_days_recorded" in one.numbers)
     assert other["other_days_recorded"] > told[0].numbers["recorded_hit_rate"]
     assert "Of large, small & cheap, 'x' the hit rate lies outside." in said
@@ -60,7 +60,7 @@ def test_a_history_that_is_one_of_its_replays_is_trusted():
     assert sentences.is_right(of)
     assert "what happened lies within" in said
     assert said.endswith("A changed schedule can be judged by these replays.")
-    assert "Without these days" not in said
+    assert "Without them" not in said
     assert "Choose a schedule" in text(*sentences.next_steps(of, comparison()))
 
 

@@ -79,8 +79,8 @@ def _week(ax: Axes, one: Forecast, week: int) -> None:
     ax.stairs(
         bounds[:, _HIGH], x, baseline=bounds[:, _LOW], fill=True, color=READY, alpha=0.5, label="nine of ten hours"
     )
-    ax.stairs(bounds[:, _HIGHEST], x, color=STARTING, linewidth=0.8, label="at most, 99%")
-    ax.stairs(one.mean[hours], x, color=SERVED, linewidth=1.4, label="expected")
+    ax.stairs(bounds[:, _HIGHEST], x, baseline=None, color=STARTING, linewidth=0.8, label="at most, 99%")
+    ax.stairs(one.mean[hours], x, baseline=None, color=SERVED, linewidth=1.4, label="expected")
     for i in np.flatnonzero(one.is_holiday[hours]):
         ax.axvspan(x[i], x[i + 1], color=OTHER, alpha=0.35, linewidth=0)
     days_axis(ax, one.zone, int(at[0]), int(at[0]) + WEEK_US)

@@ -139,9 +139,11 @@ def day(of: Replay, worst: tuple[Replayed, date] | None) -> Picture:
     x = np.array([x_of(int(at)) for at in edges])
     low, middle, high = pools.replayed[inside].T
     upper.stairs(high, x, baseline=low, fill=True, color=READY, alpha=0.5, label="nine of ten replays")
-    upper.stairs(middle, x, color=SERVED, label="median of the replays")
-    upper.stairs(pools.recorded[inside], x, color=WANTED, linewidth=1.6, linestyle="--", label="recorded")
-    upper.stairs(pools.wanted[inside], x, color=OTHER, label="wanted")
+    upper.stairs(middle, x, baseline=None, color=SERVED, label="median of the replays")
+    upper.stairs(
+        pools.recorded[inside], x, baseline=None, color=WANTED, linewidth=1.6, linestyle="--", label="recorded"
+    )
+    upper.stairs(pools.wanted[inside], x, baseline=None, color=OTHER, label="wanted")
     upper.set_ylim(0, max(float(pools.wanted[inside].max()), float(high.max())) * 1.15 + 0.5)
     _who_came(lower, of, one, edges, x)
     for ax in (upper, lower):

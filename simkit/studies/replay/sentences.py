@@ -47,7 +47,7 @@ def answer(of: Replay) -> list[Sentence]:
         ),
         Sentence(
             "They differ on {days_that_differ} of {days_with_claims} days of a preset: fewer or more were hits than in "
-            "any replay. Chance alone explains {days_by_chance:.0f}.",
+            "any replay. Chance alone makes {days_by_chance:.0f} of them at most.",
             {"days_that_differ": differ, "days_with_claims": days, "days_by_chance": by_chance},
         ),
     ]
@@ -61,7 +61,7 @@ def answer(of: Replay) -> list[Sentence]:
         }
         inside = is_around(replayed, recorded)
         text = (
-            "Without these days simkit replays {other_days_replayed:.1%} where {other_days_recorded:.1%} happened "
+            "Without them simkit replays {other_days_replayed:.1%} where {other_days_recorded:.1%} happened "
             f"({{other_days_low:.1%}} to {{other_days_high:.1%}}: {'within' if inside else 'still outside'})."
         )
         told.append(Sentence(text, numbers))
@@ -168,9 +168,9 @@ def compared(of: Comparison | None) -> list[Sentence]:
         "base_idle": idle.base,
     }
     text = (
-        "**Under *{change}* {change_hit_rate:.1%} of the same claims find a prebuild, as it was {base_hit_rate:.1%}** "
-        f"({{change_points:+.1f}} points, {_certain(rate)}), for {{change_idle:+,.0f}} idle instance-hours a week "
-        f"({{base_idle:,.0f}} as it was; {_certain(idle)})."
+        "**Under *{change}* {change_hit_rate:.1%} of the same claims find a prebuild, under the schedules of their "
+        f"time {{base_hit_rate:.1%}}** ({{change_points:+.1f}} points, {_certain(rate)}), for {{change_idle:+,.0f}} "
+        f"idle instance-hours a week (they idle {{base_idle:,.0f}}; {_certain(idle)})."
     )
     return [Sentence(text, numbers)]
 
