@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from coder_database import SCENARIO, coder_id, rows_of, simulated, write_files
+from scenarios import MONDAY_AT, scenario
 
 import simkit
 from simkit.cli import main
@@ -242,6 +243,18 @@ def test_people_are_counted_and_programs_told_apart(rows, tmp_path):
     assert "of 1 account of programs." in flat(found.text)
     plain = measured(brought(rows, tmp_path), tmp_path)
     assert (plain.facts.mix.people, plain.facts.mix.programs) == (plain.facts.claims, 0)
+
+
+@pytest.mark.parametrize(("days", "weeks"), [(7, ""), (15, "2.0"), (36, "5.0")])
+def test_a_history_in_which_nothing_happens_any_more_is_told_as_a_copy_of_an_older_database(days, weeks, tmp_path):
+    one = scenario(hours=24 * days, claims=((MONDAY_AT + 24 * HOUR_US, "p"),))
+    simkit.run(one).save(tmp_path / "old.duckdb")
+    found = measured(tmp_path / "old.duckdb", tmp_path)
+    silent = [note.text for note in found.notes if note.text.startswith("no job was begun in the last")]
+    assert len(silent) == bool(weeks)
+    for text in silent:
+        assert f"the last {weeks} weeks of the history" in text
+        assert 'write {until: "2026-03-03T' in text
 
 
 def test_how_the_reconciler_of_a_simulated_run_was_set_comes_back(tmp_path):

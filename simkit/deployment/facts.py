@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import UTC_ZONE, zone
+from simkit.clock import UTC_ZONE, WEEK_US, format_instant, zone
 from simkit.deployment import hours
 from simkit.deployment.deployed import Provisioners, Quota, Version, provisioners_of, quota_of, versions_of
 from simkit.deployment.durations import Measured, Rate, builds_of, cleared_after
@@ -69,6 +69,8 @@ def facts_of(
         findings.warning(Where(str(path)), text)
     if not claims:
         raise refused(path, f"nobody asked for a preset that the active version of {name} has; there is no demand")
+    if silent := _silence(path, run_id, end_at):
+        findings.warning(Where(str(path)), silent)
     durations, failures = builds_of(path, run_id, template_id, names, findings)
     return Facts(
         path,
@@ -116,6 +118,17 @@ def _run(path: Path, run_id: str) -> str:
     if run_id not in known:
         raise StoreError(f'{path}: there is no run "{run_id}"; {did_you_mean(run_id, known)}')
     return run_id
+
+
+def _silence(path: Path, run_id: str, end_at: int) -> str:
+    """Says that a deployment in which something is built all the time has stood still: an old copy was read."""
+    [(last_at,)] = rows_of(path, "SELECT epoch_us(max(created_at)) FROM provisioner_jobs WHERE run_id = ?", run_id)
+    if last_at is None or end_at - last_at <= WEEK_US:
+        return ""
+    return (
+        f"no job was begun in the last {(end_at - last_at) / WEEK_US:.1f} weeks of the history: if a copy of an older "
+        f'database was read, write {{until: "{format_instant(last_at)}"}} into the window, or nobody comes in them'
+    )
 
 
 def _reconciler(path: Path, run_id: str) -> Reconciler | None:

@@ -96,7 +96,7 @@ def mix_told(mix: Mix) -> Iterator[str]:
         share = share_interval(mix.several, mix.owners)
         yield (
             f"{mix.several:,} of {mix.owners:,} who have a workspace when the history ends have several "
-            f"[{share.low:.0%}, {share.high:.0%}], the most {mix.most_owned}."
+            f"[{share.low:.1%}, {share.high:.1%}], the most {mix.most_owned}."
         )
     if mix.programs:
         share = share_interval(mix.program_claims, mix.claims + mix.program_claims)
