@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz test-prometheus test-oldest smoke bench lint lock setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -50,6 +50,11 @@ FUZZ = 150
 
 fuzz: $(READY) ## Draw hostile inputs for every reader, for about an hour (`make fuzz FUZZ=10` takes minutes)
 	SIMKIT_FUZZ=$(FUZZ) $(TWO) tests/test_fuzz.py
+
+# Playwright brings no browser here: it drives the Chromium that the machine has (Debian: apt install chromium).
+test-browser: $(READY) ## Run every notebook, the panel, the index and the pages in a real browser
+	$(PIP) install --quiet --require-hashes -r requirements-browser.lock
+	$(PY) -m pytest -m browser
 
 test-prometheus: $(READY) ## Let a Prometheus read our metrics, if it is installed (Debian: apt install prometheus)
 	$(PY) -m pytest -m prometheus
@@ -88,6 +93,8 @@ lock: ## Pin what pyproject.toml asks for (needs uv; `make lock UV_FLAGS=--upgra
 	@command -v uv >/dev/null || { echo "make lock needs uv. Get it with: pipx install uv" >&2; exit 1; }
 	uv pip compile --quiet --universal --generate-hashes --extra dev --python-version $(firstword $(PYTHON_VERSIONS)) \
 	  --fork-strategy fewest --custom-compile-command "make lock" $(UV_FLAGS) pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --extra browser --python-version $(firstword $(PYTHON_VERSIONS)) \
+	  --fork-strategy fewest --custom-compile-command "make lock" -c requirements.lock pyproject.toml -o requirements-browser.lock
 
 setup: $(READY) ## Make .venv with the locked packages (`make setup PYTHON=...` chooses the interpreter)
 

@@ -15,6 +15,7 @@ _HOME = {
     "ControlPlane": "simkit.controlplane",
     "run_reference": "simkit.runs.reference",
     "compare": "simkit.decide.compare",
+    "explore": "simkit.studies.explore",
     "forecast": "simkit.deployment.forecast",
     "league": "simkit.decide.league",
     "load": "simkit.inputs",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from simkit.store import ask as ask
     from simkit.store import questions as questions
     from simkit.store import save as save
+    from simkit.studies.explore import explore as explore
     from simkit.templates.explainer import explain as explain
     from simkit.templates.linter import lint as lint
     from simkit.workspace.when import when as when

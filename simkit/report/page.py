@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 _SECTION = "## "
-_SVG = "image/svg+xml"
+_SVG, _WIDGET = "image/svg+xml", "application/vnd.jupyter.widget-view+json"
 _NOTEBOOK = re.compile(r'<a href="[^":]+\.ipynb">(.*?)</a>')
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -36,7 +36,7 @@ def page(executed: Path) -> str:
 
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            _describe(output)
+            _shown_alone(output)
     before, sections = _sections(notebook.cells)
     contents, body, taken = "", "", set[str]()
     for number, (heading, cells) in enumerate(sections, 1):
@@ -65,7 +65,15 @@ def title(notebook: Any, otherwise: str) -> str:
     return next((line.removeprefix("# ").strip() for line in headings if line.startswith("# ")), otherwise)
 
 
-def _describe(output: Any) -> None:
+def _shown_alone(output: Any) -> None:
+    """Leave of an output what a page can show, and tell it."""
+    data = output.get("data", {})
+    if "text/html" in data:
+        data.pop(_WIDGET, None)  # it lives with a kernel; what stands beside it is its first state
+    _describe_picture(output)
+
+
+def _describe_picture(output: Any) -> None:
     """Give a picture of lines its alternative text and size, for which nbconvert has no place; it runs no script so."""
     svg = output.get("data", {}).get(_SVG)
     shown = output.get("metadata", {}).get(_SVG)
