@@ -214,6 +214,8 @@ class Workload:
     failed_cleared_after_us: int = 0
     """How old a failed prebuild gets until an operator deletes it, at a reconciler tick; 0: never, as in Coder."""
     cost_per_instance_hour: float = 0.0
+    daily_cost: int = 0
+    """What a prebuild takes of the quota (`daily_cost` of the resources in Coder's coder_metadata), and no money."""
 
 
 @dataclass(frozen=True)
@@ -394,6 +396,8 @@ class Scenario:
     """Of the jobs that build prebuilds, beside those of the version."""
     has_reaper: bool = True
     """Jobs that nobody takes for half an hour are ended, as Coder's job reaper does."""
+    prebuilds_quota: int | None = None
+    """The allowance of the prebuilds user's group: a build above it fails. None: no quota is looked at."""
     claim_order: ClaimOrder = "oldest"
     workload: Workload = field(default_factory=Workload)
     workloads: tuple[tuple[str, Workload], ...] = ()

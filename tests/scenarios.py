@@ -255,6 +255,17 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     names = ("a", "b")[: draw(st.integers(1, 2))]
     claims = draw(st.lists(st.tuples(instants, st.sampled_from(names)), max_size=40))
     happening = draw(st.lists(events(names), max_size=3))
+    workload = Workload(
+        draw(durations),
+        draw(durations),
+        draw(durations),
+        draw(durations),
+        draw(durations),
+        failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
+        delete_canceled=draw(durations),
+        failed_cleared_after_us=draw(st.sampled_from((0, 0, MINUTE_US, 45 * MINUTE_US, 2 * HOUR_US + 1))),
+        daily_cost=draw(st.integers(0, 2)),
+    )
     return Scenario(
         name="drawn",
         start_at=MONDAY_AT,
@@ -269,24 +280,23 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         ),
         **draw(provisioning()),
         claim_order=draw(st.sampled_from(("oldest", "newest", "random"))),
-        workload=Workload(
-            draw(durations),
-            draw(durations),
-            draw(durations),
-            draw(durations),
-            draw(durations),
-            failure_probability=draw(st.sampled_from((0.0, 0.3, 1.0))),
-            delete_canceled=draw(durations),
-            failed_cleared_after_us=draw(st.sampled_from((0, 0, MINUTE_US, 45 * MINUTE_US, 2 * HOUR_US + 1))),
-        ),
+        prebuilds_quota=draw(st.sampled_from((None, 0, 2, 5))),
+        workload=workload,
+        workloads=(("b", replace(workload, daily_cost=draw(st.integers(0, 3)))),),
         events=tuple(sorted(happening, key=lambda e: e.at)),
     )
+
+
+def with_workload(given: Scenario, **changes: Any) -> Scenario:
+    """The same scenario with other fields of the workload of all presets."""
+    own = tuple((name, replace(workload, **changes)) for name, workload in given.workloads)
+    return replace(given, workload=replace(given.workload, **changes), workloads=own)
 
 
 @st.composite
 def with_canceled_builds(draw: st.DrawFn) -> Scenario:
     """Hours of few daemons, some of them busy with people, in which versions come while builds wait."""
-    given = draw(scenarios())
+    given = with_workload(draw(scenarios()), build=draw(st.sampled_from((uneven, constant(25 * MINUTE_US)))))
     later = draw(st.lists(instants, min_size=1, max_size=3, unique=True))
     eager = [
         Activate(at, TemplateVersion("t", f"w{at}", tuple(Preset(name, draw(st.integers(2, 6))) for name in "ab")))
@@ -296,8 +306,21 @@ def with_canceled_builds(draw: st.DrawFn) -> Scenario:
         given,
         behaviour=behaviour_of(draw(st.sampled_from(("v2.28", "v2.29", "v2.35")))),
         provisioner_daemons=1,
-        workload=replace(given.workload, build=draw(st.sampled_from((uneven, constant(25 * MINUTE_US))))),
         events=tuple(sorted([*given.events, *eager], key=lambda e: e.at)),
+    )
+
+
+@st.composite
+def with_a_quota(draw: st.DrawFn) -> Scenario:
+    """Hours in which pools want more than the prebuilds' quota holds, at times."""
+    given = with_workload(draw(scenarios()), failure_probability=draw(st.sampled_from((0.0, 0.3))))
+    more = draw(st.integers(1, 3))
+    workload = replace(given.workload, daily_cost=draw(st.integers(1, 2)))
+    return replace(
+        given.with_presets(lambda preset: replace(preset, instances=preset.instances + more)),
+        prebuilds_quota=draw(st.integers(1, 6)),
+        workload=workload,
+        workloads=(("b", replace(workload, daily_cost=draw(st.integers(0, 3)))),),
     )
 
 

@@ -24,11 +24,11 @@ from promises import broken_promises
 
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US
 from simkit.controlplane import ControlPlane, completion
-from simkit.controlplane.completion import INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE
+from simkit.controlplane.completion import INSUFFICIENT_QUOTA_CODE
 from simkit.controlplane.types import Agent, BuildResult, ImportResult, Resource
 from simkit.errors import RefusedError
 from simkit.model import TemplateSchedule
-from simkit.store.words import NO_STOP_DAY_ERROR
+from simkit.store.words import INSUFFICIENT_QUOTA_ERROR, NO_STOP_DAY_ERROR
 
 RICH_IMPORT = ImportResult(
     start_resources=RICH_BUILD.resources,
@@ -313,10 +313,10 @@ def test_a_delete_leaves_a_deleted_workspace_whose_name_is_free():
 def test_a_build_above_its_owners_quota_fails_as_that_and_leaves_nothing_else():
     plane, complete = a_build_above_quota()
     agents_before = counts(plane, "workspace_agents", "workspace_resources")
-    assert complete() == INSUFFICIENT_QUOTA
+    assert complete() == INSUFFICIENT_QUOTA_ERROR
     assert plane.database.rows(
         "SELECT job_status, error, error_code FROM provisioner_jobs ORDER BY id DESC LIMIT 1"
-    ) == [("failed", INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)]
+    ) == [("failed", INSUFFICIENT_QUOTA_ERROR, INSUFFICIENT_QUOTA_CODE)]
     assert counts(plane, "workspace_agents", "workspace_resources") == agents_before
     assert plane.database.rows("SELECT epoch_us(deadline) FROM workspace_builds WHERE workspace_id = 2") == [(None,)]
     # What fits exactly is allowed.
@@ -331,7 +331,7 @@ def test_a_build_that_costs_less_than_the_one_before_it_is_never_above_quota():
     plane.complete_job(plane.acquire(1), BuildResult((Resource(daily_cost=5),)), 1)
     with plane.transaction() as tx:
         tx.update("groups", 1, quota_allowance=0)
-    for cost, error in ((4, ""), (5, INSUFFICIENT_QUOTA)):
+    for cost, error in ((4, ""), (5, INSUFFICIENT_QUOTA_ERROR)):
         plane.start_workspace(1, 1)
         assert plane.complete_job(plane.acquire(1), BuildResult((Resource(daily_cost=cost),)), 1) == error
         if not error:

@@ -14,13 +14,13 @@ from promises import broken_promises
 from simkit.clock import HOUR_US, MINUTE_US, SECOND_US, parse_instant
 from simkit.coder_versions import BEHAVIOURS
 from simkit.controlplane import ControlPlane, Outcome, jobs, prebuilds, presets, templates, workspaces
-from simkit.controlplane.completion import INSUFFICIENT_QUOTA
 from simkit.controlplane.prebuilds import MEMBERSHIP_GROUP, Prebuild
 from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, ImportResult, Resource
 from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.model import Preset, Reconciler, Schedule, TemplateSchedule
 from simkit.store.database import Database, Transaction
+from simkit.store.words import INSUFFICIENT_QUOTA_ERROR
 
 TWO_AGENTS = BuildResult((Resource(agents=(Agent("one"), Agent("two"))),))
 
@@ -396,7 +396,7 @@ def test_above_its_quota_a_prebuild_fails_and_counts_as_a_failure():
     plane.advance(minutes=0.5)
     assert [row[2] for row in pool(plane)] == ["succeeded", "succeeded", "failed"]
     failed = plane.database.rows("SELECT error, error_code FROM provisioner_jobs WHERE job_status = 'failed'")
-    assert failed == [(INSUFFICIENT_QUOTA, "INSUFFICIENT_QUOTA")]
+    assert failed == [(INSUFFICIENT_QUOTA_ERROR, "INSUFFICIENT_QUOTA")]
     assert seen_by(plane).backoff == {1: prebuilds.Backoff(1, T0)}
     plane.set_prebuilds_quota(1, 12)
     plane.advance(minutes=10)

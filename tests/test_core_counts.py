@@ -9,7 +9,15 @@ import pytest
 from hypothesis import assume, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
-from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scenarios, with_canceled_builds
+from scenarios import (
+    MONDAY_AT,
+    busy_week,
+    inhabited_fortnight,
+    scenario,
+    scenarios,
+    with_canceled_builds,
+    with_workload,
+)
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, Int64Array
 from simkit.coder_versions import BEHAVIOURS
@@ -27,11 +35,10 @@ def edges_of(given: Scenario) -> Int64Array:
 def countable(given: Scenario) -> Scenario:
     """The same without what is left to the kernel."""
     return replace(
-        given,
+        with_workload(given, failed_cleared_after_us=0),
         provisioners=(),
         version_tags=(),
         prebuild_tags=(),
-        workload=replace(given.workload, failed_cleared_after_us=0),
         behaviour=replace(given.behaviour, executor_skips_prebuilds=True),
     )
 
@@ -43,7 +50,7 @@ def assert_as_counted_from_rows(given: Scenario, seed: int = 3) -> bool:
     rows = kernel.simulate(of.inputs)
     edges = edges_of(given)
     found = counts.count(of.inputs, edges)
-    assert (found is None) == (rows.builds[:, facts.B_REAPED] == 1).any()
+    assert (found is None) == (rows.builds[:, facts.B_ENDED] == facts.BY_REAPER).any()
     if found is None:
         return False
     expected = tally.tally(of.inputs, rows, edges)

@@ -12,10 +12,11 @@ from simkit.clock import MINUTE_US, NEVER, SECOND_US
 from simkit.core.facts import (
     B_COMPLETED,
     B_CREATED,
+    B_ENDED,
     B_HUMAN,
-    B_REAPED,
     B_STARTED,
     B_STATUS,
+    BY_REAPER,
 )
 from simkit.core.numbers import CANCELED, PENDING, RUNNING
 from simkit.model import Preset, Workload, constant
@@ -51,7 +52,7 @@ def test_a_build_waits_for_a_daemon_and_no_daemon_does_two_at_once(given):
 @given(given=scenarios())
 def test_prebuilds_jobs_wait_while_a_persons_job_does(given):
     builds = run(replace(given, provisioners=(), version_tags=(), prebuild_tags=())).rows.builds
-    builds = builds[builds[:, B_REAPED] == 0]
+    builds = builds[builds[:, B_ENDED] != BY_REAPER]
     taken = np.flatnonzero(builds[:, B_STARTED] != NEVER)
     for i in taken[builds[taken, B_HUMAN] == 0]:
         at = builds[i, B_STARTED]

@@ -223,6 +223,48 @@ def test_pending_jobs_of_an_old_version_are_cancelled_from_v2_28_on_and_deleted_
     assert (result.rows.workspaces[:, W_DELETED] != NEVER).all()
 
 
+def above(result: Result) -> list[tuple[Any, ...]]:
+    """(preset, minute) of each build that the quota ended."""
+    builds = result.rows.builds[result.rows.builds[:, facts.B_ENDED] == facts.BY_QUOTA]
+    assert (builds[:, B_STATUS] == FAILED).all()
+    presets = result.rows.workspaces[builds[:, B_WORKSPACE], facts.W_PRESET]
+    return list(zip(presets.tolist(), minutes(builds[:, B_COMPLETED]), strict=True))
+
+
+def test_a_build_above_the_quota_fails_when_its_job_is_done_and_counts_as_a_failure():
+    given = scenario(Preset("p", 3), hours=1, workload=replace(QUICK, daily_cost=4), prebuilds_quota=11)
+    result = run(given)
+    assert above(result)[0] == (0, 2), "two cost 8; the third is one too many"
+    assert len(above(result)) == 3, "until the hard limit"
+    jobs = result.tables["provisioner_jobs"]
+    assert set(jobs["error"].tolist()) == {None, "insufficient quota"}
+    assert result.tables["workspace_builds"]["daily_cost"].tolist() == [4, 4, 0, 0, 0]
+    assert (result.rows.decisions[:, D_BACKOFF_UNTIL] != NEVER).any()
+    assert above(run(replace(given, prebuilds_quota=12))) == above(run(replace(given, prebuilds_quota=None))) == []
+
+
+def test_what_is_claimed_or_goes_leaves_room_in_the_quota_at_once():
+    claims = ((MONDAY_AT + 10 * MINUTE_US, "p"),)
+    given = scenario(Preset("p", 2), hours=1, claims=claims, workload=replace(QUICK, daily_cost=5), prebuilds_quota=10)
+    assert above(run(given)) == [], "the claimed one is its new owner's, whose quota nobody plays"
+    slow = replace(QUICK, daily_cost=5, delete=constant(30 * MINUTE_US))
+    aged = scenario(Preset("p", 2, HOUR_US), hours=2, workload=slow, prebuilds_quota=10)
+    assert len(deletions(run(aged))) == 2
+    assert above(run(aged)) == [], "a deletion costs nothing, also while it lasts"
+
+
+def test_presets_share_one_quota_and_a_failed_build_takes_nothing_of_it():
+    workload = replace(QUICK, daily_cost=2, failing_builds=(1,))
+    own = (("q", replace(QUICK, daily_cost=3)), ("free", replace(QUICK, daily_cost=0)))
+    given = scenario(
+        *(Preset(name, 2) for name in ("p", "q", "free")), hours=1, workload=workload, workloads=own, prebuilds_quota=7
+    )
+    result = run(replace(given, provisioner_daemons=9))
+    # Of p one fails, one takes 2, of q one takes 3; another 3 is too much, another 2 of p is not.
+    assert above(result)[0] == (1, 2)
+    assert {preset for preset, _ in above(result)} == {1}
+
+
 def canceled_at_noon(*daemons: Daemons, empty_us: int = 0, prebuild_tags: Tags = ()) -> tuple[Result, list[Any]]:
     """A pool of three at noon, of which the daemons are still at work or have not begun when another version comes a
     minute later: the run, and (workspace, created, started, completed) of each deletion, in minutes from then."""

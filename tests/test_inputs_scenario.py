@@ -57,6 +57,7 @@ coder:
   reconciliation_backoff_interval: 2m
   reconciliation_backoff_lookback: 3h
   failure_hard_limit: 0
+  prebuilds_quota: 40
   provisioner_daemons: 7
 presets:
   - name: large
@@ -79,11 +80,12 @@ durations:
   reinitialize: 1s
   delete: 15s
   delete_canceled: {median: 3s, p95: 8s}
+daily_cost: 8
 failures: {probability: 0.25, builds: [2, 5], cleared_after: 36h}
 claim_order: random
 cost: {per_instance_hour: 0.5, currency: EUR}
 overrides:
-  small: {durations: {build: 1m}, cost: {per_instance_hour: 0.1}, failures: {cleared_after: 2d12h}}
+  small: {durations: {build: 1m}, daily_cost: 3, cost: {per_instance_hour: 0.1}, failures: {cleared_after: 2d12h}}
 events:
   - {at: "2026-03-05T10:00", event: resume}
   - {at: "2026-03-04T10:00", event: pause}
@@ -105,10 +107,11 @@ events:
     large = scenario.versions[0].presets[0]
     assert large.parameters == (("cpu", "8"), ("region", "us"))
     assert (large.default, large.description, large.ttl_us) == (True, "eight cores", 8 * HOUR_US)
-    assert [(s.cron, s.instances, s.where.line) for s in large.schedules] == [("* 8-18 * * 1-5", 5, 21)]
+    assert [(s.cron, s.instances, s.where.line) for s in large.schedules] == [("* 8-18 * * 1-5", 5, 22)]
     workload = scenario.workload_of("large")
     assert workload.build == lognormal(3 * MINUTE_US, 6 * MINUTE_US)
     assert workload.agent == empirical((10 * SECOND_US, 20 * SECOND_US, 90 * SECOND_US))
+    assert (scenario.prebuilds_quota, workload.daily_cost, scenario.workload_of("small").daily_cost) == (40, 8, 3)
     assert workload.delete_canceled == lognormal(3 * SECOND_US, 8 * SECOND_US)
     assert (workload.failure_probability, workload.failing_builds) == (0.25, (2, 5))
     assert workload.failed_cleared_after_us == 36 * HOUR_US
@@ -283,6 +286,10 @@ def test_an_unquoted_cron_is_shown_with_quotes(tmp_path: Path):
             "week.yaml:4: overrides.large.failures.cleared_after: must",
         ),
         ("failures: {cleard_after: 1d}", 'week.yaml:4: failures.cleard_after: unknown key; write "cleared_after"'),
+        ("coder: {prebuilds_quota: -1}", "week.yaml:4: coder.prebuilds_quota: "),
+        ("coder: {prebuild_quota: 1}", 'week.yaml:4: coder.prebuild_quota: unknown key; write "prebuilds_quota"'),
+        ("daily_cost: 1.5", "week.yaml:4: daily_cost: "),
+        ("overrides: {large: {daily_cost: 8 credits}}", "week.yaml:4: overrides.large.daily_cost: "),
         ("durations: {build: {sample: []}}", "week.yaml:4: durations.build.sample: the list is empty"),
     ],
 )
@@ -332,6 +339,23 @@ def test_daemons_and_jobs_have_tags(tmp_path: Path):
     assert scenario.job_tags(prebuild=False) == ()
     assert scenario.notes == ()
     assert load(write(tmp_path, MINIMAL)).daemons == (Daemons(3),)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("coder: {prebuilds_quota: 40}", ["no preset has a daily_cost"]),
+        ("coder: {prebuilds_quota: 0}\ndaily_cost: 1", ['less than one prebuild of "large" takes (1)']),
+        ("coder: {prebuilds_quota: 7}\noverrides: {large: {daily_cost: 8}}", ["each build fails"]),
+        ("coder: {prebuilds_quota: 8}\ndaily_cost: 8", []),
+        ("daily_cost: 8", []),
+    ],
+)
+def test_a_quota_that_holds_all_or_nothing_is_warned_of(tmp_path: Path, more: str, said: list[str]):
+    notes = load(write(tmp_path, MINIMAL + more + "\n")).notes
+    assert len(notes) == len(said)
+    for note, text in zip(notes, said, strict=True):
+        assert (note.level, note.where.line, text in note.text) == ("warning", 4, True)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from scenarios import (
     inhabited_fortnight,
     scenario,
     scenarios,
+    with_a_quota,
     with_an_executor_for_prebuilds,
     with_canceled_builds,
 )
@@ -43,6 +44,7 @@ engine a second."""
 DRAWN = {
     "pools": scenarios,
     "builds that are cancelled": with_canceled_builds,
+    "builds above a quota": with_a_quota,
     "people": inhabited,
     "prebuilds that the executor stops": with_an_executor_for_prebuilds,
 }

@@ -29,7 +29,7 @@ from simkit.model import (
 from simkit.runs.simulate import run
 from simkit.studies.capacity import sentences
 from simkit.studies.choosing import worst_presets
-from simkit.studies.outcome import hard_limits, reaped, spent
+from simkit.studies.outcome import hard_limits, quota, reaped, spent
 from simkit.studies.wording import Sentence
 
 TOP = Path(__file__).parent.parent
@@ -330,3 +330,31 @@ def test_a_run_in_which_the_reaper_ended_jobs_says_how_many_since_when_and_whose
     assert told.numbers["reaped_jobs"] == told.numbers["reaped_of_prebuilds"] >= 28
     both = [run(given, 7), run(replace(given, has_reaper=False), 7)]
     assert [len(reaped(result.ask("reaped"), given)) for result in both] == [1, 0]
+
+
+def crowded(**more: object) -> Scenario:
+    dear, workload = Workload(daily_cost=8), Workload(daily_cost=4)
+    return scenario(
+        Preset("p", 3), Preset("q", 2), workload=workload, workloads=(("q", dear),), provisioner_daemons=9, **more
+    )
+
+
+def test_the_quota_is_said_with_what_it_ended_and_what_would_hold_all():
+    given = crowded(prebuilds_quota=20)
+    (told,) = quota(run(given).ask("quota"), given)
+    said = text(told)
+    count = len(run(given).ask("quota"))
+    assert said.startswith(
+        f"The quota of the prebuilds group ended {count} builds**, first on Monday 2026-03-02 at 00:03"
+    )
+    assert "it allows 20 a day, and the schedules ask for up to 28 at once" in said
+    assert "An allowance of 28 holds what they ask for" in said
+    enough = replace(given, prebuilds_quota=28)
+    assert quota(run(enough).ask("quota"), enough) == []
+
+
+def test_over_several_runs_the_quota_is_said_of_those_in_which_it_bound():
+    given = crowded(prebuilds_quota=20)
+    runs = [run(given, replication=i) for i in range(3)]
+    (told,) = quota(simkit.ask(runs, "quota"), given, 4)
+    assert "builds** (median; 3 of 4 replications), first on" in text(told)

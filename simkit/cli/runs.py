@@ -118,7 +118,7 @@ def _print_outcome(results: list[Storable], scenario: Scenario, seed: int) -> No
     """How the pools served, what the hard limit did, and what everything costs."""
     from simkit.report.notebook import text_of
     from simkit.runs.simulate import chance
-    from simkit.studies.outcome import hard_limits, leaves_out_people, reaped, strangers_note
+    from simkit.studies.outcome import hard_limits, leaves_out_people, quota, reaped, strangers_note
 
     console, runs = console_for(), len(results)
     if runs > 1:
@@ -127,7 +127,8 @@ def _print_outcome(results: list[Storable], scenario: Scenario, seed: int) -> No
     summary, hours = simkit.ask(results, "summary"), simkit.ask(results, "hours")
     console.print(_served(summary, f"{cell(scenario.name)}, seed {seed}{many}"))
     limits, ended = simkit.ask(results, "hard_limits"), simkit.ask(results, "reaped")
-    for told in (*hard_limits(limits, runs), *reaped(ended, scenario, runs)):
+    above = [] if scenario.prebuilds_quota is None else quota(simkit.ask(results, "quota"), scenario, runs)
+    for told in (*hard_limits(limits, runs), *above, *reaped(ended, scenario, runs)):
         console.print(f"\n{printed(text_of(told.text, told.numbers))}")
     console.print("")
     console.print(_spent(hours, leaves_out_people(scenario)))

@@ -33,10 +33,10 @@ from simkit.controlplane.types import (
 )
 from simkit.errors import RefusedError
 from simkit.store.database import Transaction
+from simkit.store.words import INSUFFICIENT_QUOTA_ERROR
 
 LOG = logging.getLogger("simkit.controlplane")
 """What a server says in its own log, which nobody sees who looks at a job."""
-INSUFFICIENT_QUOTA = "insufficient quota"
 INSUFFICIENT_QUOTA_CODE = "INSUFFICIENT_QUOTA"
 
 
@@ -188,7 +188,7 @@ def _complete_build(
     job_id = job.job_id
     daily_cost = sum(resource.daily_cost for resource in result.resources)
     if build.transition == "start" and workspaces.is_above_quota(tx, build.id, daily_cost):
-        return fail(tx, now_at, job, INSUFFICIENT_QUOTA, INSUFFICIENT_QUOTA_CODE)
+        return fail(tx, now_at, job, INSUFFICIENT_QUOTA_ERROR, INSUFFICIENT_QUOTA_CODE)
     if build.user_id is not None or not behaviour.executor_skips_prebuilds:
         life = lifecycle.get(tx, build.workspace_id, behaviour)
         if life is not None and (error := lifecycle.complete_build(tx, now_at, life, activity_of(build.workspace_id))):

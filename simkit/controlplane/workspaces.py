@@ -7,6 +7,7 @@ from typing import NamedTuple
 from simkit.clock import MINUTE_US, NEVER, format_duration
 from simkit.controlplane import directory, jobs, templates
 from simkit.controlplane.types import PREBUILDS_USER, Transition
+from simkit.core import policy
 from simkit.errors import RefusedError
 from simkit.model import MAX_WORKSPACE_TTL_US, MIN_WORKSPACE_TTL_US
 from simkit.names import workspace_name_problem
@@ -246,7 +247,7 @@ def checked_ttl(ttl_us: int | None) -> int | None:
 def is_above_quota(tx: Transaction, build_id: int, daily_cost: int) -> bool:
     """Would a build of this cost, which costs more than the one before it, be above what its owner's groups allow?"""
     if daily_cost == 0:
-        return False
+        return False  # without a look at all workspaces
     row = tx.one(
         """
         SELECT w.owner_id, t.organization_id, coalesce(before.daily_cost, 0)
@@ -261,4 +262,4 @@ def is_above_quota(tx: Transaction, build_id: int, daily_cost: int) -> bool:
     )
     assert row is not None, "the build exists"
     consumed, allowed = directory.quota(tx, row[0], row[1])
-    return consumed + daily_cost > allowed and daily_cost >= row[2]
+    return policy.is_above_quota(consumed, daily_cost, allowed) and daily_cost >= row[2]

@@ -93,6 +93,7 @@ from simkit.core.pools import (
     duration,
     fails_by_chance,
     finish_prebuild,
+    is_above,
     judge,
     link,
     sleep,
@@ -101,6 +102,7 @@ from simkit.core.pools import (
     wake,
 )
 from simkit.core.tally import (
+    N_ABOVE,
     N_BUILDING,
     N_BUILDS,
     N_CLAIMS,
@@ -270,6 +272,9 @@ def _end_job(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: 
         return
     _spend(world, periods, i, N_BUILDING, now_at)
     row = world.workspaces[i]
+    if row[K_FAILS] == 0 and is_above(inputs, world, row[W_PRESET]):
+        row[K_FAILS] = 1
+        _count(world, row[W_PRESET], N_ABOVE)
     # One that failed at once never was.
     row[K_SINCE] = inputs.settings.end_at if row[K_FAILS] and row[K_SINCE] == now_at else now_at
     row[K_WORK] = BROKEN if row[K_FAILS] else STANDING

@@ -28,9 +28,10 @@ FAILURE_STREAM, CHOICE_STREAM = 0x2545F491, 0x6A09E667
 W_PRESET, W_CREATED, W_OWNER, W_CLAIMED, W_DELETED, W_READY, W_LUCK, W_ORDINAL, W_BUILD, W_PREV, W_NEXT = range(11)
 W_COLUMNS = 11
 # Builds; each is one job. HUMAN: initiated by a person and not by the prebuilds user.
-# REAPED: the reaper ended it.
+# ENDED: by itself, or else by what.
 B_WORKSPACE, B_NUMBER, B_TRANSITION, B_CREATED, B_STARTED, B_COMPLETED, B_STATUS, B_HUMAN, B_READY, B_NEXT = range(10)
-B_REAPED, B_COLUMNS = 10, 11
+B_ENDED, B_COLUMNS = 10, 11
+BY_ITSELF, BY_REAPER, BY_QUOTA = 0, 1, 2
 # Claims, in the order of the input. A session of somebody who has a workspace is none: it finds it RUNNING or STARTING,
 # or has it STARTED; a suspended person's is LOST.
 C_WORKSPACE, C_BUILD, C_HIT = range(3)
@@ -58,7 +59,9 @@ P_INSTANCES, P_TTL, P_ACTIVE, P_KEY, P_FAILURE_THRESHOLD, P_FAILING_FROM, P_FAIL
 P_MOST_DESIRED, P_CHANGES_FROM, P_CHANGES_UNTIL, P_START_FAILURE_THRESHOLD = 7, 8, 9, 10
 # How old a failed prebuild gets until an operator deletes it, 0 for ever.
 P_CLEARED_AFTER = 11
-P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 12, 12 + DURATIONS, 12 + 2 * DURATIONS
+# What a prebuild of it takes of the quota.
+P_DAILY_COST = 12
+P_SAMPLES_FROM, P_SAMPLES_COUNT, P_COLUMNS = 13, 13 + DURATIONS, 13 + 2 * DURATIONS
 # Scenario events, and claims as they arrive.
 E_AT, E_KIND, E_PRESET, E_COLUMNS = 0, 1, 2, 3
 # A_PERSON: who asks, NONE for somebody new each time; A_UNTIL: the end of that person's session; A_CONNECTED: 1 if a
@@ -109,6 +112,7 @@ class Settings(NamedTuple):
     has_reaper: bool  # jobs that wait for too long are ended
     executor_acts: bool  # False: no daemon could take what it builds, and the version looks
     clears_failed: bool = False  # an operator deletes failed prebuilds of some preset
+    quota: int = NEVER  # what the prebuilds of all presets may cost a day together
 
 
 class Inputs(NamedTuple):

@@ -7,15 +7,16 @@ from simkit.core.compile import part
 from simkit.core.facts import (
     A_LUCK,
     B_CREATED,
+    B_ENDED,
     B_HUMAN,
     B_NEXT,
     B_NUMBER,
-    B_REAPED,
     B_STARTED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
     BUILD,
+    BY_REAPER,
     C_BUILD,
     CLAIM,
     CLAIMS_FIRST,
@@ -237,5 +238,5 @@ def next_to_reap(world: World, now_at: int) -> int:
         counters[REAPED_AT] = now_at
     else:
         world.builds[found, B_STARTED] = now_at
-        world.builds[found, B_REAPED] = 1
+        world.builds[found, B_ENDED] = BY_REAPER
     return found

@@ -22,13 +22,15 @@ from simkit.core.facts import (
     AGENT,
     B_COLUMNS,
     B_COMPLETED,
+    B_ENDED,
     B_NUMBER,
     B_READY,
-    B_REAPED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
     BUILDS,
+    BY_QUOTA,
+    BY_REAPER,
     C_BUILD,
     D_COLUMNS,
     DECISIONS,
@@ -90,7 +92,17 @@ from simkit.core.lives import (
     work,
 )
 from simkit.core.numbers import DELETE, FAILED, NEVER, NONE, START, SUCCEEDED, Table
-from simkit.core.pools import clear_failed, decide, duration, fails, finish_prebuild, serve_claim, tick_from, wake
+from simkit.core.pools import (
+    clear_failed,
+    decide,
+    duration,
+    fails,
+    finish_prebuild,
+    is_above,
+    serve_claim,
+    tick_from,
+    wake,
+)
 from simkit.core.stopped_prebuilds import (
     U_COLUMNS,
     Prebuilt,
@@ -227,7 +239,7 @@ def _advance(
 def _finish(inputs: Inputs, world: World, lives: Lives | None, targets: Targets | None, i: int, now_at: int) -> None:
     """A build's job is done: the workspace is built, its claim is built, it has failed, is stopped or is gone."""
     build = world.builds[i]
-    is_reaped = build[B_REAPED] == 1
+    is_reaped = build[B_ENDED] == BY_REAPER
     w = build[B_WORKSPACE]
     workspace = world.workspaces[w]
     preset, owner = workspace[W_PRESET], workspace[W_OWNER]
@@ -235,6 +247,9 @@ def _finish(inputs: Inputs, world: World, lives: Lives | None, targets: Targets 
     build[B_STATUS] = FAILED if is_reaped else SUCCEEDED
     if owner == NONE and build[B_TRANSITION] == START:
         failed = is_reaped or fails(inputs, preset, workspace[W_ORDINAL], workspace[W_LUCK])
+        if not failed and is_above(inputs, world, preset):
+            failed = True
+            build[B_ENDED] = BY_QUOTA
         if finish_prebuild(inputs, world, w, failed, now_at):
             build[B_READY] = workspace[W_READY]
         else:

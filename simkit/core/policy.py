@@ -94,6 +94,12 @@ def is_hard_limited(failed: int, newer: int, limit: int) -> bool:
 
 
 @jit
+def is_above_quota(consumed: int, daily_cost: int, allowance: int) -> bool:
+    """Is a first build of this daily cost one too many for an owner whose workspaces cost `consumed` a day?"""
+    return daily_cost > 0 and consumed + daily_cost > allowance
+
+
+@jit
 def goes_first(human: bool, created_at: int, other_human: bool, other_created_at: int) -> bool:
     """Does a daemon take the first job before the other? People's jobs first, then the older one."""
     if human != other_human:

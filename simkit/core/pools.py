@@ -12,16 +12,17 @@ from simkit.core.facts import (
     AGENT,
     B_COMPLETED,
     B_CREATED,
+    B_ENDED,
     B_HUMAN,
     B_NEXT,
     B_NUMBER,
     B_READY,
-    B_REAPED,
     B_STARTED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
     BUILDS,
+    BY_ITSELF,
     C_BUILD,
     C_HIT,
     C_WORKSPACE,
@@ -52,6 +53,7 @@ from simkit.core.facts import (
     OPERATORS_FIRST,
     P_CHANGES_UNTIL,
     P_CLEARED_AFTER,
+    P_DAILY_COST,
     P_FAILING_FROM,
     P_FAILING_UNTIL,
     P_FAILURE_THRESHOLD,
@@ -104,6 +106,7 @@ from simkit.core.policy import (
     Actions,
     Pool,
     backoff_until_at,
+    is_above_quota,
     is_expired,
     is_hard_limited,
     reconcile,
@@ -234,7 +237,7 @@ def _insert_build(world: World, workspace: int, transition: int, human: bool, no
     row[B_HUMAN] = 1 if human else 0
     row[B_READY] = NEVER
     row[B_NEXT] = NONE
-    row[B_REAPED] = 0
+    row[B_ENDED] = BY_ITSELF
     world.workspaces[workspace, W_BUILD] = i
     return i
 
@@ -279,6 +282,19 @@ def fails(inputs: Inputs, preset: int, ordinal: int, luck: int) -> bool:
         else:
             high = middle
     return low < inputs.presets[preset, P_FAILING_UNTIL] and inputs.failing[low] == ordinal
+
+
+@part
+def is_above(inputs: Inputs, world: Pools, preset: int) -> bool:
+    """Would one more prebuild that runs take more than the quota? Only those count whose latest build is a start that
+    succeeded: others, deletions too, cost nothing until they are done."""
+    more = inputs.presets[preset, P_DAILY_COST]
+    if inputs.settings.quota == NEVER or more == 0:
+        return False
+    consumed = 0
+    for other in range(inputs.presets.shape[0]):
+        consumed += inputs.presets[other, P_DAILY_COST] * world.lists[other * LISTS + RUNNING_LIST, SIZE]
+    return is_above_quota(consumed, more, inputs.settings.quota)
 
 
 @part

@@ -13,14 +13,16 @@ from simkit.core.facts import (
     A_PRESET,
     B_COMPLETED,
     B_CREATED,
+    B_ENDED,
     B_HUMAN,
     B_NUMBER,
     B_READY,
-    B_REAPED,
     B_STARTED,
     B_STATUS,
     B_TRANSITION,
     B_WORKSPACE,
+    BY_QUOTA,
+    BY_REAPER,
     C_BUILD,
     C_HIT,
     COLD,
@@ -49,10 +51,11 @@ from simkit.core.numbers import (
     Table,
 )
 
-# What is counted, by preset and period. IDLE is until somebody claims a prebuild or its deletion is ordered, UNUSED
-# until it is claimed or gone; a stop, which old versions' executor orders, is as good as a deletion. LEFT behind by a
-# failed build; CLAIMED by people is counted from rows alone.
-N_CLAIMS, N_HITS, N_BUILDS, N_FAILED, N_UNUSED, N_BUILDING, N_IDLE, N_DELETING, N_LEFT, N_CLAIMED, N_COLUMNS = range(11)
+# What is counted, by preset and period. ABOVE the quota is a part of FAILED. IDLE is until somebody claims a prebuild
+# or its deletion is ordered, UNUSED until it is claimed or gone; a stop, which old versions' executor orders, is as
+# good as a deletion. LEFT behind by a failed build; CLAIMED by people is counted from rows alone.
+N_CLAIMS, N_HITS, N_BUILDS, N_FAILED, N_ABOVE, N_UNUSED, N_BUILDING, N_IDLE, N_DELETING, N_LEFT, N_CLAIMED = range(11)
+N_COLUMNS = 11
 
 
 N_SPENT = slice(N_BUILDING, N_COLUMNS)
@@ -141,7 +144,10 @@ def _tally(
             if build[B_STARTED] != NEVER:
                 _add(cells, periods, created_in, preset, N_BUILDING, started_at, completed_at)
             if failed:
-                cells[preset, _period(periods, created_in, completed_at), N_FAILED] += 1
+                period = _period(periods, created_in, completed_at)
+                cells[preset, period, N_FAILED] += 1
+                if build[B_ENDED] == BY_QUOTA:
+                    cells[preset, period, N_ABOVE] += 1
             if build[B_STATUS] == SUCCEEDED:
                 until_at = workspaces[w, W_CLAIMED]
                 if until_at == NEVER:
@@ -174,7 +180,7 @@ def _tally(
         build = builds[claims[i, C_BUILD]]
         if build[B_READY] <= end_at:
             ready_at[i] = build[B_READY]
-        if build[B_STARTED] != NEVER and build[B_REAPED] == 0:
+        if build[B_STARTED] != NEVER and build[B_ENDED] != BY_REAPER:
             queued_us[i] = build[B_STARTED] - build[B_CREATED]
 
 

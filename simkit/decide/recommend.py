@@ -31,6 +31,7 @@ from simkit.decide.levels import (
 )
 from simkit.decide.margins import QUARTER, lower_limit, outlook, rate
 from simkit.decide.plan import Plan
+from simkit.decide.quota import quota_said
 from simkit.decide.reasons import queued, why
 from simkit.decide.recommendation import (
     CONFIDENCE,
@@ -202,7 +203,7 @@ class Known(Choice):
             queue=self._queue(before_results, chosen),
             runs=self.runs,
             over_cost=0.0 if most_cost is None else max(0.0, cost_of(after) - most_cost),
-            notes=(),
+            notes=(quota_said(advised, chosen.results, all(one.is_met for one in presets)),),
             left_out_weeks=int((~self.ordinary).sum()),
         )
 

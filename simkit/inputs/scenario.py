@@ -49,11 +49,11 @@ from simkit.model import (
 
 _KEYS = (
     *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
-    *("claim_order", "cost", "overrides", "events", "template_schedule", "people"),
+    *("claim_order", "cost", "daily_cost", "overrides", "events", "template_schedule", "people"),
     *("provisioners", "workspace_tags"),
 )
 _DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start", "delete_canceled")
-_WORKLOAD = ("durations", "failures", "cost")
+_WORKLOAD = ("durations", "failures", "cost", "daily_cost")
 _EVENTS = {
     "activate": ("version", "template", "presets"),
     "invalidate": ("preset",),
@@ -119,7 +119,7 @@ class ScenarioReader:
         given = document.mapping(_KEYS, required=("window",))
         name = given["name"].scalar() if "name" in given else stem
         start_at, end_at, zone = self.window(given.get("window"))
-        behaviour, reconciler, daemons, has_reaper = self.coder(given.get("coder"))
+        behaviour, reconciler, daemons, has_reaper, quota = self.coder(given.get("coder"))
         provisioners = self.provisioners(given.get("provisioners"), given.get("coder"))
         version_tags, prebuild_tags = self.workspace_tags(given.get("workspace_tags"))
         if "variables" in given:
@@ -161,6 +161,7 @@ class ScenarioReader:
             version_tags=version_tags,
             prebuild_tags=prebuild_tags,
             has_reaper=has_reaper,
+            prebuilds_quota=quota,
             claim_order=orders[order or "oldest"],
             workload=workload,
             workloads=overrides,
@@ -171,6 +172,7 @@ class ScenarioReader:
             where=document.where,
         )
         self.note_untaken(read, given)
+        self.note_quota(read, given)
         if not behaviour.executor_skips_prebuilds and any(p.instances or p.schedules for p in presets):
             self.findings.note(
                 given["coder"].where if "coder" in given else document.where,
@@ -198,15 +200,17 @@ class ScenarioReader:
             given["until"].error("is more than 20 years after window.from")
         return start_at, end_at, zone or UTC_ZONE
 
-    def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int, bool]:
-        behaviour, daemons, has_reaper = self.behaviour, 3, True
+    def coder(self, value: Value | None) -> tuple[Behaviour, Reconciler, int, bool, int | None]:
+        """(version, the reconciler's settings, daemons, is there a reaper, the prebuilds' quota)."""
+        behaviour, daemons, has_reaper, quota = self.behaviour, 3, True, None
         if value is None:
-            return behaviour, Reconciler(interval_us=behaviour.reconciliation_interval_us), daemons, has_reaper
+            reconciler = Reconciler(interval_us=behaviour.reconciliation_interval_us)
+            return behaviour, reconciler, daemons, has_reaper, quota
         given = value.mapping(
             (
                 *("version", "reconciliation_interval", "reconciliation_backoff_interval"),
                 *("reconciliation_backoff_lookback", "failure_hard_limit", "provisioner_daemons"),
-                "job_reaper",
+                *("job_reaper", "prebuilds_quota"),
             )
         )
         behaviour = written_version(given.get("version"), behaviour)
@@ -230,7 +234,9 @@ class ScenarioReader:
                 given["provisioner_daemons"].error(f"simkit simulates up to {MAX_DAEMONS} daemons")
         if "job_reaper" in given:
             has_reaper = given["job_reaper"].choice(("true", "false")) != "false"
-        return behaviour, settings, daemons, has_reaper
+        if "prebuilds_quota" in given:
+            quota = given["prebuilds_quota"].whole()
+        return behaviour, settings, daemons, has_reaper, quota
 
     def provisioners(self, value: Value | None, coder: Value | None) -> tuple[Daemons, ...]:
         """Daemons by their tags; none of them where the scenario says no more than how many there are."""
@@ -275,6 +281,24 @@ class ScenarioReader:
                 "them; give a group of provisioners these tags (and a job without tags a group without)",
             )
 
+    def note_quota(self, scenario: Scenario, given: Mapping[str, Value]) -> None:
+        """Warn of a quota that no prebuild takes anything of, and of one that holds no prebuild of a preset."""
+        quota = scenario.prebuilds_quota
+        if quota is None:
+            return
+        where = given["coder"].entries()["prebuilds_quota"].where
+        costs = {name: scenario.workload_of(name).daily_cost for name in self.names}
+        if not any(costs.values()):
+            self.findings.warning(
+                where, "no preset has a daily_cost, so that the quota holds any number of prebuilds; write daily_cost"
+            )
+        for name, cost in costs.items():
+            if cost > quota:
+                self.findings.warning(
+                    where,
+                    f'the quota of {quota} is less than one prebuild of "{name}" takes ({cost}): each build fails',
+                )
+
     def template_name(self, given: Mapping[str, Value], name: str) -> str:
         text = given["template"].scalar() if "template" in given else None
         if not text:
@@ -312,7 +336,7 @@ class ScenarioReader:
         return contents.presets
 
     def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
-        """`base` with the durations, failures and cost that are given in its place."""
+        """`base` with the durations, failures and costs that are given in its place."""
         if "durations" in given:
             durations = given["durations"].mapping(_DURATIONS)
             read: dict[str, Any] = {key: distribution(value) for key, value in durations.items()}
@@ -333,6 +357,8 @@ class ScenarioReader:
                 if after_us is not None and after_us <= 0:
                     failures["cleared_after"].error("must be longer than 0s; leave it out if nobody deletes them")
                 base = replace(base, failed_cleared_after_us=after_us or 0)
+        if "daily_cost" in given:
+            base = replace(base, daily_cost=given["daily_cost"].whole() or 0)
         if "cost" in given:
             cost = given["cost"].mapping(("per_instance_hour", "currency"))
             if "per_instance_hour" in cost:

@@ -82,7 +82,8 @@ def why_preset(
         raise InputError([_problem("--on", f'"{on}" is not in the run, which goes from {window}')])
     start_at, end_at = max(start_at, first_at), min(end_at, last_at)
     decisions, builds = (ask(source, question, run_id=name) for question in ("decisions", "builds"))
-    told = _Told(preset, where, start_at, end_at, _rows(builds))
+    above = frozenset(ask(source, "quota", run_id=name)["workspace_build_id"])
+    told = _Told(preset, where, start_at, end_at, _rows(builds), above)
     asked = [row for row in told.builds if row["preset"] == preset and start_at <= _at(row["asked_at"]) < end_at]
     happened = _rows(ask(source, "events", run_id=name))
     events = [
@@ -152,6 +153,8 @@ class _Told:
     start_at: int
     end_at: int
     builds: list[dict[Any, Any]]
+    above_quota: frozenset[int]
+    """Which of them the quota ended."""
 
     def inside(self, at: int) -> bool:
         return self.start_at <= at < self.end_at
@@ -242,7 +245,9 @@ class _Told:
             of_pool = build["preset"] == self.preset and build["what"] == "prebuild"
             if of_pool and build["job_status"] == "failed" and self.inside(at):
                 took = about((at - _at(build["started_at"])) / 1e6)
-                yield Happening(at, "failed", f"a build, after {took}")
+                is_above = build["workspace_build_id"] in self.above_quota
+                why = ": the quota of the prebuilds group holds no more" if is_above else ""
+                yield Happening(at, "failed", f"a build, after {took}{why}")
 
     def claims(self, asked: list[dict[Any, Any]], pool: list[dict[Any, Any]]) -> Iterator[Happening]:
         """Who came one after the other and was served, or was not."""

@@ -38,9 +38,10 @@ class Counts:
 
     Periods lie between the `edges`: int64[k + 1], each with its beginning and without its end, but for the last, which
     has both. What happens at an instant counts there, what lasts counts in each period it touches, its part each.
-    `builds` of prebuilds count when they are ordered, `failed_builds` when they fail. Durations in microseconds, as in
-    `Measures`: `idle_us` from build to claim or end of deletion; `building_us`, `ready_us` (until a claim or the order
-    to delete) and `deleting_us` are the pool's three kinds of `Measures.spent_us`.
+    `builds` of prebuilds count when they are ordered, `failed_builds` when they fail; `above_quota` are those of these
+    that the quota ended. Durations in microseconds, as in `Measures`: `idle_us` from build to claim or end of deletion;
+    `building_us`, `ready_us` (until a claim or the order to delete) and `deleting_us` are the pool's three kinds of
+    `Measures.spent_us`.
     `limited_at`: int64[p], the first tick at which the hard limit kept the preset from building (NEVER: it did not);
     `limited_us`: for how long.
 
@@ -55,6 +56,7 @@ class Counts:
     hits: Int64Array
     builds: Int64Array
     failed_builds: Int64Array
+    above_quota: Int64Array
     idle_us: Int64Array
     building_us: Int64Array
     ready_us: Int64Array
@@ -106,6 +108,7 @@ def count(given: Givens, edges: Int64Array | None = None) -> Counts:
         hits=cells[:, :, tally.N_HITS],
         builds=cells[:, :, tally.N_BUILDS],
         failed_builds=cells[:, :, tally.N_FAILED],
+        above_quota=cells[:, :, tally.N_ABOVE],
         idle_us=cells[:, :, tally.N_UNUSED],
         building_us=cells[:, :, tally.N_BUILDING],
         ready_us=cells[:, :, tally.N_IDLE],

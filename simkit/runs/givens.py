@@ -256,6 +256,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
     given[:, facts.P_FAILURE_THRESHOLD] = [round(w.failure_probability * ONE) for w in workloads]
     given[:, facts.P_START_FAILURE_THRESHOLD] = [round(w.start_failure_probability * ONE) for w in workloads]
     given[:, facts.P_CLEARED_AFTER] = [w.failed_cleared_after_us for w in workloads]
+    given[:, facts.P_DAILY_COST] = [w.daily_cost for w in workloads]
     given[:, facts.P_FAILING_FROM], given[:, facts.P_FAILING_UNTIL] = failing_from[:-1], failing_from[1:]
     given[:, facts.P_MOST_DESIRED] = [max(0, *s.value) for s in steps]
     given[:, facts.P_CHANGES_FROM], given[:, facts.P_CHANGES_UNTIL] = change_from[:-1], change_from[1:]
@@ -280,6 +281,7 @@ def _own_part(scenario: Scenario) -> _OwnPart:
             has_reaper=scenario.has_reaper,
             executor_acts=not scenario.behaviour.executor_needs_daemons or bool(daemons[:, facts.G_PEOPLE].any()),
             clears_failed=any(w.failed_cleared_after_us for w in workloads),
+            quota=NEVER if scenario.prebuilds_quota is None else scenario.prebuilds_quota,
         ),
         daemons=daemons,
         presets=given,

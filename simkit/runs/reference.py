@@ -15,7 +15,7 @@ import numpy as np
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
 from simkit.controlplane.completion import Assignment, Build
-from simkit.controlplane.types import PREBUILDS_USER
+from simkit.controlplane.types import PREBUILDS_USER, Agent, BuildResult, Resource
 from simkit.core import facts, kernel
 from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.numbers import NONE, Order
@@ -135,6 +135,8 @@ class _World:
             self.plane.before_reconcile = lambda tx, now_at: prebuilds.clear_failed(
                 tx, now_at, cleared_after, self.given.operator_id
             )
+        if scenario.prebuilds_quota is not None:
+            self.plane.set_prebuilds_quota(1, scenario.prebuilds_quota)
         self.plane.on_build_done = self.build_done
         for daemons in scenario.daemons:
             self.plane.run_daemons(daemons.count, self.work, tags=dict(daemons.tags))
@@ -334,7 +336,11 @@ class _World:
         agent_us = self._duration(preset, facts.REINITIALIZE if claimed else facts.AGENT, agent_luck)
         self.agent_us[build_id] = agent_us
         fails = self._fails(workspace_id, number, preset, luck, claimed)
-        return Outcome(takes_us, agent_us, error=BUILD_ERROR if fails else "")
+        result = None
+        if claim is None and self.given.scenario.prebuilds_quota is not None:
+            daily_cost = int(self.inputs.presets[preset, facts.P_DAILY_COST])
+            result = BuildResult((Resource(daily_cost=daily_cost, agents=(Agent(),)),))
+        return Outcome(takes_us, agent_us, result, error=BUILD_ERROR if fails else "")
 
     def created(self, now_at: int, preset_id: int, workspace_ids: tuple[int, ...]) -> None:
         """A prebuild's luck is keyed by the preset, the tick that created it and its place among those of the tick."""

@@ -17,7 +17,14 @@ from simkit.model import Scenario
 from simkit.runs.givens import Givens
 from simkit.runs.static import static_tables, static_views, version_of
 from simkit.store.columns import Columns, Lazy, Tables, ids, text, whole
-from simkit.store.words import BUILD_ERROR, NO_STOP_DAY_ERROR, PENDING_TOO_LONG_ERROR, REASONS, RULES
+from simkit.store.words import (
+    BUILD_ERROR,
+    INSUFFICIENT_QUOTA_ERROR,
+    NO_STOP_DAY_ERROR,
+    PENDING_TOO_LONG_ERROR,
+    REASONS,
+    RULES,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,10 +238,20 @@ def _workspace_builds(result: KernelResult) -> Columns:
         "job_id": lambda: ids(len(b)),
         "reason": reason,
     }
+    if result.inputs.settings.quota != NEVER:
+        columns["daily_cost"] = lambda: _daily_cost(result)
     if result.given.people is not None:
         columns["deadline"] = lambda: result.rows.lives[:, lives.L_DEADLINE]
         columns["max_deadline"] = lambda: result.rows.lives[:, lives.L_MAX_DEADLINE]
     return Lazy(columns)
+
+
+def _daily_cost(result: KernelResult) -> Int64Array:
+    """What each build takes of the quota: int64[b]. Those of people's workspaces are nobody's concern here."""
+    b = result.rows.builds
+    built = (b[:, facts.B_NUMBER] == 1) & (b[:, facts.B_HUMAN] == 0) & (b[:, facts.B_STATUS] == SUCCEEDED)
+    preset = result.rows.workspaces[b[:, facts.B_WORKSPACE], facts.W_PRESET]
+    return np.where(built, result.inputs.presets[preset, facts.P_DAILY_COST], 0)
 
 
 def _provisioner_jobs(result: KernelResult) -> Columns:
@@ -252,13 +269,13 @@ def _provisioner_jobs(result: KernelResult) -> Columns:
     )
 
 
-_ERRORS = (None, BUILD_ERROR, PENDING_TOO_LONG_ERROR, NO_STOP_DAY_ERROR)
+_ERRORS = (None, BUILD_ERROR, PENDING_TOO_LONG_ERROR, INSUFFICIENT_QUOTA_ERROR, NO_STOP_DAY_ERROR)
 
 
 def _error(result: KernelResult) -> Int64Array:
     """Which of _ERRORS each build has: int64[b]."""
     b = result.rows.builds
-    found = (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_REAPED]
+    found = (b[:, facts.B_STATUS] == FAILED).astype(np.int64) + b[:, facts.B_ENDED]
     if result.given.people is not None:
         refused = result.rows.stories[:, lives.X_RULE] == lives.NO_STOP_DAY
         found[result.rows.stories[refused, lives.X_BUILD]] = _ERRORS.index(NO_STOP_DAY_ERROR)

@@ -26,4 +26,5 @@ BUILD_ERROR = "the simulated build failed"
 PENDING_TOO_LONG_ERROR = (
     "Coder: Build has been detected as pending for 30 minutes and has been terminated by the reaper."
 )
+INSUFFICIENT_QUOTA_ERROR = "insufficient quota"
 NO_STOP_DAY_ERROR = "could not find suitable day for template autostop requirement in the next 7 days"

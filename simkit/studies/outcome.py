@@ -1,4 +1,4 @@
-"""What a run came to, said alike on a terminal and in a report: hard limits and instance-hours."""
+"""What a run came to, said alike on a terminal and in a report: hard limits, the reaper, the quota, instance-hours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from simkit.clock import Zone
 from simkit.estimates import spread
 from simkit.model import Scenario
+from simkit.runs.quota import most_asked
 from simkit.studies.wording import Sentence, as_instant, day_and_time, zone_of
 from simkit.times import hours_text, plural
 
@@ -143,6 +144,37 @@ def reaped(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sent
         "count as failed builds if they were to build one, and {reaped_of_people:,} of people, who got nothing. "
         f"{{reaped_daemons}} provisioner {daemons} too few at such times, or their tags let them take too little."
     )
+    return [Sentence(text, numbers)]
+
+
+def quota(answer: pd.DataFrame, scenario: Scenario, runs: int = 1) -> list[Sentence]:
+    """A sentence about the builds that the quota ended, if there are any. `answer`: quota, of `runs` runs."""
+    if not len(answer):
+        return []
+    counts = answer.groupby("run_id").size()
+    count = round(spread(np.append(counts.to_numpy(float), np.zeros(runs - len(counts)))).median)
+    by_preset = answer["preset"].value_counts()
+    first, most = answer.sort_values("happened_at", kind="stable").iloc[0], most_asked(scenario)
+    numbers: dict[str, Any] = {
+        "above_quota": count,
+        "quota": scenario.prebuilds_quota,
+        "quota_presets": ", ".join(str(name) for name in by_preset.index),
+        "quota_asked": most.daily_cost,
+        **day_and_time(as_instant(first["happened_at"]), zone_of(first["timezone"]), "quota_since"),
+    }
+    of_runs = ""
+    if runs > 1:
+        numbers["quota_runs"] = len(counts)
+        of_runs = f" (median; {{quota_runs}} of {runs} replications)"
+    text = (
+        f"**The quota of the prebuilds group ended {{above_quota:,}} {plural('build', count)}**{of_runs}, first on "
+        "{quota_since_day} at {quota_since_time}, of {quota_presets}: it allows {quota:,} a day, and the schedules ask "
+        "for up to {quota_asked:,} at once. Each counts as a failed build, for backoff and the hard limit, too. "
+    )
+    if most.daily_cost > (scenario.prebuilds_quota or 0):
+        text += "An allowance of {quota_asked:,} holds what they ask for; so do fewer instances at once."
+    else:
+        text += "While pools change more stands than they ask for, which takes a larger allowance."
     return [Sentence(text, numbers)]
 
 
