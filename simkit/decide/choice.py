@@ -252,7 +252,7 @@ class Choice:
         most = table.claims.sum(axis=0) - table.misses[:, table.most].sum(axis=0)
         reachable = float(lower_limit(Weeks(most, claims), CONFIDENCE)) - WITHIN_REACH
         goal = min(target + self.lost.get(name, 0.0), reachable)
-        return Search(table, Aim(claims, goal, CONFIDENCE), self._least(name))
+        return Search(table, Aim(claims, goal, CONFIDENCE), min(self._least(name), table.most))
 
     def _lost(self, search: Search, begin: Plan) -> float:
         """What plans lose, as a rate, on weeks that they were not chosen by: on a quarter of the weeks left out, four

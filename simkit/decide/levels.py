@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import HOUR_US, WEEK_US, Int64Array, Zone
+from simkit.clock import HOUR_US, NEVER, WEEK_US, Int64Array, Zone
 from simkit.decide.work import in_order
 from simkit.model import HOURS_PER_WEEK, Scenario
 from simkit.runs.counts import Counts, count
@@ -156,6 +156,10 @@ class LevelTables:
         """The same of some of the weeks."""
         return LevelTables(self.claims[:, weeks], self.misses[:, :, weeks], self.idle_hours[:, :, weeks])
 
+    def at_most(self, number: int) -> LevelTables:
+        """The same without what is more than a number."""
+        return LevelTables(self.claims, self.misses[:, : number + 1], self.idle_hours[:, : number + 1])
+
 
 class Run(NamedTuple):
     """A run to count between edges."""
@@ -176,9 +180,10 @@ def level_tables(
     """(tables of each preset with a calendar, how many runs that took).
 
     All presets have the same number in a run. Without a hard limit: a constant run would drown in it where a schedule
-    that is above it for some hours does not; what the limit does is seen in exact runs.
+    that is above it for some hours does not; what the limit does is seen in exact runs. So is what presets do to each
+    other by a quota; what it does not hold of one alone is in no table.
     """
-    free = replace(scenario, reconciler=replace(scenario.reconciler, failure_hard_limit=0))
+    free = replace(scenario, prebuilds_quota=None, reconciler=replace(scenario.reconciler, failure_hard_limit=0))
     found: dict[str, list[Played]] = {name: [] for name in calendars}
     tried: list[int] = []
     edges = edges_of(calendars.values())
@@ -193,7 +198,14 @@ def level_tables(
         if len(tried) > 2 and all(_is_enough(levels) for levels in found.values()):
             break
     results.close()
-    return {name: _tables(tried, levels) for name, levels in found.items()}, len(tried) * replications
+    held = {name: _tables(tried, levels).at_most(_held(scenario, name)) for name, levels in found.items()}
+    return held, len(tried) * replications
+
+
+def _held(scenario: Scenario, preset: str) -> int:
+    """How many prebuilds of a preset the quota holds, if there are no others."""
+    cost, quota = scenario.workload_of(preset).daily_cost, scenario.prebuilds_quota
+    return NEVER if quota is None or cost == 0 else quota // cost
 
 
 def _constant(scenario: Scenario, names: Container[str], level: int) -> Scenario:
