@@ -79,13 +79,20 @@ def test_two_weeks_in_which_everything_happens_have_equal_rows():
     assert_equal(inhabited_fortnight())
 
 
-def test_a_reference_run_is_stored_and_asked_like_any_other(tmp_path):
-    given = scenario(Preset("p", 2, HOUR_US), claims=tuple((MONDAY_AT + i * HOUR_US, "p") for i in range(1, 9)))
+@pytest.mark.parametrize("quota", [None, 1])
+def test_a_reference_run_is_stored_and_asked_like_any_other(tmp_path, quota: int | None):
+    given = scenario(
+        Preset("p", 2, HOUR_US),
+        claims=tuple((MONDAY_AT + i * HOUR_US, "p") for i in range(1, 9)),
+        workload=Workload(daily_cost=1),
+        prebuilds_quota=quota,
+    )
     result = run_reference(given, 7)
     path = tmp_path / "runs.duckdb"
     save(path, [result])
     for question in questions():
         assert ask(path, question).equals(run(given, 7).ask(question)), question
+    assert len(ask(path, "quota")) == (0 if quota is None else 3), "until the hard limit"
 
 
 @pytest.mark.parametrize("version", BEHAVIOURS)

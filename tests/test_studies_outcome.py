@@ -345,7 +345,7 @@ def test_the_quota_is_said_with_what_it_ended_and_what_would_hold_all():
     said = text(told)
     count = len(run(given).ask("quota"))
     assert said.startswith(
-        f"The quota of the prebuilds group ended {count} builds**, first on Monday 2026-03-02 at 00:03"
+        f"**The quota of the prebuilds group ended {count} builds**, first on Monday 2026-03-02 at 00:03"
     )
     assert "it allows 20 a day, and the schedules ask for up to 28 at once" in said
     assert "An allowance of 28 holds what they ask for" in said
