@@ -89,7 +89,8 @@ def _quota_told(quota: Quota) -> str:
     return (
         f"Quota: the groups of the prebuilds user allow a daily cost of {quota.allowance:,}, and a prebuild costs "
         f"{quota.median:,.4g} (median of n = {quota.builds:,}, {quota.least:,} to {quota.most:,}): {fitting} at once. "
-        "The scenario knows no quota; more than that would fail."
+        "It is not in the scenario, as other templates share it; to play it, write "
+        f"`prebuilds_quota: {quota.allowance}` into coder, and `daily_cost: {round(quota.median)}`."
     )
 
 
