@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,23 @@ def test_holidays_are_planned_around_and_told_in_each_format(scenario: Path, tmp
     ahead = one["holidays"]["edits"][-1]
     assert (ahead["first"], ahead["last"], ahead["is_seen"]) == ("2026-11-26", "2026-11-27", False)
     assert "prebuilds {" in one["holidays"]["terraform"]
+
+
+def test_a_country_has_its_holidays_in_the_window_and_the_quarter_after_it(scenario: Path, monkeypatch):
+    asked = []
+
+    class Known:
+        @staticmethod
+        def country_holidays(country: str, subdiv: str | None, years: range) -> dict[date, str]:
+            asked.append((country, subdiv, list(years)))
+            return {date(2026, 11, 11): "Veterans Day", date(2027, 9, 6): "Labor Day"}
+
+    monkeypatch.setitem(sys.modules, "holidays", Known)
+    options = (scenario, "--preset", "backend-us", "--max-schedules", 1, "--format", "json")
+    one = json.loads(recommend(*options, "--holidays", "country:US-NY").stdout)["presets"][0]
+    assert asked == [("US", "NY", [2026, 2027])]
+    assert "2026-11-11" in json.dumps(one["holidays"])
+    assert "2027-09-06" not in json.dumps(one["holidays"])
 
 
 def test_problems_of_the_holidays_and_of_the_scenario_are_told_together(scenario: Path, tmp_path: Path):

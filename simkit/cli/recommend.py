@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from simkit.decide.holidays import Exceptions
     from simkit.decide.recommendation import Recommendation
     from simkit.model import Holiday, Scenario
+
+
+_HOLIDAYS_AHEAD = timedelta(days=91)
+"""After the window, for which a country's holidays are looked up."""
 
 
 def _weeks(_: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
@@ -91,7 +96,11 @@ def _rate(_: click.Context, parameter: click.Parameter, text: str) -> float:
     "--ttl", "ttls", callback=_ttls, metavar="TTL,...", help="Lifetimes that may be chosen, too (4h,24h,never)."
 )
 @click.option("--holdout", callback=_weeks, metavar="WEEKS", help="Leave the last weeks out, to judge by them (13w).")
-@click.option("--holidays", type=click.Path(), help="CSV of dates on which people do not come: plan around them.")
+@click.option(
+    "--holidays",
+    metavar="FILE|country:CODE",
+    help="Days on which people do not come, to plan around: a CSV of dates, or country:US, country:DE-BY.",
+)
 @click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--apply", "template", type=click.Path(), help="Write the block into this .tf file, and nothing else.")
 @seed_option
@@ -160,15 +169,21 @@ def recommend(
 def _loaded(path: str, variables: dict[str, str], holidays: str | None) -> tuple[Scenario, tuple[Holiday, ...]]:
     """The scenario and the holidays. Raises InputError with every problem of both."""
     from simkit.errors import Findings
-    from simkit.inputs.holidays import read_holidays
+    from simkit.inputs.holidays import holidays_of
 
     findings = Findings()
-    days = read_holidays(Path(holidays), findings) if holidays is not None else ()
+    loaded: Scenario | None = None
     try:
         loaded = simkit.load(path, variables)
     except simkit.InputError as error:
         findings.extend(error.problems)
+    first = last = date(1970, 1, 1)
+    if loaded is not None:
+        first, last = (loaded.zone.local(at).date() for at in (loaded.start_at, loaded.end_at))
+        last += _HOLIDAYS_AHEAD
+    days = holidays_of(holidays, first, last, findings) if holidays is not None else ()
     findings.raise_errors()
+    assert loaded is not None, "a scenario that cannot be read is an error"
     print_findings(tuple(findings.items))
     return loaded, days
 
