@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +26,7 @@ from simkit.core.numbers import MINUTE_US as MINUTE_US
 from simkit.core.numbers import NEVER as NEVER
 from simkit.core.numbers import SECOND_US as SECOND_US
 from simkit.core.numbers import Int64Array as Int64Array
+from simkit.errors import InputError, RunError
 
 WEEK_US = 7 * DAY_US
 LONG_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -58,11 +61,16 @@ class Zone:
 
     @cached_property
     def info(self) -> ZoneInfo:
-        if self.directory:
-            with Path(self.directory, self.name).open("rb") as file:
+        """Its rules. Raises RunError where their file is missing or none."""
+        place = Path(self.directory, self.name) if self.directory else None
+        try:
+            opened = place.open("rb") if place else _tzdata("zoneinfo", *self.name.split("/")).open("rb")
+            with opened as file:
                 return ZoneInfo.from_file(file, key=self.name)
-        with resources.files("tzdata").joinpath("zoneinfo", *self.name.split("/")).open("rb") as file:
-            return ZoneInfo.from_file(file, key=self.name)
+        except (OSError, ValueError, LookupError, struct.error) as error:
+            shown = place or f"tzdata's {self.name}"
+            text = f"{shown}: this is no file of time zone rules, or it cannot be read; put one there"
+            raise RunError(text, InputError.status) from error
 
     def offset_us(self, at: int) -> int:
         """Local time minus UTC at the instant `at`, in microseconds."""
@@ -108,7 +116,21 @@ def zone(name: str) -> Zone | None:
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     """Every name the time zone database knows."""
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+    try:
+        return frozenset(_tzdata("zones").read_text(encoding="utf-8").split())
+    except OSError as error:
+        raise _no_zones() from error
+
+
+def _tzdata(*names: str) -> Traversable:
+    try:
+        return resources.files("tzdata").joinpath(*names)
+    except ModuleNotFoundError:
+        raise _no_zones() from None
+
+
+def _no_zones() -> RunError:
+    return RunError("the time zone database is missing, the Python package tzdata: install it, or simkit anew")
 
 
 def unknown_zone(name: str) -> str:

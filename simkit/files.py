@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EFBIG, EINVAL, EISDIR
 from pathlib import Path
 from typing import BinaryIO
@@ -92,8 +92,7 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     except OSError as error:
         raise _unwritten(path, error.strerror) from None
     finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+        _remove(drafts)
 
 
 @contextmanager
@@ -107,8 +106,13 @@ def writing_whole(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise _unwritten(path, error.strerror) from None
     finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+        _remove(drafts)
+
+
+def _remove(drafts: Mapping[Path, Path]) -> None:
+    for draft in drafts.values():
+        with suppress(OSError):  # a disk that may only be read says so also of what was never there
+            draft.unlink()
 
 
 @contextmanager

@@ -208,21 +208,23 @@ def test_who_is_asked_to_end_removes_scratch_folders(tmp_path: Path, number: int
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_is_asked_to_end_twice_ends_at_once(tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_asked_to_end_twice_ends_at_once(tmp_path: Path, number: int):
     script = (
         "import os, signal, simkit, simkit.cli\n"
         "def load(*_):\n"
         "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
         "    finally:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
         "        signal.pause()\n"
         "simkit.load = load\n"
         "simkit.cli.main(['run', 'x'])"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=tmp_path, env=env, check=False)
-    assert done.returncode == -signal.SIGTERM
+    assert done.returncode == (-signal.SIGTERM if number == signal.SIGTERM else 1)
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_traceback_is_shown_only_when_asked_for(scenario: Path):

@@ -165,6 +165,26 @@ def test_where_no_folder_can_be_made_nothing_is_executed(place: str, tmp_path: P
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize("text", ["0", "-1", str(2**63)])
+@pytest.mark.parametrize("name", ["replications", "daemons"])
+def test_a_parameter_that_counts_is_no_less_than_one(name: str, text: str, tmp_path: Path):
+    written = notebook(tmp_path, "raise SystemExit")
+    document = json.loads(written.read_text())
+    (cell,) = (one for one in document["cells"] if "parameters" in one["metadata"].get("tags", ()))
+    cell["source"] = f"{name} = 3"
+    written.write_text(json.dumps(document))
+    with pytest.raises(simkit.InputError, match=rf'parameter "{name}": {text} is out of range; write 1 to'):
+        render(written, {name: text}, tmp_path / "reports", made_at=MADE_AT)
+
+
+def test_a_folder_with_a_name_that_none_can_have_is_told_before_anything_is_executed(tmp_path: Path):
+    written = notebook(tmp_path, "raise SystemExit")
+    with pytest.raises(simkit.InputError, match="this can be no folder: File name too long"):
+        render(written, {}, tmp_path / ("x" * 300), made_at=MADE_AT)
+    with pytest.raises(simkit.InputError, match="there is no such notebook"):
+        render(tmp_path / ("x" * 300), {}, tmp_path, made_at=MADE_AT)
+
+
 def test_a_scenario_with_problems_is_told_as_the_command_line_tells_it(tmp_path: Path):
     path = notebook(tmp_path)
     (tmp_path / "day.yaml").write_text(SCENARIO.replace("instances: 2", "instances: -2"))

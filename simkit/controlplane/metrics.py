@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os.path import isfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -479,7 +480,7 @@ def exposition_of(path: str | Path, at: str, run_id: str | None = None) -> str:
         now_at = parse_instant(at)
     except ValueError as error:
         raise InputError([Finding("error", Where("--at"), str(error))]) from error
-    if not Path(path).is_file():
+    if not isfile(path):
         raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
     with Database(path, run_id or "", read_only=True) as db:
         db.run_id, start_at, end_at = run_of(db.rows(RUNS), path, run_id)

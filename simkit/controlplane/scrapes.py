@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from itertools import groupby
+from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -228,7 +229,7 @@ def scraped(
     Raises StoreError for a file or a run that is not there, InputError with all that is wrong with the rest, and for
     more samples than MOST_SAMPLES.
     """
-    if not Path(path).is_file():
+    if not isfile(path):
         raise StoreError(f"{path}: there is no such runs file; `simkit run` writes one with --out")
     with opened(path, read_only=True) as connection:
         check_schema(connection, path, readable=True)

@@ -57,15 +57,14 @@ def read_shown(path: Path, variables: Mapping[str, Given], findings: Findings) -
     found: dict[str, GivenPreset] = {}
     agents: dict[str, Where] = {}
     for resource in _resources(document):
-        plain = {name: piece for name, (_, piece) in resource.value.items()}
-        kind, address = (plain[name].value if name in plain else "" for name in ("type", "address"))
+        kind, address = (str(resource.plain.get(name, "")) for name in ("type", "address"))
         if kind == AGENT:
             agents[address] = Where(str(path), resource.line)
         if kind == PRESET and address not in found and address not in late:
             if len(found) == MOST_INSTANCES:
                 findings.error(where, f"has more than {MOST_INSTANCES:,} presets; show a plan of one template")
                 return ()
-            found[address] = _preset(file, address, resource.line, plain.get("values"), findings)
+            found[address] = _preset(file, address, resource.line, _at(resource, "values"), findings)
     for address, line in late.items():
         said = f"{address} is read only when the plan is applied; its values are not here; apply, and show the state"
         findings.error(Where(str(path), line), said)
@@ -98,7 +97,7 @@ def _of_module(module: Piece | None) -> Iterator[Piece]:
     while todo:
         one = todo.pop(0)
         for resource in _elements(_at(one, "resources")):
-            if isinstance(resource.value, dict):
+            if isinstance(resource.plain, dict):
                 yield resource
         todo += _elements(_at(one, "child_modules"))
 
@@ -107,8 +106,11 @@ def _read_late(document: Piece) -> dict[str, int]:
     """The addresses of presets that Terraform has not read yet, with their lines."""
     found = {}
     for change in _elements(_at(document, "resource_changes")):
-        kind, address, actions = (_at(change, *steps) for steps in (("type",), ("address",), ("change", "actions")))
-        if kind and kind.value == PRESET and address and actions and actions.plain == ["read"]:
+        is_preset = isinstance(change.plain, dict) and change.plain.get("type") == PRESET
+        address, actions = (
+            (_at(change, *steps) for steps in (("address",), ("change", "actions"))) if is_preset else (None, None)
+        )
+        if address and actions and actions.plain == ["read"]:
             found[str(address.value)] = change.line
     return found
 

@@ -16,6 +16,7 @@ from typing import Any
 from simkit.clock import SECOND_US, format_instant
 from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
 from simkit.files import write_all
+from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.report.notebook import MIME, plain
 from simkit.report.page import page
 
@@ -76,7 +77,14 @@ def render(
 
 def _check_folder(folder: Path) -> None:
     """Raise InputError unless files may be written to a folder that is there or can be made: before minutes of work."""
-    there = next(path for path in (folder, *folder.parents, Path(".")) if path.exists())
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # looked at below
+    except OSError as error:
+        text = f"this can be no folder: {error.strerror}; give one that you may write to"
+        raise InputError([Finding("error", Where(str(folder)), text)]) from None
+    there = next(path for path in (folder, *folder.parents, Path(".")) if os.path.exists(path))
     if not there.is_dir():
         text = "this is no folder; give one that you may write to"
     elif not os.access(there, os.W_OK | os.X_OK):
@@ -110,7 +118,7 @@ def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any]
     """
     import papermill
 
-    if not source.is_file():
+    if not os.path.isfile(source):
         raise InputError([Finding("error", Where(str(source)), "there is no such notebook")])
     try:
         declared = papermill.inspect_notebook(str(source))
@@ -124,7 +132,7 @@ def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any]
             problems.append(Finding("error", Where(str(source)), text))
             continue
         try:
-            given[name] = _typed(text, declared[name]["default"])
+            given[name] = _bounded(name, _typed(text, declared[name]["default"]))
         except ValueError as error:
             problems.append(Finding("error", Where(str(source)), f'parameter "{name}": {error}'))
     if problems:
@@ -141,6 +149,17 @@ def _default(source: str) -> Any:
     except (ValueError, SyntaxError):
         return source
     return value if isinstance(value, str | int | float | bool | None) else source
+
+
+_BOUNDS = {"seed": (0, MAX_SEED), "replications": (1, MAX_SEED), "daemons": (1, MAX_DAEMONS)}
+"""Of parameters that are options of the command line, too: any notebook means the same by them."""
+
+
+def _bounded(name: str, value: Any) -> Any:
+    lowest, highest = _BOUNDS.get(name, (-math.inf, math.inf))
+    if isinstance(value, int) and not lowest <= value <= highest:
+        raise ValueError(f"{value} is out of range; write {lowest} to {highest}")
+    return value
 
 
 def _typed(text: str, default: str) -> Any:
