@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke bench lint lock setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke docs bench lint lock setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -78,6 +78,10 @@ smoke: ## Simulate, ask, check and test a little on the newest Python, if it is 
 	.venv-newest/bin/simkit ask .venv-newest/runs.duckdb summary; \
 	.venv-newest/bin/simkit check examples/template; \
 	.venv-newest/bin/python -m pytest -q tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py tests/test_documents.py
+
+docs: $(READY) ## Build the documentation into docs/_build, offline; a warning is an error
+	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 bench: $(READY) ## Measure speed
 	$(PY) -m benchmarks

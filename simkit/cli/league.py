@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 import simkit
+from simkit.cli import completion
 from simkit.cli.decide import progress, share
 from simkit.cli.door import (
     cell,
@@ -50,7 +51,7 @@ Examples:
     metavar="TEXT",
     help="A target expression to play in place of the two drafted ones; may be repeated.",
 )
-@click.option("--preset", help="This one alone; the others keep their schedules.")
+@click.option("--preset", shell_complete=completion.presets, help="This one alone; the others keep their schedules.")
 @click.option(
     "--replications", type=click.IntRange(1), default=1, show_default=True, help="Runs that differ in chance."
 )

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 import simkit
+from simkit.cli import completion
 from simkit.cli.door import (
     cell,
     console_for,
@@ -91,7 +92,7 @@ def _rate(_: click.Context, parameter: click.Parameter, text: str) -> float:
 @click.option("--max-wait-p95", callback=duration, metavar="DURATION", help="Nineteen of twenty wait no longer (60s).")
 @click.option("--max-cost-per-week", type=float, help="Of all pools together, in the scenario's currency.")
 @click.option("--max-schedules", type=int, default=3, show_default=True, help="Schedules of a preset.")
-@click.option("--preset", help="This one alone; the others stay as they are.")
+@click.option("--preset", shell_complete=completion.presets, help="This one alone; the others stay as they are.")
 @click.option(
     "--ttl", "ttls", callback=_ttls, metavar="TTL,...", help="Lifetimes that may be chosen, too (4h,24h,never)."
 )

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import simkit
+from simkit.cli import completion
 from simkit.cli.door import (
     cell,
     console_for,
@@ -223,9 +224,11 @@ def _count(value: float) -> str:
 
 @main.command()
 @click.argument("runs", type=click.Path())
-@click.argument("question", required=False)
+@click.argument("question", required=False, shell_complete=completion.questions)
 @click.option("--run", "run_id", help="Only this run.")
-@click.option("--preset", help="Only rows of this preset, and of what concerns all presets.")
+@click.option(
+    "--preset", shell_complete=completion.presets, help="Only rows of this preset, and of what concerns all presets."
+)
 @click.option("--from", "from_at", metavar="INSTANT", help="Only from then on, with what began before and still lasts.")
 @click.option("--until", "until_at", metavar="INSTANT", help="Only what began before then.")
 @click.option("--local", is_flag=True, help="Instants by the clocks of each row's preset, with the zone.")

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 import simkit
+from simkit.cli import completion
 from simkit.cli.door import (
     cell,
     console_for,
@@ -36,7 +37,7 @@ Examples:
 """
 )
 @click.argument("scenario", type=click.Path())
-@click.option("--preset", help="This one alone.")
+@click.option("--preset", shell_complete=completion.presets, help="This one alone.")
 @click.option("--picture", type=click.Path(dir_okay=False), help="Draw it, too, into this PNG file.")
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each hour of the week, as CSV.")
 @seed_option

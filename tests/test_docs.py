@@ -1,0 +1,74 @@
+"""The documentation is built from what is there, and the shell completes what it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import simkit
+
+ROOT = Path(__file__).parent.parent
+REGIONS = "data/scenarios/three-regions.yaml"
+
+
+@pytest.mark.slow
+def test_the_documentation_is_built_without_a_warning_and_has_every_command_question_and_function(tmp_path: Path):
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        str(ROOT / "docs"),
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    commands = (tmp_path / "cli.html").read_text()
+    for name in ("recommend", "report", "check", "import", "forecast"):
+        assert f'id="simkit-{name}"' in commands, name
+    questions = (tmp_path / "questions.html").read_text()
+    assert all(f'id="{name.replace("_", "-")}"' in questions for name in simkit.questions())
+    functions = (tmp_path / "python.html").read_text()
+    assert all(f'id="simkit.{name}"' in functions for name in simkit.__all__ if name != "__version__")
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
+    assert all((tmp_path / f"{name}.html").is_file() for name in pages)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_that_completes(shell: str):
+    assert f"_SIMKIT_COMPLETE={shell}_source" in (ROOT / "docs" / "cli.md").read_text()
+    done = completed(f"{shell}_source")
+    assert f"_SIMKIT_COMPLETE={shell}_complete" in done
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("simkit rec", {"recommend"}),
+        ("simkit ask runs.duckdb hit", {"hit_rate", "hit_rate_by_hour"}),
+        (f"simkit recommend {REGIONS} --preset backend-", {"backend-us", "backend-eu", "backend-ap"}),
+        ("simkit worth absent.yaml --preset x", set()),
+        ("simkit report --a", {"--all"}),
+        ("simkit im", {"import"}),
+    ],
+)
+def test_commands_and_options_are_completed(typed: str, offered: set[str]):
+    words = typed.split()
+    found = completed("bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
+    assert {line.partition(",")[2] for line in found.split()} == offered
+
+
+def completed(what: str, **more: str) -> str:
+    command = [sys.executable, "-c", "from simkit.cli import main; main(prog_name='simkit')"]
+    done = subprocess.run(
+        command, env={**os.environ, "_SIMKIT_COMPLETE": what, **more}, capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout
