@@ -233,13 +233,18 @@ def test_people_are_counted_and_programs_told_apart(rows, tmp_path):
     others = [row for row in rows["users"] if row["id"] not in ids]
     fixed = {"created_at": "2026-01-01 00:00:00+00", "status": "active", "quiet_hours_schedule": ""}
     users = [*others, *({**fixed, "id": one, "is_service_account": "f" if one != ids[2] else "t"} for one in ids)]
-    found = measured(brought(rows, tmp_path, workspaces=workspaces, users=users), tmp_path)
+    task = next(iter(owner_of))
+    builds = [row | {"has_ai_task": "t" if row["workspace_id"] == task else None} for row in rows["workspace_builds"]]
+    history = brought(rows, tmp_path, workspaces=workspaces, users=users, workspace_builds=builds)
+    found = measured(history, tmp_path)
     mix = found.facts.mix
     assert (mix.people, mix.programs, mix.owners, mix.several) == (2, 1, 2, 2)
     assert mix.claims + mix.program_claims == found.facts.claims
     assert 0.3 < mix.program_claims / found.facts.claims < 0.37
     assert mix.per_week.mean == pytest.approx(mix.claims / 2, rel=0.06), "the history is a week long, nearly"
+    assert mix.tasks == 1
     assert "2 people asked" in flat(found.text)
+    assert "of all, for tasks of agents" in flat(found.text)
     assert "of 1 account of programs." in flat(found.text)
     plain = measured(brought(rows, tmp_path), tmp_path)
     assert (plain.facts.mix.people, plain.facts.mix.programs) == (plain.facts.claims, 0)

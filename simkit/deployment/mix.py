@@ -14,8 +14,9 @@ from simkit.store.asking import rows_of
 from simkit.times import many
 
 _ASKED = """
-SELECT coalesce(u.is_service_account, false), c.user_id, count(*)
+SELECT coalesce(u.is_service_account, false), c.user_id, count(*), count(*) FILTER (WHERE b.has_ai_task)
 FROM claims AS c
+JOIN workspace_builds AS b ON b.run_id = c.run_id AND b.id = c.workspace_build_id
 LEFT JOIN users AS u ON u.run_id = c.run_id AND u.id = c.user_id
 JOIN workspaces AS w ON w.run_id = c.run_id AND w.id = c.workspace_id
 WHERE c.run_id = ? AND w.template_id = ?
@@ -45,7 +46,7 @@ class Mix:
     """Of one template's people: `people` asked, each of them `per_week` times (the mean over people, and its interval;
     the median and the most); `several` of `owners` have more than one workspace when the history ends.
 
-    `program_claims` of all claims are those of `programs` accounts of programs; None where nothing tells them.
+    `program_claims` more claims are those of `programs` accounts of programs; `tasks` of all are for tasks of agents.
     """
 
     people: int
@@ -58,16 +59,17 @@ class Mix:
     most_owned: int
     programs: int
     program_claims: int
+    tasks: int
 
 
 def mix_of(path: Path, run_id: str, template_id: int) -> Mix:
     """Who asked for one template's presets. Raises StoreError."""
     [(length_us,)] = rows_of(path, "SELECT epoch_us(end_at) - epoch_us(start_at) FROM runs WHERE run_id = ?", run_id)
     asked = rows_of(path, _ASKED, run_id, template_id)
-    each = np.array([count for is_program, _, count in asked if not is_program], dtype=np.float64)
+    each = np.array([count for is_program, _, count, _ in asked if not is_program], dtype=np.float64)
     per_week = each / (length_us / WEEK_US)
     owned = [count for _, count in rows_of(path, _OWN, run_id, template_id, run_id)]
-    programs = [count for is_program, _, count in asked if is_program]
+    programs = [count for is_program, _, count, _ in asked if is_program]
     return Mix(
         people=each.size,
         claims=int(each.sum()),
@@ -79,6 +81,7 @@ def mix_of(path: Path, run_id: str, template_id: int) -> Mix:
         most_owned=max(owned, default=0),
         programs=len(programs),
         program_claims=sum(programs),
+        tasks=sum(tasks for *_, tasks in asked),
     )
 
 
@@ -106,3 +109,9 @@ def mix_told(mix: Mix) -> Iterator[str]:
         )
     else:
         yield "No claim is known to be a program's."
+    if mix.tasks:
+        share = share_interval(mix.tasks, mix.claims + mix.program_claims)
+        yield (
+            f"{many(mix.tasks, 'claim')}, {share.mean:.1%} [{share.low:.1%}, {share.high:.1%}] of all, for tasks of "
+            "agents (they come when programs ask, not by people's hours)."
+        )
