@@ -56,6 +56,8 @@ _LIVES = """
     WHERE NOT w.deleted AND (u.id IS NOT NULL OR (w.owner_id = 0 AND $prebuilds)) AND {which}
     QUALIFY row_number() OVER (PARTITION BY w.id ORDER BY b.build_number DESC) = 1
 """
+# What sleeps for good: no rule but that of a failed build looks at it.
+_MAY_ACT = "NOT (w.dormant_at IS NOT NULL AND w.deleting_at IS NULL AND t.failure_ttl = 0)"
 _IN_ORDER = " ORDER BY w.owner_id, w.id"
 
 
@@ -250,7 +252,7 @@ def execute(tx: Transaction, now_at: int, activities: dict[int, Activity], behav
     schedules: dict[int, TemplateSchedule] = {}
     served: dict[int, bool] = {}
     next_at = NEVER
-    for life in _lives(tx, "true", behaviour):
+    for life in _lives(tx, _MAY_ACT, behaviour):
         if life.template_id not in schedules:
             schedules[life.template_id] = templates.schedule(tx, life.template_id)
         schedule = schedules[life.template_id]
