@@ -14,7 +14,9 @@ from simkit.version import __version__
 _HOME = {
     "ControlPlane": "simkit.controlplane",
     "run_reference": "simkit.runs.reference",
+    "check": "simkit.templates.check",
     "compare": "simkit.decide.compare",
+    "diff": "simkit.templates.diff",
     "explore": "simkit.studies.explore",
     "forecast": "simkit.deployment.forecast",
     "league": "simkit.decide.league",
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
     from simkit.store import questions as questions
     from simkit.store import save as save
     from simkit.studies.explore import explore as explore
+    from simkit.templates.check import check as check
+    from simkit.templates.diff import diff as diff
     from simkit.templates.explainer import explain as explain
     from simkit.templates.linter import lint as lint
     from simkit.workspace.when import when as when

@@ -242,3 +242,23 @@ def test_the_workflow_for_the_night_has_the_keys_of_one():
     assert croniter.is_valid(workflow[True]["schedule"][0]["cron"])  # YAML 1.1 reads `on` as true
     assert all(set(step) & {"uses", "run"} for step in job["steps"])
     assert job["runs-on"]
+
+
+def test_the_gitlab_job_checks_and_compares_what_a_merge_request_changes(tmp_path: Path, tools: Path):
+    (job,) = read(EXAMPLES / "gitlab" / "gitlab-ci.yml").values()
+    shutil.copytree(TEMPLATE, tmp_path / "repository" / "templates")
+    repository = tmp_path / "repository"
+    git = "git -c user.name=a -c user.email=a@b -c commit.gpgsign=false"
+    run(f"git init -q . && git add . && {git} commit -qm before", repository, tools)
+    main = repository / "templates" / "main.tf"
+    main.write_text(main.read_text().replace("7-17", "8-17"))
+    before = run("git rev-parse HEAD", repository, tools).stdout.strip()
+    # As GitLab runs a script: a shell, which ends at the first line that fails.
+    done = run(
+        "\n".join(job["script"]), repository, tools, TEMPLATES="templates", CI_MERGE_REQUEST_DIFF_BASE_SHA=before
+    )
+    assert (repository / "simkit-junit.xml").read_text().startswith("<?xml")
+    told = (repository / "simkit-diff.md").read_text()
+    assert told
+    assert told in done.stdout
+    assert job["artifacts"]["reports"] == {"junit": "simkit-junit.xml"}

@@ -16,7 +16,7 @@ from simkit.errors import Findings, InputError
 from simkit.inputs import load
 from simkit.inputs.coder import named_version
 from simkit.templates.check import check
-from simkit.templates.diff import Trial, compare
+from simkit.templates.diff import Trial, diff
 
 
 @given(st.text() | st.text("v2.35x-+ ", max_size=8))
@@ -162,7 +162,7 @@ def test_diff_reads_both_sides_as_the_scenarios_version_or_the_one_given(folder:
     sides = ("main.tf", "new.tf", simkit.explain("* 9 * * *", at=AT).at)
 
     def begin(coder: str | None = None, trial: Trial | None = None) -> tuple[str, list[str]]:
-        found = compare(*sides, coder=coder, trial=trial)
+        found = diff(*sides, coder=coder, trial=trial)
         zone = found.presets[0].zone
         return f"{zone.local(found.presets[0].periods[0].start_at):%H:%M}", [f.text for f in found.findings]
 

@@ -16,13 +16,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+import simkit
 from simkit.cli import main
-from simkit.clock import HOUR_US, MINUTE_US, parse_instant, zone
+from simkit.clock import HOUR_US, MINUTE_US, format_instant, parse_instant, zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR
 from simkit.errors import InputError
 from simkit.model import Preset, Schedule, Workload, constant
 from simkit.shown import visible_lines
-from simkit.templates.diff import FORMATS, Difference, Trial, compare
+from simkit.templates.diff import FORMATS, Difference, Trial, diff
 from simkit.templates.diff import sides as sides_module
 from simkit.templates.diff.desired import differences, weekly_periods
 from simkit.templates.diff.effect import ALL, _interval
@@ -89,21 +90,21 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def test_equal_templates_do_not_differ(sides):
-    difference = compare(*sides(template(), template()), AT)
+    difference = diff(*sides(template(), template()), AT)
     assert not difference.differs
     assert [preset.name for preset in difference.of("unchanged")] == ["large"]
     assert "Unchanged: large" in text_of(difference)
 
 
 def test_an_hour_more_each_working_day_is_told_once_with_its_weekdays(sides):
-    difference = compare(*sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5")), AT)
+    difference = diff(*sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5")), AT)
     assert periods(difference) == [("every Mon-Fri 07:00-08:00", 2, 8)]
     assert "every Mon-Fri 07:00-08:00: 2 -> 8, next Mon 2026-03-02 07:00 -05:00" in text_of(difference)
 
 
 def test_the_next_of_a_weekly_period_is_one_that_is_not_over(sides):
     old, new = sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5"))
-    difference = compare(old, new, parse_instant("2026-03-02T12:00:00-05:00"))
+    difference = diff(old, new, parse_instant("2026-03-02T12:00:00-05:00"))
     assert "next Tue 2026-03-03 07:00 -05:00" in text_of(difference)
 
 
@@ -121,31 +122,31 @@ def test_the_next_of_a_weekly_period_is_one_that_is_not_over(sides):
     ],
 )
 def test_periods_that_come_every_week_have_words(sides, old, new, expected):
-    assert sorted(periods(compare(*sides(template(**old), template(**new)), AT))) == sorted(expected)
+    assert sorted(periods(diff(*sides(template(**old), template(**new)), AT))) == sorted(expected)
 
 
 def test_another_base_without_schedules_holds_at_all_times(sides):
     plain = 'data "coder_workspace_preset" "p" {{\n  name = "p"\n  prebuilds {{\n    instances = {}\n  }}\n}}\n'
-    difference = compare(*sides(plain.format(1), plain.format(2)), AT)
+    difference = diff(*sides(plain.format(1), plain.format(2)), AT)
     assert periods(difference) == [("at all times", 1, 2)]
     assert difference.presets[0].hours == (168, 336)
 
 
 def test_a_period_that_comes_once_has_its_date_and_offsets(sides):
     old, new = sides(template("* 8-17 * * 1-5"), template("* 8-17 8 3 *"))
-    text = text_of(compare(old, new, AT))
+    text = text_of(diff(old, new, AT))
     assert "Sun 2026-03-08 08:00 -04:00 to 18:00 -04:00: 2 -> 8" in text
 
 
 def test_a_difference_beyond_the_coming_weeks_is_still_a_difference(sides):
-    difference = compare(*sides(template(), template("* 8-17 * 1-11 1-5")), AT)
+    difference = diff(*sides(template(), template("* 8-17 * 1-11 1-5")), AT)
     assert difference.differs
     assert periods(difference) == []
     assert "not in these weeks; first on Tue 2026-12-01 08:00 -05:00" in text_of(difference)
 
 
 def test_both_days_on_which_clocks_change_are_listed(sides):
-    difference = compare(*sides(template("* 0-1 * * 0"), template("* 0-2 * * 0")), AT)
+    difference = diff(*sides(template("* 0-1 * * 0"), template("* 0-2 * * 0")), AT)
     spring, autumn = difference.presets[0].clock_days
     assert spring.periods == ()  # 02:00 to 02:59 does not come
     assert [(p.end_at - p.start_at) // HOUR_US for p in autumn.periods] == [1]
@@ -156,7 +157,7 @@ def test_both_days_on_which_clocks_change_are_listed(sides):
 
 
 def test_another_time_zone_shows_the_clock_changes_of_both(sides):
-    difference = compare(*sides(template(), template(timezone="Europe/Berlin")), AT)
+    difference = diff(*sides(template(), template(timezone="Europe/Berlin")), AT)
     assert len(difference.presets[0].clock_days) == 4
     assert [(f.name, f.old, f.new) for f in difference.presets[0].fields] == [
         ("timezone", "America/New_York", "Europe/Berlin")
@@ -164,14 +165,14 @@ def test_another_time_zone_shows_the_clock_changes_of_both(sides):
 
 
 def test_instance_hours_a_week_are_the_mean_of_the_weeks(sides):
-    difference = compare(*sides(template(), template(instances=9)), parse_instant("2026-04-06T12:00:00-04:00"))
+    difference = diff(*sides(template(), template(instances=9)), parse_instant("2026-04-06T12:00:00-04:00"))
     assert difference.presets[0].hours == (2 * 118 + 8 * 50, 2 * 118 + 9 * 50)
     assert "636 -> 686 (+50, +7.9%)" in text_of(difference)
 
 
 def test_a_field_is_told_with_both_lines(sides):
     old, new = sides(template(), "\n" + template(ttl=3600))
-    difference = compare(old, new, AT)
+    difference = diff(old, new, AT)
     assert not difference.differs
     assert [(f.name, f.old, f.new, str(f.old_where), str(f.new_where)) for f in difference.presets[0].fields] == [
         ("ttl", "8h", "1h", f"{old}:6", f"{new}:7")
@@ -180,7 +181,7 @@ def test_a_field_is_told_with_both_lines(sides):
 
 
 def test_presets_that_come_and_go_count_from_and_to_none(sides):
-    difference = compare(*sides(template(name="old"), template(name="new")), AT)
+    difference = diff(*sides(template(name="old"), template(name="new")), AT)
     assert [(p.name, p.kind) for p in difference.presets] == [("new", "added"), ("old", "removed")]
     assert difference.presets[0].hours[0] == difference.presets[1].hours[1] == 0
     assert difference.differs
@@ -213,7 +214,7 @@ def test_the_periods_say_what_the_schedules_do(old, new, day):
 
 
 def test_markdown_is_one_table_with_details_and_no_star_outside_code(sides):
-    text = FORMATS["markdown"](compare(*sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5")), AT))
+    text = FORMATS["markdown"](diff(*sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5")), AT))
     assert "| `large` | changed | 635.5 -> 665.5 (+30, +4.7%) | every Mon-Fri 07:00-08:00: 2 -> 8" in text
     assert text.count("<details>") == text.count("</details>") == 1
     assert '| `schedule "* 8-17 * * 1-5"` | `8 instances` |  |' in text
@@ -221,7 +222,7 @@ def test_markdown_is_one_table_with_details_and_no_star_outside_code(sides):
 
 def test_markdown_of_many_presets_fits_into_a_comment(sides):
     many = ["".join(template(name=f"p{i:03}" + "x" * 300, base=b) for i in range(100)) for b in (1, 2)]
-    text = FORMATS["markdown"](compare(*sides(*many), AT))
+    text = FORMATS["markdown"](diff(*sides(*many), AT))
     assert len(text) < 65_536
     assert "more rows do not fit here" in text
     assert "more sections do not fit here" in text
@@ -231,7 +232,7 @@ def test_names_and_values_are_text_in_both_forms(sides):
     odd = r"::error::<b>[x](y)</b>|`\u001b[31m\n- z"
     quoted = template(name="large").replace('name = "large"', f'name = "{odd}"\n  description = "a\\n::error::b"')
     changed = quoted.replace("instances = 8", "instances = 9").replace('"a\\n', '"c\\n')
-    difference = compare(*sides(quoted, changed), AT)
+    difference = diff(*sides(quoted, changed), AT)
     for form in FORMATS.values():
         text = form(difference)
         assert visible_lines(text) == text
@@ -314,7 +315,7 @@ def test_problems_of_both_sides_are_told_under_the_names_a_person_wrote(reposito
     (repository / "templates" / "a" / "main.tf").write_text(template(cron="8 * * * *", name="preset-a"))
     git(repository, "commit", "--quiet", "-am", "broken")
     with pytest.raises(InputError) as raised:
-        compare("HEAD:templates", "templates", AT)
+        diff("HEAD:templates", "templates", AT)
     assert [str(p.where) for p in raised.value.problems] == ["HEAD:templates/a/main.tf:11", "templates/a/main.tf:11"]
 
 
@@ -323,13 +324,13 @@ def test_hidden_folders_are_passed_over(sides, tmp_path: Path):
     hidden = tmp_path / "new" / ".terraform" / "modules"
     hidden.mkdir(parents=True)
     (hidden / "main.tf").write_text(template(name="copy"))
-    assert len(compare(str(Path(old).parent), str(Path(new).parent), AT).presets) == 1
+    assert len(diff(str(Path(old).parent), str(Path(new).parent), AT).presets) == 1
 
 
 def test_a_template_that_is_new_as_a_whole_is_added(repository: Path):
     (repository / "templates" / "c").mkdir()
     (repository / "templates" / "c" / "main.tf").write_text(template(name="preset-c"))
-    difference = compare("HEAD:templates", "templates", AT)
+    difference = diff("HEAD:templates", "templates", AT)
     assert [(p.template, p.name) for p in difference.of("added")] == [("c", "preset-c")]
 
 
@@ -337,11 +338,11 @@ def test_a_variable_that_only_one_template_of_one_side_declares_is_given_to_that
     variable = 'variable "base" {\n  default = 2\n}\n'
     text = template(name="preset-b").replace("instances = 2", "instances = var.base")
     (repository / "templates" / "b" / "main.tf").write_text(variable + text)
-    difference = compare("HEAD:templates", "templates", AT, variables={"base": "5"})
+    difference = diff("HEAD:templates", "templates", AT, variables={"base": "5"})
     fields = [f for preset in difference.presets if preset.template == "b" for f in preset.fields]
     assert [(f.name, f.old, f.new) for f in fields] == [("instances", "2", "5")]
     with pytest.raises(InputError, match='declares no "bas"'):
-        compare("HEAD:templates", "templates", AT, variables={"bas": "5"})
+        diff("HEAD:templates", "templates", AT, variables={"bas": "5"})
 
 
 def test_a_folder_whose_name_begins_with_a_dot_is_found_in_a_revision(repository: Path):
@@ -438,7 +439,7 @@ def test_names_with_line_breaks_and_other_bytes_than_utf_8_are_read(repository: 
     names = b"a\nb\t.tf", b"caf\xe9.tf"
     for name in names:
         commit = committed(repository, ("100644", name, blob))
-        (preset,) = compare(f"{commit}:", "templates/b", AT).of("removed")
+        (preset,) = diff(f"{commit}:", "templates/b", AT).of("removed")
         assert preset.name == "large"
 
 
@@ -451,7 +452,7 @@ def test_a_revision_is_read_as_stored_whatever_attributes_and_filters_say(reposi
     (repository / ".gitattributes").write_text("*.tf filter=run export-ignore export-subst\n")
     git(repository, "add", "templates/b", ".gitattributes")
     git(repository, "commit", "--quiet", "-m", "attributes")
-    difference = compare("HEAD:templates/b", "templates/b", AT)
+    difference = diff("HEAD:templates/b", "templates/b", AT)
     assert [(p.name, p.kind) for p in difference.presets] == [("$Format:%H$", "unchanged")]
     assert not (repository / "ran").exists()
 
@@ -462,7 +463,7 @@ def test_links_and_submodules_in_a_revision_are_told_and_not_followed(repository
     commit = committed(
         repository, ("120000", b"link.tf", link), ("100644", b"main.tf", blob), ("160000", b"module", "1" * 40)
     )
-    difference = compare(f"{commit}:", "templates/b", AT)
+    difference = diff(f"{commit}:", "templates/b", AT)
     assert [str(f).partition(":")[2].partition(";")[0] for f in difference.findings] == [
         "link.tf: warning: is a symbolic link, which is not followed in a revision",
         "module: note: is a submodule",
@@ -488,7 +489,7 @@ def test_a_side_of_more_than_a_person_writes_is_refused_before_it_is_written(
 
 def refused(side: str) -> InputError:
     with pytest.raises(InputError) as raised:
-        compare(side, "templates", AT)
+        diff(side, "templates", AT)
     return raised.value
 
 
@@ -516,7 +517,7 @@ def test_both_sides_meet_the_same_claims_and_the_change_has_an_interval(sides, h
         workload=Workload(build=constant(6 * MINUTE_US), cost_per_instance_hour=0.5),
         replications=3,
     )
-    effect = compare(*sides(template(), template("* 7-17 * * 1-5")), AT, trial=trial).effect
+    effect = diff(*sides(template(), template("* 7-17 * * 1-5")), AT, trial=trial).effect
     assert effect is not None
     rows = {row.measure: row for row in effect.rows}
     hits = rows["hit rate"]
@@ -532,7 +533,7 @@ def test_both_sides_meet_the_same_claims_and_the_change_has_an_interval(sides, h
 def test_a_currency_is_text_in_markdown(sides, history: str):
     workload = Workload(build=constant(6 * MINUTE_US), cost_per_instance_hour=0.5)
     trial = Trial(history=history, workload=workload, replications=2, currency="<i>|")
-    text = FORMATS["markdown"](compare(*sides(template(), template(instances=9)), AT, trial=trial))
+    text = FORMATS["markdown"](diff(*sides(template(), template(instances=9)), AT, trial=trial))
     assert "<i>" not in text
     assert "&#60;i&#62;&#124;" in text
 
@@ -544,10 +545,10 @@ def test_the_interval_is_that_of_paired_differences_and_leaves_out_what_has_no_v
 
 def test_the_same_template_twice_changes_nothing_at_all(sides, history: str):
     trial = Trial(history=history, replications=2)
-    effect = compare(*sides(template(), template()), AT, trial=trial).effect
+    effect = diff(*sides(template(), template()), AT, trial=trial).effect
     assert effect is not None
     assert {(row.change, row.low, row.high) for row in effect.rows} == {(0, 0, 0)}
-    difference = compare(*sides(template(), template()), AT, trial=trial)
+    difference = diff(*sides(template(), template()), AT, trial=trial)
     assert all("Nothing changes for" in told(difference) for told in FORMATS.values())
 
 
@@ -556,7 +557,7 @@ def test_a_preset_that_nobody_asks_for_still_costs(sides, tmp_path: Path):
     path.write_text("started_at,preset\n2026-03-02T10:00:00Z,large\n")
     workload = Workload(cost_per_instance_hour=1)
     old, new = sides(template(), template() + template(name="idle", base=1, instances=1))
-    effect = compare(old, new, AT, trial=Trial(history=str(path), workload=workload, replications=2)).effect
+    effect = diff(old, new, AT, trial=Trial(history=str(path), workload=workload, replications=2)).effect
     assert effect is not None
     idle = {row.measure: row for row in effect.rows if row.preset == "idle"}
     assert set(idle) == {"idle instance-hours a week", "pool's instance-hours a week", "pool's cost a week"}
@@ -567,7 +568,7 @@ def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: P
     path = tmp_path / "claims.csv"
     path.write_text("started_at,preset\n2026-03-02T10:00:00Z,new\n2026-03-02T11:00:00Z,large\n")
     trial = Trial(history=str(path), replications=2)
-    effect = compare(*sides(template(), template() + template(name="new")), AT, trial=trial).effect
+    effect = diff(*sides(template(), template() + template(name="new")), AT, trial=trial).effect
     assert effect is not None
     rates = {row.preset: (row.old, row.new) for row in effect.rows if row.measure == "hit rate"}
     assert rates == {"large": (1, 1), "new": (0, 1), ALL: (0.5, 1)}
@@ -575,7 +576,7 @@ def test_a_preset_that_is_new_had_no_prebuilds_for_its_people(sides, tmp_path: P
 
 
 def test_what_an_interval_holds_is_said_before_it(sides, history: str):
-    difference = compare(*sides(template(), template(instances=9)), AT, trial=Trial(history=history, replications=2))
+    difference = diff(*sides(template(), template(instances=9)), AT, trial=Trial(history=history, replications=2))
     for told in FORMATS.values():
         text = told(difference)
         assert text.index("Only the chance of builds: one history is replayed") < text.index("hit rate")
@@ -585,7 +586,7 @@ def test_people_of_a_preset_without_a_pool_on_either_side_count_nowhere(sides, t
     path = tmp_path / "claims.csv"
     path.write_text("started_at,preset\n2026-03-02T10:00:00Z,none\n2026-03-02T11:00:00Z,large\n")
     none = template(name="none", base=0, instances=0)
-    effect = compare(*sides(template() + none, template(base=2) + none), AT, trial=Trial(history=str(path))).effect
+    effect = diff(*sides(template() + none, template(base=2) + none), AT, trial=Trial(history=str(path))).effect
     assert effect is not None
     rates = {row.preset: (row.old, row.new) for row in effect.rows if row.measure == "hit rate"}
     assert rates == {"large": (1, 1), ALL: (1, 1)}
@@ -658,3 +659,11 @@ def test_demand_for_a_preset_that_neither_side_has_is_unusable(sides, tmp_path: 
 def test_an_option_that_is_wrong_ends_with_status_2(sides, history: str, bad: tuple[str, ...]):
     old, new = sides(template(), template())
     assert invoke("diff", old, new, "--demand", history, *bad).exit_code == 2
+
+
+def test_an_instant_may_be_text_and_what_is_none_is_told(sides):
+    old, new = sides(template("* 8-17 * * 1-5"), template("* 7-17 * * 1-5"))
+    assert diff(old, new, format_instant(AT)).presets == diff(old, new, AT).presets
+    assert simkit.diff is diff
+    with pytest.raises(InputError, match="at: "):
+        diff(old, new, "tomorrow")

@@ -13,7 +13,7 @@ from simkit.errors import Findings, InputError
 from simkit.inputs import load
 from simkit.templates import snapshot
 from simkit.templates.check import FORMATS, check
-from simkit.templates.diff import compare
+from simkit.templates.diff import diff
 from simkit.templates.find import Found, find
 
 pytest_plugins = ["pytester"]
@@ -54,7 +54,7 @@ def by_snapshot(_: pytest.Pytester, paths: tuple[str, ...], variables: dict[str,
 
 def by_diff(_: pytest.Pytester, paths: tuple[str, ...], variables: dict[str, str]) -> list[str]:
     (path,) = paths
-    return refused(lambda: compare(path, path, AT, variables=variables))
+    return refused(lambda: diff(path, path, AT, variables=variables))
 
 
 def by_scenario(_: pytest.Pytester, paths: tuple[str, ...], variables: dict[str, str]) -> list[str]:
@@ -201,7 +201,7 @@ def test_a_template_with_a_snapshot_beside_it_and_a_test_about_it_is_parsed_once
     snapshot.write(["."], AT, weeks=1)
     checked = check(["."])
     assert (checked.status, checked.presets, len(checked.outcomes)) == (0, 2, 1)
-    assert compare(".", ".", AT).findings == ()
+    assert diff(".", ".", AT).findings == ()
     assert load("week.yaml").name == "week"
     assert sorted(parsed) == sorted([GOOD + "# parsed once\n", OTHER + "# parsed once\n"])
 

@@ -156,6 +156,8 @@ def check(
 @click.option("--build", callback=duration, default="3m", show_default=True, help="A build's duration.")
 @click.option("--build-p95", callback=duration, help="Its 95th percentile, --build being the median then.")
 @click.option("--agent", callback=duration, default="30s", show_default=True, help="From build to ready.")
+@click.option("--claim", callback=duration, default="10s", show_default=True, help="The build of a claim.")
+@click.option("--failures", callback=share, help="Share of prebuilds' builds that fail; none if left out.")
 @click.option("--daemons", type=click.IntRange(1), default=3, show_default=True, help="Provisioner daemons.")
 @click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an instance-hour.")
 @click.option("--currency", default="USD", show_default=True)
@@ -176,6 +178,8 @@ def diff(
     build: int,
     build_p95: int | None,
     agent: int,
+    claim: int,
+    failures: float | None,
     daemons: int,
     cost: float,
     currency: str,
@@ -190,16 +194,23 @@ def diff(
     Exit status 0: desired instances stay as they are. 1: they differ. 2: an input cannot be used.
     """
     from simkit.model import Workload, constant, lognormal
-    from simkit.templates.diff import FORMATS, Trial, compare
+    from simkit.templates.diff import FORMATS, Trial
+    from simkit.templates.diff import diff as diff_sides
 
     trial = None
     if demand or scenario:
         if build_p95 is not None and not 0 < build <= build_p95:
             raise click.BadParameter("is below --build", param_hint="--build-p95")
         built = constant(build) if build_p95 is None else lognormal(build, build_p95)
-        workload = Workload(build=built, agent=constant(agent), cost_per_instance_hour=cost)
+        workload = Workload(
+            build=built,
+            agent=constant(agent),
+            claim=constant(claim),
+            cost_per_instance_hour=cost,
+            failure_probability=failures or 0.0,
+        )
         trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
-    difference = compare(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
+    difference = diff_sides(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
     print_findings(difference.findings)
     echo(FORMATS[form](difference))
     context.exit(1 if difference.differs else 0)

@@ -1,6 +1,6 @@
 """Say what a change of templates does: which presets differ, when desired instances do, and what people notice of it.
 
-difference = compare("main:templates", "templates", at)
+difference = diff("main:templates", "templates", at)
 print(FORMATS["text"](difference))
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from simkit.clock import parse_instant
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version
 from simkit.inputs.hcl import PRESET
@@ -19,29 +20,35 @@ from simkit.templates.diff.effect import effect_of, scenario_of
 from simkit.templates.diff.sides import read_side
 from simkit.templates.diff.types import WEEKS, Difference, Effect, Paired, Period, PresetChange, Trial
 
-__all__ = ["FORMATS", "WEEKS", "Difference", "Effect", "Paired", "Period", "PresetChange", "Trial", "compare"]
+__all__ = ["FORMATS", "WEEKS", "Difference", "Effect", "Paired", "Period", "PresetChange", "Trial", "diff"]
 
 FORMATS: Mapping[str, Callable[[Difference], str]] = {"text": text.render, "markdown": markdown.render}
 """How a difference is told."""
 
 
-def compare(
+def diff(
     old: str,
     new: str,
-    at: int,
+    at: int | str,
     *,
     weeks: int = WEEKS,
     variables: Outside | None = None,
     coder: str | None = None,
     trial: Trial | None = None,
 ) -> Difference:
-    """The difference between two templates or folders of templates, seen from the instant `at` (microseconds UTC).
+    """The difference between two templates or folders of templates, seen from the instant `at` (microseconds UTC, or
+    RFC 3339 text).
 
     Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. `coder`: Coder's version,
     if the trial's scenario names none. Raises InputError with every problem of both sides.
     """
     assert weeks > 0, "there is something to look at"
     findings = Findings()
+    if isinstance(at, str):
+        try:
+            at = parse_instant(at)
+        except ValueError as error:
+            raise InputError([Finding("error", Where("at"), str(error))]) from None
     templates = Templates(from_outside(variables or {}))
     before, after = (read_side(side, templates, findings) for side in (old, new))
     # A variable that a change adds, or that one of many templates has, is declared somewhere, and that is enough.
