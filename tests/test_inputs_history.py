@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 import simkit
 from simkit.cli import main
-from simkit.clock import format_instant
+from simkit.clock import UTC_ZONE, format_instant
+from simkit.errors import Findings
 from simkit.inputs import load
+from simkit.inputs.history import read_history
 from simkit.model import History
 from simkit.store.foreign import of_csv
 
@@ -240,3 +242,31 @@ def test_run_says_how_many_rows_were_read_used_and_outside_the_window():
     found = CliRunner().invoke(main, ["run", str(scenario_of("history: a.csv"))])
     said = "a.csv: 5 rows read, 2 used, 3 outside the window (1 before it, 2 after it)"
     assert found.stdout.splitlines()[-1] == said
+
+
+def test_of_a_small_file_that_unpacks_to_millions_of_rows_the_first_are_told(tmp_path: Path):
+    for row, said in (("x,y\n", "or more such lines"), ("2026-03-02T09:00Z,a,b\n", "or more such lines")):
+        (tmp_path / "a.csv").write_bytes(gzip.compress(b"started_at,preset\n" + row.encode() * 1_000_000, mtime=0))
+        findings = Findings()
+        read_history(tmp_path / "a.csv", UTC_ZONE, None, ("a",), findings)
+        assert 10 <= len(findings.errors) <= 12
+        assert str(findings.errors[-1]).endswith(said)
+
+
+def test_a_file_that_unpacks_to_more_than_anybody_has_is_refused(tmp_path: Path):
+    (tmp_path / "a.csv").write_bytes(gzip.compress(b"\0" * 151_000_000, 1, mtime=0))
+    findings = Findings()
+    read_history(tmp_path / "a.csv", UTC_ZONE, None, ("a",), findings)
+    (problem,) = findings.errors
+    assert "has more than 150,000,000 bytes when it is unpacked" in str(problem)
+
+
+def test_rows_of_a_file_that_is_read_in_pieces_keep_their_lines(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("simkit.inputs.rows._PIECE", 50)
+    rows = "".join(f'2026-03-02T09:00:{i:02d}Z,"a"\n' + "\n" * (i % 3) for i in range(40))
+    (tmp_path / "a.csv").write_text(f"\nstarted_at,preset\n{rows}2026-03-02T09:00:59Z,b\n")
+    findings = Findings()
+    history = read_history(tmp_path / "a.csv", UTC_ZONE, None, ("a",), findings)
+    assert history.claim_at.size == 41
+    (problem,) = findings.errors
+    assert problem.where.line == 3 + rows.count("\n")

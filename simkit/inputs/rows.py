@@ -18,7 +18,7 @@ from pathlib import Path
 from simkit.clock import SECOND_US, Zone, parse_instant
 from simkit.errors import Findings, StoreError, Where
 from simkit.files import read_head, read_whole
-from simkit.store.foreign import Foreign, Query, of_csv, of_query
+from simkit.store.foreign import MOST_UNREADABLE, Foreign, Query, of_csv, of_query
 
 _SHOWN_PROBLEMS = 10
 _MOST_PROBLEMS = 1000
@@ -29,6 +29,8 @@ _MOST_ROWS = 10_000_000
 """Of any table. A million takes some three seconds to read, and 16 MB."""
 _LONGEST_HEAD = 100_000
 """Characters up to the end of the names of the columns."""
+_MOST_COLUMNS = 500
+"""Of CSV, which DuckDB looks through in one expression, of a thousand steps at most."""
 _PIECE = 4_000_000
 """Characters of CSV that are read at once: as rows they take twenty times that."""
 _LONGEST_NUMBER = 100
@@ -168,6 +170,9 @@ def csv_rows(
     if columns is None or (None in headers.values() and not set(wanted) & set(map(_named, columns))):
         findings.error(where, "a quote is opened and not closed in the names of the columns; close it")
         return None
+    if len(columns) > _MOST_COLUMNS:
+        findings.error(where, f"has {len(columns):,} columns, and {_MOST_COLUMNS} at most are read; leave others out")
+        return None
     found = _columns(columns, required, wanted, where, "its first line", findings)
     if found is None:
         return None
@@ -237,7 +242,8 @@ class Csv:
         for row in unreadable[:_SHOWN_PROBLEMS]:
             self.findings.error(Where(str(self.path), row.line + above), row.text)
         if len(unreadable) > _SHOWN_PROBLEMS:
-            more = f"... and {len(unreadable) - _SHOWN_PROBLEMS} more such lines"
+            counted = f"{len(unreadable) - _SHOWN_PROBLEMS}{' or' if len(unreadable) >= MOST_UNREADABLE else ''}"
+            more = f"... and {counted} more such lines"
             self.findings.error(Where(str(self.path), unreadable[-1].line + above), more)
         if unreadable or not table.line:
             return None if unreadable else table

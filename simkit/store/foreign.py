@@ -16,6 +16,8 @@ from simkit.store.connection import literal, opened
 
 _ROWS_AT_ONCE = 50_000
 """As Python's tuples they take some 10 MB."""
+MOST_UNREADABLE = 1000
+"""Rows that are no CSV, of which it is worked out what is wrong: each costs a look through the text."""
 _MEMORY = "SET memory_limit = '300MB'"
 """Of DuckDB for a file of somebody else's, in which little may stand for much."""
 
@@ -56,7 +58,8 @@ def of_csv(text: str, count: int, separator: str, wanted: Sequence[int]) -> tupl
         ).fetchall()
         rejects = connection.execute(
             "SELECT line_byte_position, csv_line, error_type, error_message FROM reject_errors "
-            "ORDER BY line_byte_position, column_idx"
+            "ORDER BY line_byte_position, column_idx LIMIT ?",
+            [MOST_UNREADABLE],
         ).fetchall()
     if rejects:
         return Foreign(tuple([] for _ in wanted), []), _unreadable(text, count, rejects)
