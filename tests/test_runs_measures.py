@@ -95,6 +95,10 @@ ran AS (
     UNION ALL
     SELECT preset_id, false, started_at, coalesce(completed_at, end_at)
     FROM prebuild_spans JOIN presets USING (preset_id)
+    WHERE workspace_build_id NOT IN (
+        SELECT b.id FROM workspace_builds AS b JOIN provisioner_jobs AS j ON j.id = b.job_id
+        WHERE j.error = 'insufficient quota'
+    )
     UNION ALL
     SELECT preset_id, false, completed_at, coalesce(claimed_at, delete_created_at, end_at)
     FROM prebuild_spans JOIN presets USING (preset_id) WHERE build_status = 'succeeded'

@@ -270,13 +270,16 @@ def _end_job(inputs: Inputs, world: _World, periods: Periods, job: int, now_at: 
         world.state[preset, S_CLAIMING] -= 1
         wake(world, preset, now_at)
         return
-    _spend(world, periods, i, N_BUILDING, now_at)
     row = world.workspaces[i]
-    if row[K_FAILS] == 0 and is_above(inputs, world, row[W_PRESET]):
+    above = row[K_FAILS] == 0 and is_above(inputs, world, row[W_PRESET])
+    if above:  # Coder looks at the quota between plan and apply: nothing was built
         row[K_FAILS] = 1
         _count(world, row[W_PRESET], N_ABOVE)
-    # One that failed at once never was.
-    row[K_SINCE] = inputs.settings.end_at if row[K_FAILS] and row[K_SINCE] == now_at else now_at
+    else:
+        _spend(world, periods, i, N_BUILDING, now_at)
+    # One that failed at once never was, either.
+    never_was = above or (row[K_FAILS] == 1 and row[K_SINCE] == now_at)
+    row[K_SINCE] = inputs.settings.end_at if never_was else now_at
     row[K_WORK] = BROKEN if row[K_FAILS] else STANDING
     if not finish_prebuild(inputs, world, i, row[K_FAILS] == 1, now_at):
         _count(world, row[W_PRESET], N_FAILED)

@@ -137,16 +137,17 @@ def _tally(
         if build[B_TRANSITION] != START and build[B_STATUS] == SUCCEEDED:
             gone_at[w] = completed_at
         starts, prebuilt = build[B_TRANSITION] == START, build[B_NUMBER] == 1 and build[B_HUMAN] == 0
+        above = failed and build[B_ENDED] == BY_QUOTA  # found between plan and apply: nothing was built
         while created_at < periods.counts_from[created_in]:
             created_in -= 1
         if prebuilt:
             cells[preset, created_in, N_BUILDS] += 1
-            if build[B_STARTED] != NEVER:
+            if build[B_STARTED] != NEVER and not above:
                 _add(cells, periods, created_in, preset, N_BUILDING, started_at, completed_at)
             if failed:
                 period = _period(periods, created_in, completed_at)
                 cells[preset, period, N_FAILED] += 1
-                if build[B_ENDED] == BY_QUOTA:
+                if above:
                     cells[preset, period, N_ABOVE] += 1
             if build[B_STATUS] == SUCCEEDED:
                 until_at = workspaces[w, W_CLAIMED]
@@ -157,7 +158,7 @@ def _tally(
             if after != NONE and builds[after, B_TRANSITION] != START and build[B_STATUS] != CANCELED:
                 # One whose deletion failed is still there; of a cancelled one nothing ever was.
                 _add(cells, periods, created_in, preset, N_DELETING, after_created_at, gone_at[w])
-        if starts and failed and completed_at > started_at:  # one whose build never began never was
+        if starts and failed and not above and completed_at > started_at:  # one whose build never began never was
             until_at = after_created_at if prebuilt else after_completed_at
             _add(cells, periods, created_in, preset, N_LEFT, completed_at, until_at)
         if starts and not prebuilt:

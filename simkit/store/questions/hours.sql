@@ -3,17 +3,26 @@
 -- beginning of their own build to its stop, its deletion or the window's end; billed are all of them. Idle and deleting
 -- together are what `summary` and `idle` call idle. A job that waits for a daemon runs nothing.
 -- key: preset
-WITH prebuilt AS (
+WITH above_quota AS ( -- Coder looks at the quota between plan and apply: of these nothing was built
+    SELECT b.run_id, b.id AS workspace_build_id
+    FROM workspace_builds AS b
+    JOIN provisioner_jobs AS j ON j.run_id = b.run_id AND j.id = b.job_id
+    WHERE list_contains($runs, b.run_id) AND j.error = 'insufficient quota'
+),
+
+prebuilt AS (
     SELECT
         b.run_id, p.preset,
-        sum(epoch_us(coalesce(b.completed_at, p.end_at)) - epoch_us(b.started_at)) AS building_us,
+        sum(epoch_us(coalesce(b.completed_at, p.end_at)) - epoch_us(b.started_at))
+            FILTER (WHERE q.run_id IS NULL) AS building_us,
         sum(epoch_us(coalesce(b.claimed_at, b.delete_created_at, p.end_at)) - epoch_us(b.completed_at))
             FILTER (WHERE b.build_status = 'succeeded') AS idle_us,
         sum(epoch_us(coalesce(b.delete_created_at, p.end_at)) - epoch_us(b.completed_at))
-            FILTER (WHERE b.build_status = 'failed' AND b.completed_at > b.started_at) AS failed_us,
+            FILTER (WHERE b.build_status = 'failed' AND b.completed_at > b.started_at AND q.run_id IS NULL) AS failed_us,
         sum(epoch_us(coalesce(b.deleted_at, p.end_at)) - epoch_us(b.delete_created_at)) AS deleting_us
     FROM prebuild_spans AS b
     JOIN presets AS p USING (run_id, preset_id)
+    LEFT JOIN above_quota AS q ON q.run_id = b.run_id AND q.workspace_build_id = b.workspace_build_id
     WHERE list_contains($runs, b.run_id)
     GROUP BY ALL
 ),
