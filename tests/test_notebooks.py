@@ -110,7 +110,8 @@ def test_the_first_notebook_leads_to_all_others_with_an_answer_each(tmp_path):
     said = said_in(done)
     assert "The pools served 94.1% of 948 claims" in said
     assert "On Monday 2026-11-16 at 09:00 EST goland-large had 0 ready" in said
-    cron, story = (text for text in of_kind(done, "text/html") if "<pre" in text)
+    cron, panel, story = (text for text in of_kind(done, "text/html") if "<pre" in text)
+    assert "prebuilds {" in panel
     assert "Holds Monday to Friday, 09:00 to 17:59" in cron
     assert "claims found no prebuild" in story
     assert [output for output in outputs(done) if output.output_type in ("stream", "error")] == []
@@ -234,7 +235,7 @@ def test_the_decide_notebook_answers_first_and_shows_what_bound_it(tmp_path):
         "In the same weeks 97.1% of the claims find a prebuild, today 31.2%",
         "Next quarter (13 weeks)",
         "One step down (",
-        "The bounds leave the hard limit out",
+        "The hard limit has a price: no number may fall below 3",
         "replications the hard limit stops it within these 42 days",
         "In the week from Monday 2026-10-05, 13 of 138 claims find no prebuild as recommended",
         "The hard limit stopped today's setting, on Monday 2026-10-19",
