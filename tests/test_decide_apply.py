@@ -99,16 +99,26 @@ def test_line_ends_stay_what_they_are(path: Path):
     assert raw.count(b"\n") == raw.count(b"\r\n") > 20
 
 
-def test_a_link_is_refused_and_what_it_leads_to_stays_as_it_is(path: Path, tmp_path: Path):
+def test_a_link_elsewhere_is_refused_and_what_it_leads_to_stays_as_it_is(path: Path, tmp_path: Path):
     folder = tmp_path / "other"
     folder.mkdir()
     link = folder / "main.tf"
     link.symlink_to(path)
     before = path.read_text()
-    with pytest.raises(InputError, match=r"it is a link to .*; name that file itself, or remove the link"):
+    with pytest.raises(InputError, match="is a link out of its repository, or out of its folder"):
         write(link, found(MEANT))
     assert link.is_symlink()
     assert path.read_text() == before
+
+
+def test_a_link_within_the_folder_is_refused_when_it_would_be_written(path: Path):
+    kept = path.rename(path.with_name("kept"))
+    path.symlink_to(kept)
+    before = kept.read_text()
+    with pytest.raises(InputError, match=r"it is a link to .*; name that file itself, or remove the link"):
+        write(path, found(MEANT))
+    assert path.is_symlink()
+    assert kept.read_text() == before
 
 
 @pytest.mark.parametrize(
