@@ -21,7 +21,7 @@ from simkit.shown import visible
 from simkit.studies.explore import pictures
 from simkit.studies.explore.setting import Seen, Setting, preset_of, see
 from simkit.studies.tables import Table
-from simkit.times import about
+from simkit.times import about, rounded
 
 TTLS = (0, *(hours * HOUR_US for hours in (1, 2, 4, 8, 12, 24, 48, 72, 168)))
 _MIN_LEVEL = 20
@@ -157,7 +157,7 @@ def _moves(today: Setting) -> list[Move]:
     found.append(Move("daemons", daemons, lambda s: s.daemons, lambda s, v: replace(s, daemons=v)))
     minutes = tuple(sorted({*(n * MINUTE_US for n in range(1, 31)), today.build_us}))
     if today.build_us:
-        found.append(Move("build", minutes, lambda s: s.build_us, lambda s, v: replace(s, build_us=v), format_duration))
+        found.append(Move("build", minutes, lambda s: s.build_us, lambda s, v: replace(s, build_us=v), _to_the_second))
     return found
 
 
@@ -180,6 +180,10 @@ def _with_block(setting: Setting, i: int, **changes: int) -> Setting:
     blocks: list[Block] = list(setting.blocks)
     blocks[i] = replace(blocks[i], **changes)
     return replace(setting, blocks=tuple(blocks))
+
+
+def _to_the_second(us: int) -> str:
+    return rounded(us, SECOND_US)
 
 
 def _ttl(us: int) -> str:
@@ -219,8 +223,8 @@ def _widget(panel: Panel) -> Any:
                 value=move.read(panel.setting),
                 continuous_update=False,
             )
-        slider.description, slider.style.description_width = label, "13em"
-        slider.layout.width = "28em"
+        slider.description, slider.style.description_width = label, "16em"
+        slider.layout.width = "38em"
         sliders[move.name] = slider
 
     def moved(change: Any) -> None:
