@@ -165,6 +165,10 @@ class Distribution:
     def median_us(self) -> int:
         return sorted(self.samples)[(len(self.samples) - 1) // 2]
 
+    def stretched(self, factor: float) -> Distribution:
+        """The same with everything `factor` times as long."""
+        return Distribution(tuple(round(us * factor) for us in self.samples), f"{self.text}, x {factor:.2g}")
+
 
 def constant(us: int) -> Distribution:
     """Always `us`."""

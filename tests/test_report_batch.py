@@ -141,7 +141,7 @@ def test_a_threshold_is_broken_on_one_side_of_it(bounds, hit_rate, wait, broken,
     book(tmp_path / "a.ipynb", "seed")
     batch = read_batch(file_of(tmp_path, f"thresholds: {bounds}\nreports: [{{notebook: a.ipynb}}]"))
     row = Made("a", "default", MADE_AT, "", "", 1.0, "", hit_rate=hit_rate, wait_p95_s=wait)
-    assert [of.measure for of in batch.reports[0].thresholds if of.is_broken(row)] == broken
+    assert [of.measure for of in batch.reports[0].thresholds if of.broken_by(row)] == broken
 
 
 def test_a_history_that_is_something_else_is_refused(tmp_path: Path):

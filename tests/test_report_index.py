@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from simkit.clock import DAY_US, parse_instant
-from simkit.report.batch import Threshold
-from simkit.report.index import index_page
+from simkit.report.index import Threshold, index_page
 from simkit.store.reports import Made
 
 AT = parse_instant("2026-03-02T04:30:00Z")

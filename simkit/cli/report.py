@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,9 @@ from simkit.cli.door import console_for, echo, instant, main, pairs, working
 from simkit.shown import visible
 
 if TYPE_CHECKING:
-    from simkit.report.batch import Became, Threshold
+    from simkit.report.batch import Became
+    from simkit.report.index import Threshold
+    from simkit.store.reports import Made
 
 
 @main.command(
@@ -103,11 +105,10 @@ def _said(of: Became) -> str:
     return ("made" if of.is_new else "up to date") + bounds
 
 
-def _bound(threshold: Threshold, made: Any) -> str:
-    value = getattr(made, threshold.measure)
-    least = threshold.at_least is not None and value < threshold.at_least
-    limit = threshold.at_least if least else threshold.at_most
-    return f"{threshold.measure} is {value:.6g}, {'below' if least else 'above'} {limit:g}"
+def _bound(threshold: Threshold, made: Made) -> str:
+    broken = threshold.broken_by(made)
+    assert broken is not None, "only broken ones are told"
+    return f"{threshold.measure} is {getattr(made, threshold.measure):.6g}, {broken.side} {broken.limit:g}"
 
 
 def _print(pages: list[Path]) -> None:

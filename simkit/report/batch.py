@@ -21,7 +21,7 @@ from simkit.files import write_whole
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.quantities import parse_share
 from simkit.inputs.scenario import load
-from simkit.report.index import index_page
+from simkit.report.index import Threshold, index_page
 from simkit.report.render import Report, checked, is_name, named, render
 from simkit.runs.givens import scenario_digest
 from simkit.store.reports import Made, add_reports, all_reports
@@ -38,24 +38,6 @@ _MEASURES: Mapping[str, Callable[[Value], float | None]] = {
     "idle_hours_per_week": lambda value: value.number(),
     "idle_cost_per_week": lambda value: value.number(),
 }
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """What a number must not be below or above. `measure`: a field of `Made`."""
-
-    measure: str
-    at_least: float | None
-    at_most: float | None
-
-    def is_broken(self, made: Made) -> bool:
-        """False where the report has no such number."""
-        value = getattr(made, self.measure)
-        if value is None:
-            return False
-        return (self.at_least is not None and value < self.at_least) or (
-            self.at_most is not None and value > self.at_most
-        )
 
 
 @dataclass(frozen=True)
@@ -92,7 +74,7 @@ class Became:
 
     @property
     def broken(self) -> tuple[Threshold, ...]:
-        return tuple(threshold for threshold in self.asked.thresholds if threshold.is_broken(self.made))
+        return tuple(threshold for threshold in self.asked.thresholds if threshold.broken_by(self.made))
 
 
 def read_batch(path: str | Path, out: str | Path | None = None) -> Batch:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from simkit.clock import format_instant, to_datetime
 from simkit.shown import visible
@@ -21,16 +22,31 @@ _PICTURE = re.compile(rb'src="(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+)"')
 _LARGEST = 400_000  # bytes of a picture that the index repeats: a hundred reports stay a page that opens at once
 
 
-class Bound(Protocol):
-    """What the index has to know of a threshold."""
+class Bound(NamedTuple):
+    """What a number is on the wrong side of: "below" or "above" `limit`."""
 
-    @property
-    def measure(self) -> str: ...
-    @property
-    def at_least(self) -> float | None: ...
-    @property
-    def at_most(self) -> float | None: ...
-    def is_broken(self, made: Made) -> bool: ...
+    side: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a number must not be below or above. `measure`: a field of `Made`."""
+
+    measure: str
+    at_least: float | None
+    at_most: float | None
+
+    def broken_by(self, made: Made) -> Bound | None:
+        """The bound that a report is out of; None if it keeps them, or has no such number."""
+        value = getattr(made, self.measure)
+        if value is None:
+            return None
+        if self.at_least is not None and value < self.at_least:
+            return Bound("below", self.at_least)
+        if self.at_most is not None and value > self.at_most:
+            return Bound("above", self.at_most)
+        return None
 
 
 class _Column(NamedTuple):
@@ -58,7 +74,7 @@ _COLUMNS = (
 )
 
 
-def index_page(out: Path, rows: Sequence[Made], thresholds: Mapping[tuple[str, str], Sequence[Bound]]) -> str:
+def index_page(out: Path, rows: Sequence[Made], thresholds: Mapping[tuple[str, str], Sequence[Threshold]]) -> str:
     """One HTML file: a row for each report of the folder `out`, the newest of `rows`, which are in order of time."""
     by_place: dict[tuple[str, str], list[Made]] = {}
     for row in rows:
@@ -71,7 +87,7 @@ def index_page(out: Path, rows: Sequence[Made], thresholds: Mapping[tuple[str, s
     newest = [mine[-1] for mine in by_place.values()]
     failed = sum(bool(row.message) for row in newest)
     broken = sum(
-        any(bound.is_broken(row) for bound in thresholds.get((row.notebook, row.report), ())) for row in newest
+        any(threshold.broken_by(row) for threshold in thresholds.get((row.notebook, row.report), ())) for row in newest
     )
     told = f"{many(len(newest), 'report')}, the newest of {_day(max(row.made_at for row in newest))}."
     told += f" {failed} could not be made." if failed else " All were made."
@@ -94,7 +110,7 @@ def _day(at: int) -> str:
     return f"{weekday_date(when)} {when:%H:%M} UTC"
 
 
-def _row(out: Path, mine: Sequence[Made], bounds: Sequence[Bound]) -> str:
+def _row(out: Path, mine: Sequence[Made], bounds: Sequence[Threshold]) -> str:
     newest = mine[-1]
     good = [row for row in mine if not row.message]
     shown, before = (good[-1] if good else newest), (good[-2] if len(good) > 1 else None)
@@ -116,7 +132,7 @@ def _row(out: Path, mine: Sequence[Made], bounds: Sequence[Bound]) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell(column: _Column, shown: Made, before: Made | None, bounds: Sequence[Bound]) -> str:
+def _cell(column: _Column, shown: Made, before: Made | None, bounds: Sequence[Threshold]) -> str:
     value, label = getattr(shown, column.measure), f'data-label="{escape(column.heading)}"'
     if value is None:
         return f'<td {label} data-value=""></td>'
@@ -129,12 +145,8 @@ def _cell(column: _Column, shown: Made, before: Made | None, bounds: Sequence[Bo
         changed = column.change(value - earlier)
         same = column.change(0.0)
         text += f' <span class="change">{escape("unchanged" if changed == same else changed)}</span>'
-    for bound in bounds:
-        if bound.is_broken(shown):
-            least = bound.at_least is not None and value < bound.at_least
-            limit = bound.at_least if least else bound.at_most
-            assert limit is not None, "a bound that is broken is there"
-            text += f' <strong class="bad">{"below" if least else "above"} {escape(column.text(limit))}</strong>'
+    for broken in filter(None, (threshold.broken_by(shown) for threshold in bounds)):
+        text += f' <strong class="bad">{broken.side} {escape(column.text(broken.limit))}</strong>'
     return f'<td {label} data-value="{value!r}">{text}</td>'
 
 

@@ -15,7 +15,7 @@ from simkit.decide.compare import Difference, compare
 from simkit.decide.recommend import THICKENED, THINNED
 from simkit.decide.work import in_order, workers
 from simkit.demand import scaled
-from simkit.model import Distribution, Scenario, Workload
+from simkit.model import Scenario, Workload
 from simkit.runs.counts import count
 from simkit.runs.givens import givens
 
@@ -69,8 +69,7 @@ def _changes(scenario: Scenario) -> list[tuple[str, str, Scenario]]:
     for factor in (1 / LONGER, LONGER):
 
         def longer(workload: Workload, factor: float = factor) -> Workload:
-            samples = tuple(round(us * factor) for us in workload.build.samples)
-            return replace(workload, build=Distribution(samples, f"{workload.build.text}, x {factor:.2g}"))
+            return replace(workload, build=workload.build.stretched(factor))
 
         found.append((BUILD_TIME, f"x {factor:.2g}", _with_workloads(scenario, longer)))
     rates = {one.failure_probability for one in (scenario.workload, *(w for _, w in scenario.workloads))}

@@ -12,7 +12,7 @@ from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array
 from simkit.cron import CronError, runs, time_range
 from simkit.decide.levels import Calendar
 from simkit.decide.plan import EVERY_DAY, Block, Plan
-from simkit.model import HOURS_PER_WEEK, Distribution, Preset, Scenario, Schedule, Workload
+from simkit.model import HOURS_PER_WEEK, Preset, Scenario, Schedule
 from simkit.runs.counts import count
 from simkit.runs.givens import givens
 from simkit.timeline import desired
@@ -60,7 +60,8 @@ class Setting:
             groups = tuple(replace(group, count=max(1, round(group.count * share))) for group in now.daemons)
             changed = replace(changed, provisioners=groups)
         if self.build_us != before.build_us:
-            workload = _scaled(now.workload_of(preset), self.build_us / before.build_us)
+            workload = now.workload_of(preset)
+            workload = replace(workload, build=workload.build.stretched(self.build_us / before.build_us))
             others = tuple((name, one) for name, one in now.workloads if name != preset)
             changed = replace(changed, workloads=(*others, (preset, workload)))
         return changed
@@ -134,8 +135,3 @@ def see(scenario: Scenario, preset: str, seed: int) -> Seen:
 
 def _by_hour(calendar: Calendar, values: Int64Array) -> npt.NDArray[np.float64]:
     return np.bincount(calendar.hour, weights=values, minlength=HOURS_PER_WEEK).astype(np.float64)
-
-
-def _scaled(workload: Workload, factor: float) -> Workload:
-    samples = tuple(round(us * factor) for us in workload.build.samples)
-    return replace(workload, build=Distribution(samples, f"{workload.build.text}, x {factor:.2g}"))
