@@ -462,8 +462,9 @@ def test_nothing_is_left_where_the_disk_is_full(exports, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
     arguments = ["import", "csv", str(exports), "--out", str(tmp_path / "my.duckdb")]
+    # -B: Python would cut the bytecode that it writes, too, and leave it for everybody.
     done = subprocess.run(
-        [sys.executable, "-m", "simkit.cli", *arguments], capture_output=True, text=True, preexec_fn=small
+        [sys.executable, "-B", "-m", "simkit.cli", *arguments], capture_output=True, text=True, preexec_fn=small
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -278,8 +278,9 @@ def test_nothing_is_left_where_the_disk_is_full(tmp_path):
 
     (tmp_path / "out").mkdir()
     arguments = ["import", "git", str(one), "--out", str(tmp_path / "out" / "claims.csv")]
+    # -B: Python would cut the bytecode that it writes, too, and leave it for everybody.
     done = subprocess.run(
-        [sys.executable, "-m", "simkit.cli", *arguments], capture_output=True, text=True, preexec_fn=small
+        [sys.executable, "-B", "-m", "simkit.cli", *arguments], capture_output=True, text=True, preexec_fn=small
     )
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert list((tmp_path / "out").iterdir()) == []

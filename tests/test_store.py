@@ -574,7 +574,7 @@ class Killed:
 def killed(tmp_path: Path) -> Iterator[Killed]:
     top = Path(__file__).parent.parent
     with subprocess.Popen(
-        [sys.executable, "-c", WRITERS], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-B", "-c", WRITERS], cwd=top, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as writers:
         yield Killed(writers, tmp_path)
 
