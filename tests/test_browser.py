@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simkit.clock import DAY_US, parse_instant
+import simkit
+from simkit.clock import DAY_US, HOUR_US, parse_instant
 from simkit.report.index import index_page
 from simkit.report.pdf import chromium, print_page
 from simkit.report.render import render
+from simkit.runs.measures import measures
 from simkit.store.reports import Made
+from simkit.studies.explore.grid import Grid
+from simkit.studies.explore.offline import offline
+from simkit.studies.explore.setting import Setting
+from simkit.times import about
 
 pytestmark = [
     pytest.mark.browser,
@@ -190,3 +199,157 @@ def test_a_report_fits_a_phone_and_scrolls_only_what_is_wide(browser, tmp_path):
     assert page.url.endswith("#failures")
     page.locator("summary").first.click()
     assert page.locator("details").first.get_attribute("open") is None
+
+
+HOSTILE = '</script><script>window.ran = 1</script><img src=x onerror="window.ran = 2"><a href="javascript:1">x</a>'
+WEEKS = f"""
+name: {HOSTILE!r}
+window: {{from: "2026-03-09", until: "2026-03-23", timezone: America/New_York}}
+coder: {{provisioner_daemons: 2}}
+presets:
+  - name: {HOSTILE!r}
+    instances: 1
+    ttl: 8h
+    scheduling:
+      timezone: America/New_York
+      schedules: [{{cron: "* 9-16 * * 1-5", instances: 4}}, {{cron: "* 10-11 * * 6,0", instances: 2}}]
+demand:
+  profiles:
+    - preset: {HOSTILE!r}
+      claims_per_week: 120
+      weekday: [0, 0, 0, 0, 0, 0, 0, 0, 4, 9, 3, 2, 1, 3, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0]
+durations: {{build: {{median: 4m, p95: 8m}}}}
+cost: {{per_instance_hour: 0.5, currency: "<b>"}}
+"""
+LISTENER = """window.refused = [];
+addEventListener('securitypolicyviolation', (event) => window.refused.push(event.violatedDirective));"""
+ALIVE = """() => ({
+    ran: window.ran ?? null,
+    refused: window.refused,
+    handlers: [...document.querySelectorAll('*')].flatMap((one) => one.getAttributeNames())
+        .filter((name) => name.startsWith('on')),
+    links: [...document.querySelectorAll('[href], [src]')].map((one) => one.href || one.src)
+        .filter((to) => /^javascript/i.test(to)),
+    frames: document.querySelectorAll('iframe, object, embed, base, form[action]').length,
+    scripts: document.scripts.length,
+})"""
+
+
+def quiet_page(browser: playwright.Browser, path: Path, **how: Any) -> playwright.Page:
+    """A page from a file, in a browser without a network, that has told of nothing it was refused."""
+    context = browser.new_context(offline=True, **how)
+    context.add_init_script(LISTENER)
+    page = context.new_page()
+    page.told = []
+    page.on("console", lambda message: page.told.append(message.text))
+    page.on("pageerror", lambda error: page.told.append(str(error)))
+    page.on("dialog", lambda dialog: page.told.append(dialog.message))
+    page.goto(path.as_uri())
+    return page
+
+
+def assert_obeys_nobody(page: playwright.Page, scripts: int) -> None:
+    """No script ran but the page's own, none was even refused, and nothing in it could be started by a click."""
+    alive = page.evaluate(ALIVE)
+    assert alive == {"ran": None, "refused": [], "handlers": [], "links": [], "frames": 0, "scripts": scripts}
+    assert page.told == []
+
+
+@pytest.fixture(scope="module")
+def sliders(tmp_path_factory) -> tuple[Path, Path]:
+    """A scenario with names that would be obeyed, and its page of sliders."""
+    folder = tmp_path_factory.mktemp("sliders")
+    (folder / "odd.yaml").write_text(WEEKS)
+    page = folder / "explore.html"
+    page.write_text(offline(folder / "odd.yaml", seed=3, replications=1), encoding="utf-8")
+    return folder / "odd.yaml", page
+
+
+def come_to(page: playwright.Page) -> list[str]:
+    return page.locator("tbody td:nth-child(3)").all_inner_texts()
+
+
+def test_sliders_of_a_page_are_moved_by_keyboard_and_say_what_a_run_of_that_setting_gives(sliders, browser):
+    scenario, path = sliders
+    page = quiet_page(browser, path)
+    before = come_to(page)
+    assert page.locator("tbody td:nth-child(2)").all_inner_texts() == before, "it opens with today's setting"
+    for label, key, times in (
+        ("base", "ArrowRight", 2),
+        ("Monday to Friday: instances", "End", 1),
+        ("Monday to Friday: until", "ArrowRight", 1),
+        ("TTL", "Home", 1),
+        ("daemons", "ArrowRight", 1),
+    ):
+        page.get_by_label(label, exact=True).focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+    given = simkit.load(scenario)
+    setting = Setting.of(given, HOSTILE)
+    blocks = (replace(setting.blocks[0], last=17, instances=8), *setting.blocks[1:])
+    moved = replace(setting, base=3, blocks=blocks, ttl_us=4 * HOUR_US, daemons=4).scenario(given, HOSTILE)
+    run = measures(simkit.run(moved, seed=3))
+    assert come_to(page) == [
+        f"{run.hits[0] / run.claims[0]:.1%}",
+        str(about(run.wait_us[0, 1] / 1e6)),
+        f"{run.idle_us[0] / HOUR_US / 2:,.0f}",
+        f"{run.builds[0] / 2:,.0f}",
+        f"{run.spent_us[0, :3].sum() / HOUR_US / 2 * 0.5:,.0f}",
+    ]
+    assert come_to(page) != before
+    assert page.get_by_role("status").first.inner_text().startswith(f"hit rate {come_to(page)[0]}, wait p95 ")
+    assert page.get_by_label("base", exact=True).get_attribute("aria-valuetext") == "3"
+    assert "2 in place of" not in page.locator("#daemons").inner_text()
+    assert page.locator("#daemons").inner_text().startswith("With 4 provisioner daemons in place of 2")
+    assert "Monday to Friday 09:00-18:00 8" in page.locator("#words").inner_text()
+    highest = page.locator("#week path").last.get_attribute("d")
+    assert highest.count("H") == 168
+    page.get_by_role("button", name="Back to today").click()
+    page.wait_for_function(f"() => document.querySelector('tbody td:nth-child(3)').innerText === '{before[0]}'")
+    assert come_to(page) == before
+    assert_obeys_nobody(page, scripts=2)
+
+
+def test_the_block_of_a_page_is_copied(sliders, browser):
+    page = quiet_page(browser, sliders[1], permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("base", exact=True).focus()
+    page.keyboard.press("End")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_text("Copied.").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    setting = Setting.of(simkit.load(sliders[0]), HOSTILE)
+    assert copied == page.locator("#block").text_content()
+    assert f"instances = {max(Grid.of(simkit.load(sliders[0]), HOSTILE).moves[0].values)}" in copied
+    assert f'cron      = "{setting.blocks[0].cron}"' in copied
+
+
+def test_a_page_of_sliders_fits_a_phone_is_dark_and_prints_what_is_set(sliders, browser, tmp_path):
+    from pypdf import PdfReader
+
+    inks = []
+    for scheme in ("light", "dark"):
+        page = quiet_page(browser, sliders[1], viewport={"width": 420, "height": 900}, color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
+        inks.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert page.locator("#week").bounding_box()["width"] <= 420
+    assert inks == ["rgb(255, 255, 255)", "rgb(20, 24, 31)"]
+    page.get_by_label("Monday to Friday: instances", exact=True).focus()
+    page.keyboard.press("End")
+    page.emulate_media(media="print")
+    page.pdf(path=tmp_path / "page.pdf")
+    text = " ".join(" ".join(sheet.extract_text() for sheet in PdfReader(tmp_path / "page.pdf").pages).split())
+    assert HOSTILE[:20] in text, "a name is text"
+    assert "Monday to Friday 09:00-17:00 8" in text
+    for told in (*come_to(page), "cost of the pool, <b>", "instances = 8", "today 4"):
+        assert told in text
+
+
+def test_a_page_of_sliders_is_heard_as_it_is_seen(sliders, browser):
+    page = quiet_page(browser, sliders[1])
+    heard = page.locator("body").aria_snapshot()
+    assert re.findall(r"heading .*\[level=(\d)\]", heard) == ["1", "2", "2", "2"]
+    assert 'slider "base": "1"' in heard
+    assert 'table "What it comes to, a week"' in heard
+    assert re.search(r'rowheader "hit rate"', heard)
+    assert 'img "Wanted: 1, Monday to Friday 09:00-17:00 4, Saturday and Sunday 10:00-12:00 2."' in heard
+    assert 'button "Copy"' in heard

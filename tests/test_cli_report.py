@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from simkit.cli import main
 from simkit.report.pdf import chromium
+from simkit.studies.explore import grid
 
 
 def book(path: Path, *cells: str) -> Path:
@@ -30,8 +31,13 @@ def simkit(*arguments: str | Path) -> Result:
     [
         ([], "give a NOTEBOOK, or --all CONFIG.yaml"),
         (["a.ipynb", "--all", "b.yaml"], "give a NOTEBOOK, or --all CONFIG.yaml"),
-        (["--all", "b.yaml", "-p", "seed=1"], "leave out -p and --name"),
-        (["--all", "b.yaml", "--name", "x"], "leave out -p and --name"),
+        (["--all", "b.yaml", "-p", "seed=1"], "leave out -p, --name and --interactive"),
+        (["--all", "b.yaml", "--name", "x"], "leave out -p, --name and --interactive"),
+        (["--all", "b.yaml", "--interactive"], "leave out -p, --name and --interactive"),
+        (["absent.yaml", "--interactive"], "absent.yaml: "),
+        (["a.yaml", "--interactive", "-p", "presett=x"], 'declares no parameter "presett"; write "preset"'),
+        (["a.yaml", "--interactive", "-p", "replications=0"], "0 is out of range; write 1 to"),
+        (["a.yaml", "--interactive", "--name", ".."], "is no name of a folder"),
         (["a.ipynb", "--force"], "--jobs and --force go with --all"),
         (["a.ipynb", "--jobs", "2"], "--jobs and --force go with --all"),
         (["--all", "absent.yaml"], "absent.yaml: "),
@@ -97,3 +103,23 @@ def test_a_browser_that_does_not_print_is_told_in_a_line(tmp_path: Path, monkeyp
     done = simkit(book(tmp_path / "a.ipynb", "seed"), "--pdf", "--out", tmp_path / "r")
     assert done.exit_code == 1
     assert done.output.splitlines()[-1].endswith("did not print it: out of memory")
+
+
+DAY = """
+window: {from: "2026-03-09", until: "2026-03-10"}
+presets: [{name: dev, instances: 1}]
+demand: {profiles: [{preset: dev, claims_per_week: 70, weekday: [0,0,0,0,0,0,0,0,5,5,3,2,1,1,1,1,1,1,0,0,0,0,0,0]}]}
+"""
+
+
+def test_a_page_of_sliders_is_written_for_a_scenario(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(grid, "_SHARES", (1.0,))
+    monkeypatch.setattr(grid, "_BASES", 2)
+    monkeypatch.setattr(grid, "_LEVELS", 2)
+    (tmp_path / "day.yaml").write_text(DAY)
+    done = simkit(tmp_path / "day.yaml", "--interactive", "-p", "replications=1", "--out", tmp_path / "r")
+    assert done.exit_code == 0, done.output
+    page = tmp_path / "r/explore/day_replications=1/explore.html"
+    assert done.output == f"Page: {page}\n"
+    assert "What to set for <em>dev</em>" in page.read_text()
+    assert "one run&#x27;s, without an interval" in page.read_text()

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import base64
+import json
+import random
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import simkit
 from simkit.clock import HOUR_US, MINUTE_US
-from simkit.decide.plan import Block
+from simkit.decide.plan import Block, Plan, terraform
+from simkit.estimates import mean_interval
+from simkit.model import History
+from simkit.runs.counts import count
+from simkit.runs.givens import givens
 from simkit.runs.measures import measures
-from simkit.studies.explore.setting import Setting, block_of, preset_of, see
+from simkit.studies.explore.grid import Grid
+from simkit.studies.explore.held import held
+from simkit.studies.explore.offline import LARGEST, offline, page_of
+from simkit.studies.explore.setting import (
+    Setting,
+    Totals,
+    block_of,
+    chosen,
+    preset_of,
+    see,
+    totals,
+    wanted_by_hour,
+)
 
 SCENARIO = """
 name: week
@@ -90,7 +110,7 @@ def test_a_move_is_what_the_scenario_with_that_number_gives(panel, scenario, tmp
         written = written.replace(old, new)
     (tmp_path / "moved.yaml").write_text(written)
     other = see(simkit.load(tmp_path / "moved.yaml"), "dev", 3)
-    assert all(np.array_equal(one, two) for one, two in zip(panel.seen, other, strict=True))
+    assert all(np.array_equal(value, vars(other)[name], equal_nan=True) for name, value in vars(panel.seen).items())
     assert 'cron      = "* 8-17 * * 1-5"' in panel.block
     assert "ttl" not in panel.block
     assert panel.before.hit_rate < panel.seen.hit_rate
@@ -201,3 +221,168 @@ def test_names_are_text_in_the_panel(tmp_path):
 def test_a_preset_that_is_not_there_is_told(scenario):
     with pytest.raises(simkit.InputError, match='preset: there is no preset "dv"; write "dev"'):
         simkit.explore(scenario, "dv")
+
+
+def small(scenario, preset: str | None = None) -> Grid:
+    """A grid of few positions: two of each slider, of which one is today's."""
+    grid = Grid.of(scenario, preset or chosen(scenario, None, 0))
+    moves = tuple(
+        replace(move, values=move.values[max(0, now - 1) : max(2, now + 1)])
+        for move, now in zip(grid.moves, grid.now, strict=True)
+    )
+    return replace(grid, moves=moves)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(found)
+
+
+def test_every_position_of_a_page_is_what_a_run_of_that_scenario_gives(scenario):
+    given = simkit.load(scenario)
+    grid = small(given, "dev")
+    counted = grid.counted(seed=3, replications=2)
+    positions = list(grid.positions)
+    assert len(positions) == len(counted) == 64
+    data = data_of(page_of(grid, counted, 3))
+    chance = random.Random(7)
+    for cell in [positions.index(grid.now), *chance.sample(range(len(positions)), 4)]:
+        moved = grid.setting(positions[cell]).scenario(given, "dev")
+        runs = [measures(simkit.run(moved, seed=3, replication=r)) for r in range(2)]
+        row = runs[0].presets.index("dev")
+        rates = [run.hits[row] / run.claims[row] for run in runs]
+        texts = [data["strings"][column[cell]] for column in data["measures"]]
+        assert texts[0].startswith(f"{np.mean(rates):.1%}"), cell
+        assert texts[2].startswith(f"{np.mean([run.idle_us[row] for run in runs]) / HOUR_US / 2:,.0f}"), cell
+        assert texts[3].startswith(f"{np.mean([run.builds[row] for run in runs]) / 2:,.0f}"), cell
+        pool = np.mean([run.spent_us[row, :3].sum() for run in runs]) / HOUR_US / 2 * 0.5
+        assert texts[4].startswith(f"{pool:,.0f}"), cell
+        interval = mean_interval(rates)
+        assert texts[0] == f"{interval.mean:.1%} ({max(0, interval.low):.1%} to {min(1, interval.high):.1%})", cell
+
+
+def test_the_block_and_the_words_of_a_position_are_those_of_its_setting(scenario):
+    given = simkit.load(scenario)
+    grid = small(given, "dev")
+    data = data_of(page_of(grid, [(see(given, "dev", 0),)] * len(list(grid.positions)), 0))
+    of_daemons = len(grid.moves[-1].values)
+    for cell, position in enumerate(grid.positions):
+        setting = grid.setting(position)
+        block = "\n".join(data["strings"][line] for line in data["blocks"][cell // of_daemons])
+        assert block == terraform(preset_of(setting.scenario(given, "dev"), "dev"), "")
+        assert (
+            f"Wanted: {Plan(setting.base, setting.blocks).words}." == data["strings"][data["words"][cell // of_daemons]]
+        )
+
+
+ODD = {
+    "no schedule": ("    scheduling:\n", None),
+    "all day": ('"* 9-16 * * 1-5"', '"* * * * 1-5"'),
+    "one hour": ('"* 9-16 * * 1-5"', '"* 0 * * *"'),
+    "the last hour": ('"* 9-16 * * 1-5"', '"* 23 * * 1"'),
+    "many": ("instances: 4", "instances: 90"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_sliders_have_todays_value_and_hours_of_one_day_whatever_is_set(name, tmp_path):
+    old, new = ODD[name]
+    text = SCENARIO
+    if new is None:
+        begin = text.index(old)
+        text = text[:begin] + text[text.index("  - {name: quiet") :]
+    else:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "odd.yaml").write_text(text)
+    given = simkit.load(tmp_path / "odd.yaml")
+    grid = Grid.of(given, "dev")
+    now, today = Setting.of(grid.setting(grid.now).scenario(given, "dev"), "dev"), Setting.of(given, "dev")
+    assert replace(now, blocks=tuple(sorted(now.blocks))) == replace(today, blocks=tuple(sorted(today.blocks)))
+    assert [list(move.values) for move in grid.moves[2:4]] == [sorted(move.values) for move in grid.moves[2:4]]
+    assert max(grid.moves[2].values) < min(grid.moves[3].values) <= 24
+    assert 500 < len(list(grid.positions)) < 6000
+    for position in (tuple(0 for _ in grid.moves), tuple(len(move.values) - 1 for move in grid.moves)):
+        assert grid.setting(position).scenario(given, "dev").versions[0].presets[0].name == "dev"
+
+
+def test_a_page_of_the_most_positions_is_small_enough_to_send(scenario):
+    given = simkit.load(scenario)
+    grid = Grid.of(given, "dev")
+    print("seed 5")
+    chance = random.Random(5)
+    now = totals(given, "dev", count(givens(given, 0, 0)))
+    counted = [
+        tuple(
+            replace(now, hit_rate=chance.random(), wait_p95_s=3000 * chance.random(), cost=9e5 * chance.random())
+            for _ in range(3)
+        )
+        for _ in grid.positions
+    ]
+    assert len(page_of(grid, counted, 0).encode()) < LARGEST
+
+
+def test_a_page_that_would_be_too_large_is_refused(scenario, monkeypatch):
+    given = simkit.load(scenario)
+    monkeypatch.setattr(simkit.studies.explore.offline, "LARGEST", 5000)
+    with pytest.raises(simkit.InputError, match=r'the page would have [\d,]+ bytes, .* "dev" has 2 schedules'):
+        page_of(small(given, "dev"), [(see(given, "dev", 0),)] * 64, 0)
+
+
+def test_a_page_says_what_its_interval_holds_and_what_held_the_answer_back(scenario, tmp_path):
+    given = simkit.load(scenario)
+    grid = small(given, "dev")
+    now = totals(given, "dev", count(givens(given, 0, 0)))
+    some = len(list(grid.positions))
+    assert "the chance of who comes, as the scenario says it, and of builds" in page_of(grid, [(now, now)] * some, 0)
+    assert "one run&#x27;s, without an interval" in page_of(grid, [(now,)] * some, 0)
+    history = replace(given, demand=History(np.array([given.start_at + HOUR_US]), ("dev",)))
+    page = page_of(Grid(history, "dev", grid.today, grid.moves, grid.block), [(now, now)] * some, 0)
+    assert "That holds the chance of builds only" in page
+
+
+HELD = {
+    "limited_us": (3 * HOUR_US, "The hard limit keeps this pool from building for 3h of the window"),
+    "failed": (10.0, "20.0% of the builds of prebuilds fail."),
+    "above_quota": (2.0, "The quota ends 2.0 of them a week."),
+    "queued": (0.25, "25.0% of claims wait for a free provisioner daemon, 1m30s on average."),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_what_bound_an_answer_is_said(name):
+    free = Totals(9.0, 0.5, 60.0, 10.0, 12.0, 6.0, 50.0, 0, 0.0, 0.0, 0.0, 90.0)
+    nothing = "Neither the hard limit nor failed builds, the quota or a lack of daemons held this back."
+    assert held([free]) == nothing
+    value, told = HELD[name]
+    bound = replace(free, **{name: value})
+    assert held([bound, bound]).startswith(told.removesuffix("."))
+    if name == "limited_us":
+        assert held([bound, free]) == f"{told} in 1 of 2 replications."
+
+
+def test_the_week_of_a_page_is_what_the_schedules_want(scenario):
+    """The page's own script adds the same numbers; a browser test looks at what it draws."""
+    given = simkit.load(scenario)
+    grid = Grid.of(given, "dev")
+    week = data_of(
+        page_of(small(given, "dev"), [(see(given, "dev", 0),)] * len(list(small(given, "dev").positions)), 0)
+    )["week"]
+    base, level, first, until = 3, 11, 8, 18
+    setting = replace(
+        grid.today,
+        base=base,
+        blocks=(replace(grid.today.blocks[0], first=first, last=until - 1, instances=level), *grid.today.blocks[1:]),
+    )
+    hours = np.arange(168)
+    is_in = (week["days"] >> (hours // 24) & 1).astype(bool) & (hours % 24 >= first) & (hours % 24 < until)
+    mine = np.where(is_in, level, np.array(week["of_base"]) * base + np.array(week["other"]))
+    assert mine == pytest.approx(wanted_by_hour(setting.scenario(given, "dev"), "dev"))
+    assert week["ignored"] == []
+
+
+def test_what_a_page_cannot_hold_or_has_no_preset_for_is_refused(scenario):
+    with pytest.raises(simkit.InputError, match='there is no preset "dv"; write "dev"'):
+        offline(scenario, "dv")
+    with pytest.raises(simkit.InputError, match="replications: 0 is out of range; write 1 to"):
+        offline(scenario, replications=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simkit.cli.door import console_for, echo, instant, main, pairs, working
+from simkit.cli.door import console_for, echo, instant, main, pairs, say_if_counting_compiles, working
 from simkit.shown import visible
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   simkit report notebooks/01-capacity.ipynb -p scenario=week.yaml
+  simkit report week.yaml --interactive -p preset=dev
   simkit report --all reports.yaml --jobs 2
 """
 )
 @click.argument("notebook", type=click.Path(), required=False)
 @click.option("-p", "parameters", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A notebook's parameter.")
+@click.option("--interactive", is_flag=True, help="Of a scenario: a page of sliders that answers without simkit.")
 @click.option("--name", help="Folder of the report below its notebook's; from the scenario and parameters if left out.")
 @click.option("--all", "batch", metavar="CONFIG.yaml", type=click.Path(), help="Make all reports that this file lists.")
 @click.option("--jobs", type=click.IntRange(1), help="With --all: reports at a time; one per processor if left out.")
@@ -36,6 +38,7 @@ Examples:
 def report(
     notebook: str | None,
     parameters: dict[str, str],
+    interactive: bool,
     name: str | None,
     batch: str | None,
     jobs: int | None,
@@ -45,19 +48,27 @@ def report(
 ) -> None:
     """Execute NOTEBOOK and write its report: notebook, one HTML file and result.json.
 
+    With --interactive NOTEBOOK is a scenario, and the report one page with sliders over what was counted for a preset:
+    -p preset=NAME (that with most claims if left out), -p replications=10, -p seed=0.
+
     With --all many reports, those which are not up to date, and an index over all: the exit status is 1 if one could
     not be made, or is out of the file's thresholds.
     """
     if (notebook is None) == (batch is None):
         raise click.UsageError("give a NOTEBOOK, or --all CONFIG.yaml")
     if batch is not None:
-        if parameters or name is not None:
-            raise click.UsageError("--all takes parameters and names from its file: leave out -p and --name")
+        if parameters or name is not None or interactive:
+            raise click.UsageError(
+                "--all takes parameters and names from its file: leave out -p, --name and --interactive"
+            )
         _all(batch, out, jobs, force, pdf)
         return
     if jobs is not None or force:
         raise click.UsageError("--jobs and --force go with --all")
     assert notebook is not None
+    if interactive:
+        _interactive(notebook, parameters, name, out or "reports", pdf)
+        return
     from simkit.report.render import render
 
     with working(console_for(stderr=True), f"executing {Path(notebook).name}"):
@@ -67,6 +78,24 @@ def report(
     echo(f"Report: {visible(str(made.html))} (also {made.notebook.name} and {made.result.name} beside it)")
     if pdf:
         _print([made.html])
+
+
+def _interactive(scenario: str, parameters: dict[str, str], name: str | None, out: str, pdf: bool) -> None:
+    from simkit.cli.decide import progress
+    from simkit.files import write_whole
+    from simkit.report.render import folder_of, typed
+    from simkit.studies.explore.offline import OPTIONS, offline
+
+    given = typed(Path(scenario), parameters, OPTIONS)
+    page = folder_of(Path(scenario), "explore", given, {"scenario": scenario}, out, name) / "explore.html"
+    say_if_counting_compiles()
+    with progress("counting") as told:
+        text = offline(scenario, **given, told=told)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(page, text.encode())
+    echo(f"Page: {visible(str(page))}")
+    if pdf:
+        _print([page])
 
 
 def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -> None:

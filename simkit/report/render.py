@@ -52,10 +52,7 @@ def render(
     """
     source = Path(notebook)
     given, defaults = checked(source, parameters)
-    if name is not None and not is_name(name):
-        raise InputError([Finding("error", Where(str(source)), f'"{name}" is no name of a folder; write one word')])
-    folder = Path(directory, source.stem, name or named(given, defaults))
-    _check_folder(folder)
+    folder = folder_of(source, source.stem, given, defaults, directory, name)
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
         _execute(source, executed, given)
@@ -73,6 +70,23 @@ def render(
             }
         )
     return made
+
+
+def folder_of(
+    source: Path,
+    kind: str,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    directory: str | Path,
+    name: str | None,
+) -> Path:
+    """Where a report of `source` goes: `directory`/KIND/NAME, by default of `named`. Raises InputError for a name that
+    is none, and for a folder that cannot be written to."""
+    if name is not None and not is_name(name):
+        raise InputError([Finding("error", Where(str(source)), f'"{name}" is no name of a folder; write one word')])
+    folder = Path(directory, kind, name or named(given, defaults))
+    _check_folder(folder)
+    return folder
 
 
 def _check_folder(folder: Path) -> None:
@@ -125,19 +139,25 @@ def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any]
     except Exception as error:  # whatever nbformat and papermill raise for a file that is no notebook
         text = "is not a notebook that can be read; write one that Jupyter opens, of format 4"
         raise InputError([Finding("error", Where(str(source)), text)]) from error
+    defaults = {name: of["default"] for name, of in declared.items()}
+    return typed(source, parameters, defaults), {name: _default(text) for name, text in defaults.items()}
+
+
+def typed(source: Path, parameters: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters in the types of the defaults, which are Python source. Raises InputError with every problem."""
     problems, given = [], {}
     for name, text in parameters.items():
-        if name not in declared:
-            text = f'declares no parameter "{name}"; {did_you_mean(name, declared)}'
-            problems.append(Finding("error", Where(str(source)), text))
+        if name not in defaults:
+            problem = f'declares no parameter "{name}"; {did_you_mean(name, defaults)}'
+            problems.append(Finding("error", Where(str(source)), problem))
             continue
         try:
-            given[name] = _bounded(name, _typed(text, declared[name]["default"]))
+            given[name] = _bounded(name, _typed(text, defaults[name]))
         except ValueError as error:
             problems.append(Finding("error", Where(str(source)), f'parameter "{name}": {error}'))
     if problems:
         raise InputError(problems)
-    return given, {name: _default(of["default"]) for name, of in declared.items()}
+    return given
 
 
 def _default(source: str) -> Any:

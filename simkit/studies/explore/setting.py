@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,10 +13,13 @@ from simkit.clock import HOUR_US, NEVER, SECOND_US, WEEK_US, Int64Array
 from simkit.cron import CronError, runs, time_range
 from simkit.decide.levels import Calendar
 from simkit.decide.plan import EVERY_DAY, Block, Plan
+from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario, Schedule
-from simkit.runs.counts import count
+from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
+from simkit.shown import visible
 from simkit.timeline import desired
+from simkit.times import about
 
 
 @dataclass(frozen=True)
@@ -67,28 +71,81 @@ class Setting:
         return changed
 
 
-class Seen(NamedTuple):
-    """What a setting comes to in one run: per week, and by hour of the local week, float64[168] each.
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """What a setting comes to in one run, per week.
 
-    `hit_rate` and `wait_p95_s` (seconds) are NaN where nobody came; `limited_us`: how long the hard limit held.
+    `hit_rate` is NaN where nobody came; `wait_p95_s` (seconds) too, and where the p95 was not ready within the window.
+    `pool_hours` and `cost` as billed: building, idle and deleting. `limited_us`: how long the hard limit held. `failed`
+    builds of prebuilds, of which the quota ended `above_quota`. `queued`: the share of claims whose build waited for a
+    daemon, `queued_s` seconds on average (NaN where none did).
     """
 
     claims: float
     hit_rate: float
     wait_p95_s: float
     idle_hours: float
+    pool_hours: float
     cost: float
     builds: float
     limited_us: int
+    failed: float
+    above_quota: float
+    queued: float
+    queued_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Totals):
+    """The same by hour of the local week, too: float64[168] each."""
+
     wanted: npt.NDArray[np.float64]
     ready: npt.NDArray[np.float64]
     served: npt.NDArray[np.float64]
     missed: npt.NDArray[np.float64]
 
 
+class Measure(NamedTuple):
+    """A number that settings are compared by, and how people read it; "" for NaN."""
+
+    name: str
+    of: Callable[[Totals], float]
+    text: Callable[[float], str]
+
+
+def measures_of(currency: str, has_cost: bool) -> tuple[Measure, ...]:
+    """A week's; the pool's hours where nothing has a price."""
+
+    def whole(number: float) -> str:
+        return f"{number:,.0f}"
+
+    cost = Measure(f"cost of the pool, {visible(currency)}", lambda t: t.cost, whole)
+    hours = Measure("instance-hours of the pool", lambda t: t.pool_hours, whole)
+    return (
+        Measure("claims", lambda t: t.claims, lambda x: f"{x:,.1f}"),
+        Measure("hit rate", lambda t: t.hit_rate, lambda x: "" if np.isnan(x) else f"{x:.1%}"),
+        Measure("wait p95", lambda t: t.wait_p95_s, lambda x: str(about(x))),
+        Measure("idle instance-hours", lambda t: t.idle_hours, whole),
+        Measure("builds of prebuilds", lambda t: t.builds, whole),
+        cost if has_cost else hours,
+    )
+
+
 def preset_of(scenario: Scenario, name: str) -> Preset:
     """The preset of the version that is there at first."""
     return next(preset for version in scenario.versions for preset in version.presets if preset.name == name)
+
+
+def chosen(scenario: Scenario, preset: str | None, seed: int) -> str:
+    """The preset of this name, or that with most claims if none is named. Raises InputError."""
+    names = list(dict.fromkeys(one.name for version in scenario.versions for one in version.presets))
+    if preset is None:
+        counted = count(givens(scenario, seed, 0))
+        preset = counted.presets[int(counted.claims.sum(axis=1).argmax())]
+    if preset not in names:
+        text = f'there is no preset "{preset}"; {did_you_mean(preset, names)}'
+        raise InputError([Finding("error", Where("preset"), text)])
+    return preset
 
 
 def block_of(schedule: Schedule) -> Block | None:
@@ -107,30 +164,55 @@ def block_of(schedule: Schedule) -> Block | None:
 
 def see(scenario: Scenario, preset: str, seed: int) -> Seen:
     """One run of a scenario, counted for one preset."""
-    calendar = Calendar.of(scenario.zone_of(preset_of(scenario, preset)), scenario.start_at, scenario.end_at)
+    calendar = _calendar(scenario, preset)
     counted = count(givens(scenario, seed, 0), calendar.edges)
     row = counted.presets.index(preset)
-    weeks = (scenario.end_at - scenario.start_at) / WEEK_US
-    lasted = _by_hour(calendar, np.diff(calendar.edges))
+    lasted = np.maximum(_by_hour(calendar, np.diff(calendar.edges)), 1)
     claims, hits = counted.claims[row], counted.hits[row]
-    wanted = desired(preset_of(scenario, preset), scenario.behaviour, scenario.start_at, scenario.end_at).value_at(
-        calendar.edges[:-1]
-    )
-    came, wait_us = int(claims.sum()), int(counted.wait_quantiles_us[row, 1])
-    hours = counted.idle_us[row].sum() / HOUR_US / weeks
     return Seen(
+        **vars(totals(scenario, preset, counted)),
+        wanted=wanted_by_hour(scenario, preset),
+        ready=_by_hour(calendar, counted.ready_us[row]) / lasted,
+        served=_by_hour(calendar, hits) * HOUR_US / lasted,
+        missed=_by_hour(calendar, claims - hits) * HOUR_US / lasted,
+    )
+
+
+def totals(scenario: Scenario, preset: str, counted: Counts) -> Totals:
+    """A run's counts of one preset, over all of their periods, per week of the window."""
+    row = counted.presets.index(preset)
+    weeks = (scenario.end_at - scenario.start_at) / WEEK_US
+    came, wait_us = int(counted.claims[row].sum()), int(counted.wait_quantiles_us[row, 1])
+    pool_hours = counted.pool_us[row].sum() / HOUR_US / weeks
+    queued_us = counted.queued_us[counted.claim_preset == row]
+    queued = queued_us[queued_us > 0]
+    taken = queued[queued != NEVER]
+    return Totals(
         claims=came / weeks,
-        hit_rate=hits.sum() / came if came else float("nan"),
+        hit_rate=counted.hits[row].sum() / came if came else float("nan"),
         wait_p95_s=float("nan") if wait_us == NEVER else wait_us / SECOND_US,
-        idle_hours=hours,
-        cost=counted.pool_us[row].sum() / HOUR_US / weeks * scenario.workload_of(preset).cost_per_instance_hour,
+        idle_hours=counted.idle_us[row].sum() / HOUR_US / weeks,
+        pool_hours=pool_hours,
+        cost=pool_hours * scenario.workload_of(preset).cost_per_instance_hour,
         builds=counted.builds[row].sum() / weeks,
         limited_us=int(counted.limited_us[row]),
-        wanted=_by_hour(calendar, wanted * np.diff(calendar.edges)) / np.maximum(lasted, 1),
-        ready=_by_hour(calendar, counted.ready_us[row]) / np.maximum(lasted, 1),
-        served=_by_hour(calendar, hits) * HOUR_US / np.maximum(lasted, 1),
-        missed=_by_hour(calendar, claims - hits) * HOUR_US / np.maximum(lasted, 1),
+        failed=counted.failed_builds[row].sum() / weeks,
+        above_quota=counted.above_quota[row].sum() / weeks,
+        queued=len(queued) / came if came else 0.0,
+        queued_s=float(taken.mean()) / SECOND_US if len(taken) else float("nan"),
     )
+
+
+def wanted_by_hour(scenario: Scenario, preset: str) -> npt.NDArray[np.float64]:
+    """How many are wanted by hour of the local week, means over the window: float64[168]."""
+    calendar, window = _calendar(scenario, preset), (scenario.start_at, scenario.end_at)
+    wanted = desired(preset_of(scenario, preset), scenario.behaviour, *window).value_at(calendar.edges[:-1])
+    lasted = np.diff(calendar.edges)
+    return _by_hour(calendar, wanted * lasted) / np.maximum(_by_hour(calendar, lasted), 1)
+
+
+def _calendar(scenario: Scenario, preset: str) -> Calendar:
+    return Calendar.of(scenario.zone_of(preset_of(scenario, preset)), scenario.start_at, scenario.end_at)
 
 
 def _by_hour(calendar: Calendar, values: Int64Array) -> npt.NDArray[np.float64]:
