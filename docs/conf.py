@@ -1,8 +1,12 @@
 """How the pages in docs/ become a site: `make docs`."""
 
+import sys
 from pathlib import Path
 
 import simkit
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generate import write_pages
 
 project = "simkit"
 version = release = simkit.__version__
@@ -13,7 +17,9 @@ exclude_patterns = ["_build"]
 default_role = "code"
 smartquotes = False  # --preset is no dash
 html_theme = "alabaster"
-html_theme_options = {"page_width": "70rem", "fixed_sidebar": True, "show_powered_by": False}
+html_static_path = ["_static"]
+html_css_files = ["simkit.css"]
+html_theme_options = {"page_width": "82rem", "fixed_sidebar": True, "show_powered_by": False}
 html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
@@ -30,11 +36,14 @@ def setup(app):
 
 
 def _generate(app):
-    """Write the page of the questions, from what answers them."""
-    lines = ["# Questions", "", "`simkit ask RUNS QUESTION`, or `simkit.ask`. Instants are UTC, durations seconds.", ""]
-    for name, text in simkit.questions().items():
-        lines += [f"## {name}", "", text.replace("*", "\\*"), ""]
-    (Path(app.srcdir) / "questions.md").write_text("\n".join(lines), encoding="utf-8")
+    """Write the pages that say what the program itself reads and does; one that says the same stays as it is."""
+
+    def write(name, text):
+        page = Path(app.srcdir) / f"{name}.md"
+        if not page.is_file() or page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
+
+    write_pages(write)
 
 
 def _as_text(app, context, lines):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import simkit
+from simkit.inputs.keys import ROWS
+from simkit.inputs.scenario_keys import SCENARIO_KEYS
+from simkit.report.keys import BATCH_KEYS
+from simkit.templates.check.keys import TEST_KEYS
 
 ROOT = Path(__file__).parent.parent
 REGIONS = "data/scenarios/three-regions.yaml"
@@ -42,6 +48,19 @@ def test_the_documentation_is_built_without_a_warning_and_has_every_command_ques
     assert all((tmp_path / f"{name}.html").is_file() for name in pages)
 
 
+def test_the_page_of_keys_has_each_key_that_is_read_with_its_default_and_no_other():
+    sections = generate().keys_page().split("\n### ")[1:]
+    tables = [*SCENARIO_KEYS, *TEST_KEYS, *BATCH_KEYS, *ROWS]
+    assert len(sections) == len(tables)
+    for section, table in zip(sections, tables, strict=True):
+        assert section.splitlines()[0].endswith(f": `{table.place or 'top level'}`")
+        rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+        assert [row[0] for row in rows] == [f"`{name}`" for name in table], table.place
+        for key, row in zip(table.keys, rows, strict=True):
+            assert key.default in row[2], key
+            assert row[2], f"{table.place}.{key.name} says what applies without it"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_a_script_that_completes(shell: str):
     assert f"_SIMKIT_COMPLETE={shell}_source" in (ROOT / "docs" / "cli.md").read_text()
@@ -64,6 +83,16 @@ def test_commands_and_options_are_completed(typed: str, offered: set[str]):
     words = typed.split()
     found = completed("bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
     assert {line.partition(",")[2] for line in found.split()} == offered
+
+
+def generate() -> Any:
+    """What makes the pages of the reference: it stands beside them, outside of the package."""
+    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def completed(what: str, **more: str) -> str:

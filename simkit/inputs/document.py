@@ -12,6 +12,7 @@ import yaml
 
 from simkit.clock import Zone, parse_duration, parse_instant, unknown_zone, zone
 from simkit.errors import Findings, Where, did_you_mean
+from simkit.inputs.keys import Keys
 from simkit.inputs.text import NO_TEXT, read_text
 
 _T = TypeVar("_T")
@@ -153,9 +154,10 @@ class Value:
                 found[key] = value
         return found
 
-    def mapping(self, known: Iterable[str], required: Iterable[str] = ()) -> Mapping[str, Value]:
+    def mapping(self, keys: Keys | Iterable[str]) -> Mapping[str, Value]:
         """A mapping's values by key. Keys that are not known, and required ones that are missing, are errors."""
-        known, found = tuple(known), self.entries()
+        required = keys.required if isinstance(keys, Keys) else ()
+        known, found = tuple(keys), self.entries()
         for key, value in [item for item in found.items() if item[0] not in known][:_SHOWN_UNKNOWN]:
             value.error(f"unknown key; {did_you_mean(key, known)}")
         if isinstance(self.node, yaml.MappingNode):

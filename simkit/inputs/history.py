@@ -14,6 +14,7 @@ import numpy as np
 
 from simkit.clock import NEVER, Int64Array, Zone, format_instant
 from simkit.errors import Findings, Where
+from simkit.inputs import keys
 from simkit.inputs.document import Value, read_yaml
 from simkit.inputs.rows import Problems, file_of, read_instant, read_rows
 from simkit.model import Distribution, History, Scenario, SessionHistory
@@ -25,7 +26,7 @@ def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | Non
     what, text = "", ""
     named = value
     if value.is_mapping:
-        given = value.mapping(("duckdb", "table", "query"), required=("duckdb",))
+        given = value.mapping(keys.HISTORY)
         kinds = [kind for kind in ("table", "query") if kind in given]
         if len(kinds) != 1:
             value.error("expected either table (its name) or query (a SELECT) beside duckdb")
@@ -68,7 +69,7 @@ def read_history(
     at = array("q")
     names: list[str] = []
     known = {name: name for name in presets}  # one text for all rows that name it
-    rows = read_rows(source, ("started_at",), ("preset",), findings)
+    rows = read_rows(source, keys.CLAIM_ROWS, findings)
     if default_preset is None and rows is not None and "preset" not in rows.names:
         where = Where(str(file_of(source)), int(rows.is_text))
         findings.error(where, 'has no column "preset"; add one, or set demand.preset for all rows')
@@ -100,7 +101,7 @@ def read_sessions(
     problems: Problems = []
     table = array("q")
     persons: dict[str, int] = {}
-    rows = read_rows(source, ("person", "started_at"), ("ended_at",), findings)
+    rows = read_rows(source, keys.SESSION_ROWS, findings)
     for row, (named, begin, end) in rows.each(problems) if rows is not None else ():
         person = (named or "").strip()
         if not person:

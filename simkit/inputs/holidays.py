@@ -8,6 +8,7 @@ from pathlib import Path
 
 from simkit.clock import FIRST_YEAR, LAST_YEAR
 from simkit.errors import Findings, Where
+from simkit.inputs.keys import HOLIDAY_ROWS
 from simkit.inputs.rows import Problems, csv_rows
 from simkit.model import Holiday
 
@@ -48,7 +49,7 @@ def read_holidays(path: Path, findings: Findings) -> tuple[Holiday, ...]:
     """
     problems: Problems = []
     names: dict[date, list[str]] = {}
-    rows = csv_rows(path, ("date",), ("date", "name"), findings, "holiday")
+    rows = csv_rows(path, HOLIDAY_ROWS, findings, "holiday")
     for row, (text, name) in rows.each(problems) if rows is not None else ():
         day = _date((text or "").strip())
         if day is None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from simkit.clock import MINUTE_US, NEVER, Zone, format_duration, parse_duration
 from simkit.cron import daily_time
+from simkit.inputs import keys
 from simkit.inputs.document import Value
 from simkit.inputs.history import read_sessions, source_of
-from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
+from simkit.inputs.keys import HOURS_KEYS
+from simkit.inputs.quantities import distribution, hours_of_week, preset_of
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
     MAX_WORKSPACE_TTL_US,
@@ -35,12 +37,11 @@ _DURATIONS = {
     "time_til_dormant_autodelete": MINUTE_US,
 }
 _SWITCHES = ("allow_user_autostart", "allow_user_autostop")
-_PEOPLE = ("name", "count", "preset", "timezone", "quiet_hours", "autostart", "ttl", "suspended_at", "sessions")
 
 
 def template_schedule(value: Value, base: TemplateSchedule) -> TemplateSchedule:
     """A template's schedule under the names of Coder's API: `base` with what is given in its place."""
-    given = value.mapping((*_DURATIONS, *_SWITCHES, "autostop_requirement", "autostart_requirement"))
+    given = value.mapping(keys.TEMPLATE_SCHEDULE)
     read: dict[str, Any] = {}
     for key, lowest in _DURATIONS.items():
         us = given[key].duration() if key in given else None
@@ -52,7 +53,7 @@ def template_schedule(value: Value, base: TemplateSchedule) -> TemplateSchedule:
         if key in given:
             read[key] = given[key].choice(("true", "false")) == "true"
     if "autostop_requirement" in given:
-        requirement = given["autostop_requirement"].mapping(("days_of_week", "weeks"))
+        requirement = given["autostop_requirement"].mapping(keys.AUTOSTOP)
         if "days_of_week" in requirement:
             read["autostop_days"] = _days(requirement["days_of_week"])
         if "weeks" in requirement:
@@ -61,7 +62,7 @@ def template_schedule(value: Value, base: TemplateSchedule) -> TemplateSchedule:
                 requirement["weeks"].error(f"is more than {_MAX_WEEKS}, which Coder refuses")
             read["autostop_weeks"] = weeks
     if "autostart_requirement" in given:
-        requirement = given["autostart_requirement"].mapping(("days_of_week",), required=("days_of_week",))
+        requirement = given["autostart_requirement"].mapping(keys.AUTOSTART)
         if "days_of_week" in requirement:
             read["autostart_days"] = _days(requirement["days_of_week"])
     return replace(base, **{key: value for key, value in read.items() if value is not None})
@@ -99,7 +100,7 @@ def people(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[s
 
 
 def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[str], Path]) -> People | None:
-    given = value.mapping(_PEOPLE, required=("name", "sessions"))
+    given = value.mapping(keys.PEOPLE)
     before = len(value.findings.errors)
     name = given["name"].scalar() if "name" in given else None
     if name is not None and (problem := workspace_name_problem(name)):
@@ -148,7 +149,7 @@ def _sessions(
     value: Value, zone: Zone, has_zone: bool, beside: Callable[[str], Path]
 ) -> tuple[SessionProfile | SessionHistory | None, int]:
     """(sessions drawn by the hour or read from a history, the number of persons of the latter)."""
-    given = value.mapping(("history", "length", "connected", "per_week", *HOURS_KEYS))
+    given = value.mapping(keys.SESSIONS)
     connected = given["connected"].number(0, 1) if "connected" in given else 1.0
     length = distribution(given["length"]) if "length" in given else None
     if "history" not in given:

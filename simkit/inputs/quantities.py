@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from simkit.clock import WEEKDAYS
 from simkit.inputs.document import Value
+from simkit.inputs.keys import DISTRIBUTION, HOURS_KEYS
 from simkit.model import HOURS_PER_WEEK, Distribution, constant, empirical, lognormal
 
 _DAYS = tuple(day.lower() for day in WEEKDAYS)
-HOURS_KEYS = ("weekday", "weekend", *_DAYS)
 
 
 def distribution(value: Value) -> Distribution | None:
@@ -17,7 +17,7 @@ def distribution(value: Value) -> Distribution | None:
     if not value.is_mapping:
         us = value.duration()
         return None if us is None else constant(us)
-    given = value.mapping(("median", "p95", "sample"))
+    given = value.mapping(DISTRIBUTION)
     if "sample" in given:
         if len(given) > 1:
             value.error("a sample stands alone; leave median and p95 out")

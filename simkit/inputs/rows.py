@@ -18,6 +18,7 @@ from pathlib import Path
 from simkit.clock import SECOND_US, Zone, parse_instant
 from simkit.errors import Findings, StoreError, Where
 from simkit.files import read_head, read_whole
+from simkit.inputs.keys import Keys
 from simkit.store.foreign import MOST_UNREADABLE, Foreign, Query, of_csv, of_query
 
 _SHOWN_PROBLEMS = 10
@@ -94,11 +95,9 @@ class Rows:
         tell(self.path, problems, self.is_text, self.findings)
 
 
-def read_rows(
-    source: Path | Query, required: tuple[str, ...], optional: tuple[str, ...], findings: Findings
-) -> Rows | None:
+def read_rows(source: Path | Query, keys: Keys, findings: Findings) -> Rows | None:
     """The rows of a history; None, with errors, if it cannot be read or has none."""
-    path, wanted = file_of(source), (*required, *optional)
+    path, required, wanted = file_of(source), keys.required, tuple(keys)
     try:
         magic = read_head(path, 16)
         if isinstance(source, Query) and magic[8:12] != b"DUCK":
@@ -111,7 +110,7 @@ def read_rows(
                 findings.error(Where(str(path)), "is a DuckDB file; write {duckdb: FILE, table: NAME} as the history")
                 return None
             if magic[:4] != b"PAR1":
-                return csv_rows(source, required, wanted, findings)
+                return csv_rows(source, keys, findings)
         query = source if isinstance(source, Query) else Query(source, "parquet")
         found: dict[str, int] = {}
 
@@ -135,17 +134,12 @@ def read_rows(
     return Rows(path, found, wanted, False, chain([first], pieces), findings)
 
 
-def csv_rows(
-    path: Path,
-    required: tuple[str, ...],
-    wanted: tuple[str, ...],
-    findings: Findings,
-    each: str = "time that somebody asked",
-) -> Rows | None:
+def csv_rows(path: Path, keys: Keys, findings: Findings, each: str = "time that somebody asked") -> Rows | None:
     """The rows of a CSV file, each of which stands for one such thing; None, with errors, if it cannot be read.
 
     The last of the required columns has instants or dates.
     """
+    required, wanted = keys.required, tuple(keys)
     text = _text(path, findings)
     if text is None:
         return None

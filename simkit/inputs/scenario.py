@@ -11,13 +11,14 @@ from typing import Any
 from simkit.clock import HOUR_US, UTC_ZONE, WEEK_US, Zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import Finding, Findings, InputError, Where
+from simkit.inputs import scenario_keys as keys
 from simkit.inputs.coder import named_version, written_version
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import check_inside, read_history, source_of
 from simkit.inputs.people import people, template_schedule, workspace_ttl
 from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
-from simkit.inputs.quantities import HOURS_KEYS, distribution, hours_of_week, preset_of
+from simkit.inputs.quantities import distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
 from simkit.inputs.variables import Outside, from_document, from_outside
 from simkit.limits import MAX_DAEMONS, MOST_CLAIMS, MOST_INSTANCES
@@ -47,13 +48,6 @@ from simkit.model import (
     tags_of,
 )
 
-_KEYS = (
-    *("name", "window", "coder", "template", "variables", "presets", "demand", "durations", "failures"),
-    *("claim_order", "cost", "daily_cost", "overrides", "events", "template_schedule", "people"),
-    *("provisioners", "workspace_tags"),
-)
-_DURATIONS = ("build", "agent", "claim", "reinitialize", "delete", "stop", "start", "delete_canceled")
-_WORKLOAD = ("durations", "failures", "cost", "daily_cost")
 _EVENTS = {
     "activate": ("version", "template", "presets"),
     "invalidate": ("preset",),
@@ -116,7 +110,7 @@ class ScenarioReader:
     """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
 
     def scenario(self, document: Value, stem: str) -> Scenario | None:
-        given = document.mapping(_KEYS, required=("window",))
+        given = document.mapping(keys.SCENARIO)
         name = given["name"].scalar() if "name" in given else stem
         start_at, end_at, zone = self.window(given.get("window"))
         behaviour, reconciler, daemons, has_reaper, quota = self.coder(given.get("coder"))
@@ -134,7 +128,7 @@ class ScenarioReader:
         names = tuple(self.names)
         groups = people(given["people"], zone, names, self.beside) if "people" in given else ()
         self.check_events(events, start_at, end_at, names, groups, schedule)
-        workload = self.workload({k: given[k] for k in _WORKLOAD if k in given}, Workload())
+        workload = self.workload({k: given[k] for k in keys.OVERRIDE if k in given}, Workload())
         currency = self.currency(given.get("cost"))
         overrides = self.overrides(given.get("overrides"), names, workload)
         demand = self.demand(given.get("demand"), zone, names)
@@ -188,7 +182,7 @@ class ScenarioReader:
     def window(self, value: Value | None) -> tuple[int, int, Zone]:
         if value is None:
             return 0, 1, UTC_ZONE
-        given = value.mapping(("from", "until", "timezone"), required=("from", "until"))
+        given = value.mapping(keys.WINDOW)
         zone = given["timezone"].zone() if "timezone" in given else UTC_ZONE
         start_at = given["from"].instant(zone or UTC_ZONE) if "from" in given else None
         end_at = given["until"].instant(zone or UTC_ZONE) if "until" in given else None
@@ -206,13 +200,7 @@ class ScenarioReader:
         if value is None:
             reconciler = Reconciler(interval_us=behaviour.reconciliation_interval_us)
             return behaviour, reconciler, daemons, has_reaper, quota
-        given = value.mapping(
-            (
-                *("version", "reconciliation_interval", "reconciliation_backoff_interval"),
-                *("reconciliation_backoff_lookback", "failure_hard_limit", "provisioner_daemons"),
-                *("job_reaper", "prebuilds_quota"),
-            )
-        )
+        given = value.mapping(keys.CODER)
         behaviour = written_version(given.get("version"), behaviour)
         settings = Reconciler(interval_us=behaviour.reconciliation_interval_us)
         for key, setting, lowest in (
@@ -244,7 +232,7 @@ class ScenarioReader:
             return ()
         found = []
         for one in value.items():
-            given = one.mapping(("count", "tags"), required=("count",))
+            given = one.mapping(keys.PROVISIONERS)
             count = given["count"].whole(lowest=1) if "count" in given else None
             tags = _tags(given["tags"]) if "tags" in given else ()
             if count is not None:
@@ -261,7 +249,7 @@ class ScenarioReader:
         """(tags of the jobs that build workspaces, those that prebuilds' jobs have besides)."""
         if value is None:
             return (), ()
-        given = value.mapping(("all", "prebuilds"))
+        given = value.mapping(keys.WORKSPACE_TAGS)
         every, prebuilds = (_tags(given[key]) if key in given else () for key in ("all", "prebuilds"))
         return every, prebuilds
 
@@ -338,11 +326,11 @@ class ScenarioReader:
     def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
         """`base` with the durations, failures and costs that are given in its place."""
         if "durations" in given:
-            durations = given["durations"].mapping(_DURATIONS)
+            durations = given["durations"].mapping(keys.DURATIONS)
             read: dict[str, Any] = {key: distribution(value) for key, value in durations.items()}
             base = replace(base, **{key: value for key, value in read.items() if value is not None})
         if "failures" in given:
-            failures = given["failures"].mapping(("probability", "start_probability", "builds", "cleared_after"))
+            failures = given["failures"].mapping(keys.FAILURES)
             if "probability" in failures:
                 probability = failures["probability"].number(0, 1)
                 base = replace(base, failure_probability=probability or 0.0)
@@ -360,7 +348,7 @@ class ScenarioReader:
         if "daily_cost" in given:
             base = replace(base, daily_cost=given["daily_cost"].whole() or 0)
         if "cost" in given:
-            cost = given["cost"].mapping(("per_instance_hour", "currency"))
+            cost = given["cost"].mapping(keys.COST)
             if "per_instance_hour" in cost:
                 base = replace(base, cost_per_instance_hour=cost["per_instance_hour"].number() or 0.0)
         return base
@@ -375,12 +363,12 @@ class ScenarioReader:
         if value is None:
             return ()
         given = value.mapping(names)
-        return tuple((name, self.workload(mine.mapping(_WORKLOAD), base)) for name, mine in given.items())
+        return tuple((name, self.workload(mine.mapping(keys.OVERRIDE), base)) for name, mine in given.items())
 
     def demand(self, value: Value | None, zone: Zone, names: tuple[str, ...]) -> Demand:
         if value is None:
             return ()
-        given = value.mapping(("history", "preset", "timezone", "profiles"))
+        given = value.mapping(keys.DEMAND)
         if ("history" in given) == ("profiles" in given):
             value.error("expected either history (a CSV file with a column started_at) or profiles (a list)")
             return ()
@@ -436,7 +424,7 @@ class ScenarioReader:
 
     def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
         """Expected claims for each hour of the week."""
-        given = value.mapping(("preset", "timezone", "claims_per_week", *HOURS_KEYS))
+        given = value.mapping(keys.PROFILE)
         preset = preset_of(value, given, names)
         own_zone = given["timezone"].zone() if "timezone" in given else zone
         per_hour = hours_of_week(value, given, "claims_per_week")
@@ -461,8 +449,7 @@ class ScenarioReader:
         return tuple(found)
 
     def event(self, value: Value, zone: Zone, template: str, behaviour: Behaviour) -> Event | _ScheduleChange | None:
-        every = (key for keys in _EVENTS.values() for key in keys)
-        given = value.mapping(("at", "event", *every), required=("at", "event"))
+        given = value.mapping(keys.EVENT)
         at = given["at"].instant(zone) if "at" in given else None
         kind = given["event"].choice(_EVENTS) if "event" in given else None
         for key, extra in given.items():
@@ -536,7 +523,7 @@ def _tags(value: Value) -> Tags:
 
 
 def _given_preset(value: Value) -> GivenPreset:
-    given = value.mapping(("name", "description", "icon", "default", "parameters", "instances", "ttl", "scheduling"))
+    given = value.mapping(keys.PRESET)
     plain = {
         key: Given(given[key].plain(), given[key].where)
         for key in ("name", "description", "icon", "default", "instances")
@@ -553,7 +540,7 @@ def _given_preset(value: Value) -> GivenPreset:
     timezone: Given | None = None
     schedules: tuple[GivenSchedule, ...] = ()
     if "scheduling" in given:
-        scheduling = given["scheduling"].mapping(("timezone", "schedules"), required=("schedules",))
+        scheduling = given["scheduling"].mapping(keys.SCHEDULING)
         zone = scheduling.get("timezone")
         timezone = Given(zone.scalar() if zone else None, (zone or given["scheduling"]).where)
         if "schedules" in scheduling:
@@ -570,7 +557,7 @@ def _given_preset(value: Value) -> GivenPreset:
 
 
 def _given_schedule(value: Value) -> GivenSchedule:
-    given = value.mapping(("cron", "instances"))
+    given = value.mapping(keys.SCHEDULE)
     cron, instances = given.get("cron"), given.get("instances")
     return GivenSchedule(
         cron=Given(cron.plain(), cron.where) if cron else None,

@@ -22,6 +22,7 @@ from simkit.inputs.document import Value, read_document
 from simkit.inputs.quantities import parse_share
 from simkit.inputs.scenario import load
 from simkit.report.index import Threshold, index_page
+from simkit.report.keys import BATCH, ENTRY, LIMITS, THRESHOLDS
 from simkit.report.render import Report, checked, is_name, named, render
 from simkit.runs.givens import scenario_digest
 from simkit.store.reports import Made, add_reports, all_reports
@@ -30,8 +31,6 @@ HISTORY, INDEX = "history.duckdb", "index.html"
 KEPT = 10
 """Reports of each kind that stay beside the newest, if the file does not say: two working weeks of nights."""
 
-_KEYS = ("out", "keep", "thresholds", "reports")
-_ENTRY = ("notebook", "scenarios", "parameters", "name", "thresholds")
 _MEASURES: Mapping[str, Callable[[Value], float | None]] = {
     "hit_rate": lambda value: value.read(parse_share),
     "wait_p95": lambda value: _seconds(value),
@@ -86,7 +85,7 @@ def read_batch(path: str | Path, out: str | Path | None = None) -> Batch:
     document = read_document(file, findings)
     findings.raise_errors()
     assert document is not None, "there are no errors"
-    keys = document.mapping(_KEYS, ["reports"])
+    keys = document.mapping(BATCH)
     common = _thresholds(keys.get("thresholds"))
     asked = [
         report for entry in (keys["reports"].items() if "reports" in keys else []) for report in _asked(entry, common)
@@ -108,7 +107,7 @@ def read_batch(path: str | Path, out: str | Path | None = None) -> Batch:
 
 
 def _asked(entry: Value, common: tuple[Threshold, ...]) -> Iterable[tuple[Asked, Value]]:
-    keys = entry.mapping(_ENTRY, ["notebook"])
+    keys = entry.mapping(ENTRY)
     folder = Path(entry.path).parent
     if "notebook" not in keys or (written := keys["notebook"].scalar()) is None:
         return
@@ -139,8 +138,8 @@ def _asked(entry: Value, common: tuple[Threshold, ...]) -> Iterable[tuple[Asked,
 
 def _thresholds(value: Value | None) -> tuple[Threshold, ...]:
     found = []
-    for name, bounds in (value.mapping(_MEASURES) if value is not None else {}).items():
-        limits = {key: _MEASURES[name](bound) for key, bound in bounds.mapping(("at_least", "at_most")).items()}
+    for name, bounds in (value.mapping(THRESHOLDS) if value is not None else {}).items():
+        limits = {key: _MEASURES[name](bound) for key, bound in bounds.mapping(LIMITS).items()}
         if not limits:
             bounds.error("write at_least or at_most")
         measure = "wait_p95_s" if name == "wait_p95" else name

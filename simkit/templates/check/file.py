@@ -20,11 +20,14 @@ from simkit.inputs.hcl import PRESET
 from simkit.inputs.history import read_history, source_of
 from simkit.inputs.preset import Given
 from simkit.inputs.scenario import ScenarioReader
+from simkit.inputs.scenario_keys import WINDOW
 from simkit.inputs.templates import Templates
 from simkit.inputs.variables import from_document, value_text
 from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.model import Demand, History, Preset, Reconciler, Scenario, TemplateVersion, Workload
+from simkit.templates.check import keys
 from simkit.templates.check.days import parse_every, parse_over
+from simkit.templates.check.keys import DRIFT
 from simkit.templates.check.metrics import METRICS
 from simkit.templates.check.types import (
     MOST_WEEKS,
@@ -44,14 +47,8 @@ from simkit.templates.find import TESTS
 from simkit.templates.linter import NAMES
 from simkit.times import weekday_date
 
-_FILE = ("template", "coder", "variables", "tests")
-_TEST = ("name", "preset", "timezone", "expect", "never", "simulate")
-_BOUND = ("at_least", "at_most")
-_DESIRED = ("desired", "from", "until", "every", "over")
-DRIFT = "within_of_best"
-_DRIFT = (DRIFT, "target_hit_rate", "weeks", "against", "template", "was")
-_WORKLOAD = ("durations", "failures", "cost")
-_SIMULATE = ("demand", "seed", "replications", "window", "provisioner_daemons", *_WORKLOAD)
+_DESIRED = tuple(key.name for key in keys.DESIRED_KEYS)
+_DRIFT = tuple(key.name for key in keys.DRIFT_KEYS)
 _MAX_REPLICATIONS = 100_000
 _REPLICATIONS = 20
 _MAX_DAYS = 20 * 366
@@ -85,7 +82,7 @@ class _Reader:
     behaviour: Behaviour
 
     def file(self, document: Value) -> TestFile | None:
-        given = document.mapping(_FILE, required=("template", "tests"))
+        given = document.mapping(keys.TEST_FILE)
         behaviour = written_version(given.get("coder"), self.behaviour)
         coder = self.behaviour.version if behaviour is self.behaviour is not DEFAULT_BEHAVIOUR else ""
         own = from_document(given["variables"]) if "variables" in given else {}
@@ -133,7 +130,7 @@ class _Reader:
         presets: tuple[Preset, ...],
         names: tuple[str, ...],
     ) -> Test | None:
-        given = value.mapping(_TEST, required=("name",))
+        given = value.mapping(keys.TEST)
         name = given["name"].scalar() if "name" in given else None
         if name is not None and not name.strip():
             given["name"].error("is empty; say what the test is about")
@@ -193,7 +190,7 @@ class _Reader:
     # What is expected.
 
     def expectation(self, value: Value, zone: Zone, is_simulated: bool) -> list[Expectation]:
-        given = value.mapping((*_DESIRED, *METRICS, *_DRIFT))
+        given = value.mapping(keys.EXPECTATION)
         if any(key in given for key in _DRIFT):
             return self.drift(value, given, is_simulated)
         metrics = [key for key in given if key in METRICS]
@@ -305,7 +302,7 @@ class _Reader:
 
     def over(self, value: Value, zone: Zone) -> tuple[tuple[int, int], str] | None:
         if value.is_mapping:
-            span = self.from_until(value.mapping(("from", "until"), required=("from", "until")), zone)
+            span = self.from_until(value.mapping(keys.SPAN), zone)
             if span is None:
                 return None
             return span, f"from {_minute(span[0], zone)} until {_minute(span[1], zone)}"
@@ -328,7 +325,7 @@ class _Reader:
         if not value.is_mapping:
             exactly = read(value)
             return None if exactly is None else Bound(exactly=exactly)
-        given = value.mapping(_BOUND)
+        given = value.mapping(keys.BOUND)
         if not given:
             if not value.entries():
                 value.error("says no number; write at_least, at_most or both")
@@ -354,7 +351,7 @@ class _Reader:
         preset: str | None,
         zone: Zone,
     ) -> Simulation | None:
-        given = value.mapping(_SIMULATE, required=("demand",))
+        given = value.mapping(keys.SIMULATE)
         reader = ScenarioReader(self.path.parent, self.findings)
         errors = len(self.findings.errors)
         seed, replications = 0, _REPLICATIONS
@@ -363,7 +360,7 @@ class _Reader:
         if "replications" in given:
             most = _MAX_REPLICATIONS
             replications = given["replications"].read(lambda text: _whole_in(text, 2, most)) or replications
-        workload = reader.workload({key: given[key] for key in _WORKLOAD if key in given}, Workload())
+        workload = reader.workload({key: given[key] for key in keys.WORKLOAD if key in given}, Workload())
         currency = reader.currency(given.get("cost"))
         daemons = 3
         if "provisioner_daemons" in given:
@@ -421,7 +418,7 @@ class _Reader:
     def window(self, value: Value, given: Mapping[str, Value], demand: Demand, zone: Zone) -> tuple[int, int] | None:
         """As given; else the whole weeks, from Monday on in the test's zone, that hold the demand's history."""
         if "window" in given:
-            times = given["window"].mapping(("from", "until", "timezone"), required=("from", "until"))
+            times = given["window"].mapping(WINDOW)
             own_zone = times["timezone"].zone() if "timezone" in times else None
             return self.from_until(times, own_zone or zone)
         if not isinstance(demand, History):

@@ -21,7 +21,8 @@ from simkit.templates import snapshot
 from simkit.templates.check.days import joined
 from simkit.templates.check.drifted import drift_failure, drift_text, unjudged_failure
 from simkit.templates.check.failure import desired_failure, measured_text, metric_failure, never_failure
-from simkit.templates.check.file import DRIFT, read_test_file
+from simkit.templates.check.file import read_test_file
+from simkit.templates.check.keys import DRIFT
 from simkit.templates.check.metrics import METRICS, Verdict, judge
 from simkit.templates.check.types import (
     Against,
