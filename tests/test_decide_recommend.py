@@ -16,8 +16,9 @@ from result_schema import faults
 from scenarios import MONDAY_AT, scenario
 
 from simkit import InputError, load, recommend
-from simkit.clock import HOUR_US, MINUTE_US, NEVER, UTC_ZONE, WEEK_US
+from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, UTC_ZONE, WEEK_US
 from simkit.decide.advice import document, queue_said, sentences, verdict
+from simkit.decide.asked import Asked
 from simkit.decide.bounds import OF_WEEK
 from simkit.decide.margins import Weeks, lower_limit
 from simkit.decide.plan import Block, Plan
@@ -311,15 +312,13 @@ def test_a_wait_is_looked_at_in_exact_runs_and_takes_no_more_than_it_needs():
 
 
 def test_a_wait_that_no_number_keeps_is_not_said_to_be_met():
-    found = recommend(six_weeks(), 0.9, max_wait_p95_s=5, max_schedules=1)
+    one_daemon = replace(six_weeks(), provisioner_daemons=1)
+    found = recommend(one_daemon, 0.9, max_wait_p95_s=10, max_schedules=1)
     (one,) = found.presets
     assert one.is_target_met
     assert not found.is_met
     assert verdict(one).startswith("Meets 90.0%, but not the wait")
-    assert any("To claim a prebuild takes 10 s by itself" in text for text in one.bound)
-    assert one.after.idle_hours_per_week <= decided(target=0.9).presets[0].after.idle_hours_per_week, (
-        "nothing is wasted"
-    )
+    assert any("A wait of 10 s at p95 is missed" in text for text in one.bound)
     assert faults(json.loads(json.dumps(document(found))), "simkit.decide", "recommendation.schema.json") == []
 
 
@@ -373,12 +372,47 @@ def test_a_profile_is_drawn_as_often_as_weeks_are_needed():
         (0.9, {"max_cost_per_week": float("nan")}, "--max-cost-per-week"),
         (0.9, {"preset": "deb"}, 'there is no preset "deb"; write "dev"'),
         (0.9, {"holdout_weeks": 9}, "its window has 12 whole weeks less 9 held out"),
+        (0.9, {"holdout_weeks": 0}, "--holdout: 0 weeks cannot judge; write 13w, or leave it out"),
+        (0.9, {"holdout_weeks": -3}, "--holdout: -3 weeks cannot judge"),
+        (0.9, {"max_wait_p95_s": -1.0}, "--max-wait-p95: is -1 s; write a duration"),
+        (0.9, {"max_wait_p95_s": float("nan")}, "--max-wait-p95: is nan s; write a duration"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(target: float, more: dict[str, object], said: str):
     with pytest.raises(InputError) as error:
         recommend(office(), target, **more)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("work", "within_s", "least_s"),
+    [
+        (Workload(BUILD, claim=constant(20 * SECOND_US)), 19.9, 20),
+        (Workload(BUILD, claim=constant(20 * SECOND_US), reinitialize=constant(5 * SECOND_US)), 24, 25),
+        (Workload(BUILD, claim=lognormal(20 * SECOND_US, 60 * SECOND_US)), 60, 61),
+        (Workload(constant(8 * SECOND_US), agent=constant(0), claim=constant(20 * SECOND_US)), 7, 8),
+    ],
+)
+def test_a_wait_that_a_claim_takes_by_itself_is_refused_at_once(work: Workload, within_s: float, least_s: int):
+    given = office(workload=work)
+    with pytest.raises(InputError, match=f"takes longer by itself, whatever is set; write {least_s}s or more"):
+        recommend(given, 0.9, max_wait_p95_s=within_s)
+    asked = Asked(given, 0.9, None, None, 1, None, None, 0)
+    replace(asked, max_wait_p95_s=float(least_s)).check()
+
+
+def test_a_cost_needs_a_price_of_the_preset_that_is_asked_for():
+    two = office(10, TODAY, replace(TODAY, name="gpu"), workloads=(("gpu", replace(WORK, cost_per_instance_hour=0)),))
+    with pytest.raises(InputError, match="needs a price"):
+        recommend(two, 0.9, max_cost_per_week=4, preset="gpu")
+    Asked(two, 0.9, None, 4, 1, "dev", None, 0).check()
+
+
+def test_weeks_held_out_of_a_demand_that_is_drawn_leave_enough_to_choose_by():
+    drawn = office(2, demand=(Profile("dev", UTC_ZONE, (1.0,) * 168),))
+    with pytest.raises(InputError, match="26 weeks are drawn, of which 4 have to choose; write 22w at most"):
+        recommend(drawn, 0.9, holdout_weeks=23)
+    Asked(drawn, 0.9, None, None, 1, None, 22, 0).check()
 
 
 def test_no_demand_and_too_little_of_it_are_refused():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from simkit.clock import SECOND_US
 from simkit.decide.holidays import midnight, ordinary_weeks
 from simkit.decide.levels import Calendar
+from simkit.decide.recommendation import P95_TARGET
 from simkit.errors import Finding, InputError, Where, did_you_mean
-from simkit.model import History, Holiday, Preset, Scenario
+from simkit.model import Distribution, History, Holiday, Preset, Scenario, Workload
 
 FEWEST_WEEKS = 4
+ENOUGH_WEEKS = 26
+"""So many weeks of a profile are drawn, or some more."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,10 @@ class Asked:
             problems.append(("--target-hit-rate", text))
         if self.max_schedules < 0 or self.max_schedules > 5:
             problems.append(("--max-schedules", f"is {self.max_schedules}; write 0 to 5"))
+        names = {p.name for p in presets_of(self.scenario)}
+        theirs = sorted(names if self.preset is None else names & {self.preset})
         if self.max_cost_per_week is not None and not any(
-            self.scenario.workload_of(p.name).cost_per_instance_hour for p in presets_of(self.scenario)
+            self.scenario.workload_of(name).cost_per_instance_hour for name in theirs or names
         ):
             text = "needs a price; give the scenario `cost: {per_instance_hour: 0.40}`"
             problems.append(("--max-cost-per-week", text))
@@ -53,12 +61,14 @@ class Asked:
                     f"is {self.max_cost_per_week:g}; write an amount above 0, as a pool that may cost nothing is none",
                 )
             )
-        if self.max_wait_p95_s is not None and self.max_wait_p95_s < 0:
-            problems.append(("--max-wait-p95", "a wait is not negative"))
-        names = {p.name for p in presets_of(self.scenario)}
+        wanted = claims_of(self.scenario)
+        if self.max_wait_p95_s is not None:
+            problems += self._waits(self.max_wait_p95_s, [name for name in theirs if name in wanted])
+        if self.holdout_weeks is not None and self.holdout_weeks < 1:
+            text = f"{self.holdout_weeks} weeks cannot judge; write 13w, or leave it out to choose by all weeks"
+            problems.append(("--holdout", text))
         if self.preset is not None and self.preset not in names:
             problems.append(("--preset", f'there is no preset "{self.preset}"; {did_you_mean(self.preset, names)}'))
-        wanted = claims_of(self.scenario)
         if not wanted or (self.preset in names and self.preset not in wanted):
             whose = f'the preset "{self.preset}"' if self.preset in names else "any preset"
             text = f"nobody asks for {whose} in the scenario's window; give it a `demand`"
@@ -71,6 +81,11 @@ class Asked:
             if is_drawn and not weeks:
                 text = "its window is shorter than a week, of which each hour has to be known; widen `window`"
                 problems.append((self.scenario.where.path, text))
+            elif is_drawn and weeks_drawn(weeks) - (self.holdout_weeks or 0) < FEWEST_WEEKS:
+                drawn = weeks_drawn(weeks)
+                text = f"{drawn} weeks are drawn, of which {FEWEST_WEEKS} have to choose; write "
+                text += f"{drawn - FEWEST_WEEKS}w at most"
+                problems.append(("--holdout", text))
             elif not is_drawn and weeks - with_holidays - (self.holdout_weeks or 0) < FEWEST_WEEKS:
                 less = f" less {self.holdout_weeks} held out" if self.holdout_weeks else ""
                 if with_holidays:
@@ -88,11 +103,56 @@ class Asked:
         if problems:
             raise InputError(Finding("error", Where(at), text) for at, text in problems)
 
+    def _waits(self, most_s: float, names: Sequence[str]) -> list[tuple[str, str]]:
+        """What is wrong with a limit of the wait: claims that take longer by themselves than it allows."""
+        if not 0 <= most_s < math.inf:
+            return [("--max-wait-p95", f"is {most_s:g} s; write a duration such as 60s")]
+        found = []
+        for name in names:
+            workload = self.scenario.workload_of(name)
+            if _share_served(workload, round(most_s * SECOND_US)) < P95_TARGET:
+                most = math.ceil(_least_wait_us(workload) / SECOND_US)
+                text = (
+                    f'nineteen of twenty cannot wait {most_s:g} s at most for "{name}": to claim a prebuild, or to '
+                    f"build a workspace, takes longer by itself, whatever is set; write {most}s or more"
+                )
+                found.append(("--max-wait-p95", text))
+        return found
+
     def _have_holidays(self, calendar: Calendar) -> npt.NDArray[np.bool_]:
         """Which of its weeks that choose: bool[w]."""
         have = ~ordinary_weeks(calendar, self.scenario.zone, self.holidays)
         have[calendar.weeks - (self.holdout_weeks or 0) :] = False
         return have
+
+
+def weeks_drawn(weeks: int) -> int:
+    """How many weeks of a demand that is drawn choose, of a window of so many whole ones: it is drawn until they are
+    enough."""
+    return -(-ENOUGH_WEEKS // weeks) * weeks
+
+
+def _share_served(workload: Workload, within_us: int) -> float:
+    """The share of people who could be served in this time if a prebuild, or a daemon, always stood ready."""
+
+    def share(one: Distribution, other: Distribution) -> float:
+        left = within_us - np.array(one.samples, dtype=np.int64)
+        among = np.sort(np.array(other.samples, dtype=np.int64))
+        return float(np.searchsorted(among, left, side="right").mean()) / among.size
+
+    return max(share(workload.claim, workload.reinitialize), share(workload.build, workload.agent))
+
+
+def _least_wait_us(workload: Workload) -> int:
+    """The least time in which nineteen of twenty could be served."""
+    low, high = 0, max(workload.claim.samples) + max(workload.reinitialize.samples)
+    while low < high:
+        middle = (low + high) // 2
+        if _share_served(workload, middle) < P95_TARGET:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def presets_of(scenario: Scenario) -> list[Preset]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import DAY_US, HOUR_US, NEVER, SECOND_US, WEEK_US, Zone
-from simkit.decide.asked import Asked, claims_of, drowns_below, presets_of
+from simkit.decide.asked import Asked, claims_of, drowns_below, presets_of, weeks_drawn
 from simkit.decide.holidays import ordinary_weeks
 from simkit.decide.levels import (
     Calendar,
@@ -44,8 +44,6 @@ from simkit.model import History, Preset, Scenario
 from simkit.runs.counts import Counts
 
 FOLDS = 4
-ENOUGH_WEEKS = 26
-"""So many weeks of a profile are drawn."""
 WORTH_A_BLOCK = 0.02
 """Of the idle time: a schedule that saves less is one line too many."""
 MOST_CORRECTIONS = 4
@@ -94,7 +92,7 @@ class Choice:
         weeks = min(c.weeks for c in self.calendar.values())
         self.calendar = {name: calendar.first(weeks) for name, calendar in self.calendar.items()}
         drawn = not isinstance(scenario.demand, History)
-        self.replications = -(-ENOUGH_WEEKS // weeks) if drawn and weeks else 1
+        self.replications = weeks_drawn(weeks) // weeks if drawn and weeks else 1
         self.weeks = weeks * self.replications
         self.held_out = asked.holdout_weeks or 0
         ordinary = np.ones(self.weeks, dtype=np.bool_)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simkit.clock import HOUR_US, NEVER, SECOND_US, format_duration
+from simkit.clock import HOUR_US, NEVER, format_duration
 from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.bounds import ladder
 from simkit.decide.choice import (
@@ -409,10 +409,6 @@ class Known(Choice):
             f"A wait of {in_time.within_s:,.0f} s at p95 is missed: {in_time.seen:.1%} are served in that time on the "
             f"weeks seen, and in the next quarter not below {in_time.limit:.1%}, where nineteen of twenty have to be."
         )
-        workload = self.scenario.workload_of(name)
-        own_s = (workload.claim.median_us + workload.reinitialize.median_us) / SECOND_US
-        if own_s > in_time.within_s:
-            text += f" To claim a prebuild takes {own_s:,.0f} s by itself, and no number of them shortens it."
         return (text,)
 
     def _queue(self, before: Sequence[Counts], chosen: Chosen) -> Queue | None:
