@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke docs bench lint lock setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke docs dist bench lint lock audit licences setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -83,6 +83,10 @@ docs: $(READY) ## Build the documentation into docs/_build, offline; a warning i
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
 
+# The commit's own instant stands in them, so that they are the same bytes whenever and wherever they are built.
+dist: $(READY) ## Build wheel and sdist into dist/, twice, and see that both are the same bytes
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) tests/building.py dist
+
 bench: $(READY) ## Measure speed
 	$(PY) -m benchmarks
 
@@ -99,6 +103,17 @@ lock: ## Pin what pyproject.toml asks for (needs uv; `make lock UV_FLAGS=--upgra
 	  --fork-strategy fewest --custom-compile-command "make lock" $(UV_FLAGS) pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --extra browser --python-version $(firstword $(PYTHON_VERSIONS)) \
 	  --fork-strategy fewest --custom-compile-command "make lock" -c requirements.lock pyproject.toml -o requirements-browser.lock
+
+# It stands apart, so that what it needs is not among what is locked. Today's newest knows what is asked for today.
+AUDIT = .venv/audit/bin/pip-audit
+
+audit: $(READY) ## Ask for known vulnerabilities of what is locked; says so and passes where there is no network
+	@[ -x $(AUDIT) ] || { $(PY) -m venv .venv/audit && \
+	  .venv/audit/bin/python -m pip --disable-pip-version-check install --quiet 'pip-audit>=2.9,<3'; } || rm -rf .venv/audit
+	$(PY) tests/audit.py $(AUDIT) requirements.lock requirements-browser.lock
+
+licences: $(READY) ## List the licences of what is locked in docs/licences.md
+	$(PY) tests/licences.py > docs/licences.md
 
 setup: $(READY) ## Make .venv with the locked packages (`make setup PYTHON=...` chooses the interpreter)
 

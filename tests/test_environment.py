@@ -103,6 +103,18 @@ def test_every_direct_dependency_is_in_the_lock_at_a_version_it_allows(direct, p
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_notebooks_need_is_asked_for_by_extras_alone_and_the_lock_has_all_extras(pyproject):
+    extras = {name: ranges(wanted) for name, wanted in pyproject["project"]["optional-dependencies"].items()}
+    own = ranges(pyproject["project"]["dependencies"])
+    assert {"papermill", "nbconvert", "ipykernel"} == set(extras["notebooks"])
+    assert {"jupyterlab", "ipywidgets"} == set(extras["lab"])
+    apart = {"dev", "browser", "holidays"}  # the tests need no package of holidays, and a browser has a lock of its own
+    for extra, wanted in extras.items():
+        assert wanted.keys() & own.keys() == set(), extra
+        if extra not in apart:
+            assert {name: extras["dev"].get(name) for name in wanted} == wanted, f"{extra}: dev asks for others"
+
+
 def test_every_line_of_the_lock_pins_one_exact_version(pins):
     loose = [f"{pin.name} {pin.version!r}" for pin in pins if not re.fullmatch(r"\d[\w.!+]*", pin.version)]
     assert not loose, f"no exact version: {loose}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -215,6 +216,20 @@ def test_a_kernel_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pyt
         simkit.RunError, match=r"pool\.ipynb: there is no Python kernel to execute it; install ipykernel"
     ):
         render(notebook(tmp_path), {}, tmp_path / "reports", made_at=MADE_AT)
+
+
+@pytest.mark.parametrize("absent", [["papermill"], ["ipykernel", "nbconvert", "papermill"]], ids=len)
+def test_without_the_extra_a_report_names_all_that_is_missing(
+    absent: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in absent:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(simkit.InputError) as caught:
+        render(notebook(tmp_path), {}, tmp_path / "reports", made_at=MADE_AT)
+    assert [p.text for p in caught.value.problems] == [
+        f"a report needs {', '.join(absent)}; install what makes reports with: pip install 'simkit[notebooks]'"
+    ]
+    assert not (tmp_path / "reports").exists()
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", '{"cells": 3, "nbformat": 4}', '{"cells": [], "nbformat": 99}'])

@@ -48,6 +48,8 @@ def report(
 ) -> None:
     """Execute NOTEBOOK and write its report: notebook, one HTML file and result.json.
 
+    It needs the extra simkit[notebooks]. The notebooks of simkit itself come with its source, and are not installed.
+
     With --interactive NOTEBOOK is a scenario, and the report one page with sliders over what was counted for a preset:
     -p preset=NAME (that with most claims if left out), -p replications=10, -p seed=0.
 

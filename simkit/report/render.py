@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,6 +21,8 @@ from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.report.notebook import MIME, plain
 from simkit.report.page import page
 
+_NEEDED = ("ipykernel", "nbconvert", "papermill")
+"""The extra `notebooks`."""
 _ODD = re.compile(r"[^A-Za-z0-9._=-]+|^\.+")
 _LONGEST = 80  # characters of a folder's name; file systems allow 255 bytes
 
@@ -128,12 +131,18 @@ def is_name(text: str) -> bool:
 def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters in the types of the notebook's own ones, and what the notebook has for all of its own.
 
-    Raises InputError for a file that is no notebook and for parameters that it does not declare or has of another type.
+    Raises InputError for a file that is no notebook, for parameters that it does not declare or has of another type, or
+    where the extra `notebooks` is not installed.
     """
+    if not os.path.isfile(source):
+        text = "there is no such notebook; simkit's own come with its source, and not with what pip installs"
+        raise InputError([Finding("error", Where(str(source)), text)])
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        text = f"a report needs {', '.join(missing)}; install what makes reports with: pip install 'simkit[notebooks]'"
+        raise InputError([Finding("error", Where(str(source)), text)])
     import papermill
 
-    if not os.path.isfile(source):
-        raise InputError([Finding("error", Where(str(source)), "there is no such notebook")])
     try:
         declared = papermill.inspect_notebook(str(source))
     except Exception as error:  # whatever nbformat and papermill raise for a file that is no notebook
