@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import duckdb
 
 import simkit
 from simkit.inputs.keys import NEEDED, ROWS, Key, Keys
 from simkit.inputs.scenario_keys import SCENARIO_KEYS
 from simkit.report.keys import BATCH_KEYS
+from simkit.store.connection import schema
+from simkit.store.reports import add_reports
+from simkit.store.sweeps import SweepFile
 from simkit.templates.check.keys import TEST_KEYS
 
 
@@ -71,6 +80,185 @@ def default_of(key: Key) -> str:
     return _code(key.default) if key.default else key.otherwise
 
 
+_SENTENCE = re.compile(r"^-- ((?:\w+\.)?\w+): (.*)$", re.MULTILINE)
+_BESIDE = re.compile(r"^ {4}(\w+) .*?-- (.*)$", re.MULTILINE)
+_MADE = re.compile(r"^((?:--[^\n]*\n)*)CREATE (TABLE|VIEW) (\w+)(.*?)(?=^(?:--|CREATE)|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Column(NamedTuple):
+    name: str
+    type: str
+    may_be_null: bool
+    meaning: str
+
+
+class Table(NamedTuple):
+    name: str
+    is_view: bool
+    meaning: str
+    columns: tuple[Column, ...]
+
+
+def tables() -> list[Table]:
+    """Every table and view of a runs file, with what `schema.sql` says of it; "" where it says nothing."""
+    sql = schema()
+    body, _, glossary = sql.partition("-- What columns hold: ")
+    said = dict(_SENTENCE.findall(glossary))
+    columns: dict[str, list[tuple[str, str, bool]]] = {}
+    with duckdb.connect() as connection:
+        connection.execute(sql)
+        for table, name, type_, null in connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable = 'YES' FROM information_schema.columns "
+            "ORDER BY table_name, ordinal_position"
+        ).fetchall():
+            columns.setdefault(table, []).append((name, type_.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"), null))
+    found = []
+    for above, kind, table, inside in _MADE.findall(body):
+        beside = dict(_BESIDE.findall(inside)) if kind == "TABLE" else {}
+        of = []
+        for name, type_, null in columns.pop(table):
+            meaning = said.get(f"{table}.{name}", said.get(name, ""))
+            if name in beside:
+                meaning = f"{meaning.removesuffix('.')} ({beside[name]})."
+            of.append(Column(name, type_, null, meaning[:1].upper() + meaning[1:]))
+        text = " ".join(line.removeprefix("--").strip() for line in above.splitlines())
+        found.append(Table(table, kind == "VIEW", text, tuple(of)))
+    assert not columns, f"each table is found in the text: {list(columns)}"
+    return found
+
+
+def tables_page() -> str:
+    """Every table, view and column that a file of simkit holds."""
+    lines = ["# Tables", "", _TABLES, ""]
+    for title, views in (("Tables of a runs file", False), ("Views of a runs file", True)):
+        lines += [f"## {title}", ""]
+        for table in tables():
+            if table.is_view == views:
+                lines += [f"### {table.name}", "", _escaped(table.meaning), "", _columns(table.columns), ""]
+    for title, about, of in (
+        ("Tables of a sweep", "`simkit sweep --out` makes it.", sweep_tables()),
+        ("Tables of the history of reports", "`simkit report --all` keeps it beside the reports.", report_tables()),
+    ):
+        lines += [f"## {title}", "", about, ""]
+        for table in of:
+            lines += [f"### {table.name}", "", table.meaning, "", _columns(table.columns), ""]
+    return "\n".join(lines)
+
+
+_TABLES = """\
+A runs file (`simkit run --out`, `simkit import --out`) is a DuckDB file, which any client of DuckDB opens. Where Coder
+has a table or column, it has its name here. Instants are `TIMESTAMPTZ` in UTC. The schema is `simkit/store/schema.sql`,
+from whose comments this page is made; [questions](questions.md) answer most of what one would ask by SQL.
+"""
+
+
+def sweep_tables() -> list[Table]:
+    with duckdb.connect() as connection:
+        SweepFile(connection, "", [_VARIED], [["1"]], ("", 0, ""))
+        return _tables_in(connection, _SWEEP)
+
+
+def report_tables() -> list[Table]:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "history.duckdb"
+        add_reports(file, ())
+        with duckdb.connect(str(file), read_only=True) as connection:
+            return _tables_in(connection, _REPORTS)
+
+
+def _tables_in(connection: duckdb.DuckDBPyConnection, said: Mapping[str, tuple[str, Mapping[str, str]]]) -> list[Table]:
+    found = []
+    for (name,) in connection.execute("SELECT table_name FROM information_schema.tables ORDER BY 1").fetchall():
+        meaning, columns = said[name]
+        described = connection.execute(f"DESCRIBE {name}").fetchall()
+        of = tuple(
+            Column(column, type_, null == "YES", columns.get(column, "")) for column, type_, null, *_ in described
+        )
+        found.append(Table(name, False, meaning, of))
+    return found
+
+
+_VARIED = "presets.NAME.instances"
+_MEASURES = {
+    "claims": "How many people asked.",
+    "hits": "Of these, those who got a ready prebuild.",
+    "still_waiting": "Those who still waited at the end of the window.",
+    "builds": "Builds of prebuilds.",
+    "failed_builds": "Of these, those that failed.",
+    "hit_rate": "Hits by claims; NULL where nobody asked, or there is no pool.",
+    "wait_p50_s": "Seconds that half of the people waited at most.",
+    "wait_p95_s": "Seconds that 95 of 100 waited at most.",
+    "wait_p99_s": "Seconds that 99 of 100 waited at most.",
+    "idle_instance_hours": "Hours in which a prebuild was there for nobody.",
+    "idle_cost": "What these cost.",
+    "pool_instance_hours": "Hours in which a prebuild was built, idle or deleted.",
+    "pool_cost": "What these cost.",
+    "billed_instance_hours": "Hours of everything that ran, as a cloud bills them.",
+    "billed_cost": "What these cost.",
+}
+_SWEEP: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "sweep": (
+        "One row: what the sweep is of.",
+        {
+            "version": "Of these tables.",
+            "scenario": "The scenario's name.",
+            "seed": "Of all chance.",
+            "digest": "A checksum of the scenario as its file says it.",
+            "paths": "What is varied, in order.",
+        },
+    ),
+    "points": (
+        "A row for each point: a value of each thing that is varied.",
+        {
+            "point": "Counts the points, in their order.",
+            _VARIED: "A column for each thing that is varied, as `--vary` names it: its value.",
+            "digest": "A checksum of the point's scenario and all that it names.",
+            "weeks": "How long its window is.",
+            "message": "Why it failed; NULL where it did not.",
+        },
+    ),
+    "measures": (
+        "A row for each point, replication and preset.",
+        {
+            "point": "The point.",
+            "replication": "Counts its runs, from 0 on.",
+            "preset": "The preset's name.",
+            **_MEASURES,
+        },
+    ),
+}
+_REPORTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "reports": (
+        "A row for each report that was ever made, or tried. Numbers are of its first run: medians over replications.",
+        {
+            "notebook": "The notebook's name.",
+            "report": "The report's name.",
+            "made_at": "When.",
+            "digest": "A checksum of its notebook, inputs and simkit.",
+            "message": "What went wrong; empty if it was made.",
+            "seconds": "How long it took.",
+            "page": "Where it is, below the folder of all reports; empty if there is none.",
+            "claims": "How many people asked.",
+            "hit_rate": "The share of them who got a ready prebuild.",
+            "wait_p95_s": "Seconds that 95 of 100 waited at most, of the preset that has the longest.",
+            "idle_hours_per_week": "Hours a week in which a prebuild was there for nobody.",
+            "idle_cost_per_week": "What these cost.",
+            "currency": "What that is in.",
+            "hard_limited_presets": "Presets that the hard limit stopped.",
+        },
+    ),
+}
+
+
+def _columns(columns: Iterable[Column]) -> str:
+    rows = ((_code(c.name), f"{c.type}{' or NULL' * c.may_be_null}", _escaped(c.meaning)) for c in columns)
+    return _table(("Column", "Type", "Meaning"), rows)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*_<`])", r"\\\1", text)
+
+
 def questions_page() -> str:
     about = "`simkit ask RUNS QUESTION`, or `simkit.ask`. Instants are UTC, durations seconds."
     lines = ["# Questions", "", about, ""]
@@ -79,7 +267,7 @@ def questions_page() -> str:
     return "\n".join(lines)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"keys": keys_page, "questions": questions_page}
+PAGES: Mapping[str, Callable[[], str]] = {"keys": keys_page, "tables": tables_page, "questions": questions_page}
 
 
 def _code(text: str) -> str:

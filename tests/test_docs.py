@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -15,6 +16,7 @@ import simkit
 from simkit.inputs.keys import ROWS
 from simkit.inputs.scenario_keys import SCENARIO_KEYS
 from simkit.report.keys import BATCH_KEYS
+from simkit.store.connection import schema
 from simkit.templates.check.keys import TEST_KEYS
 
 ROOT = Path(__file__).parent.parent
@@ -59,6 +61,18 @@ def test_the_page_of_keys_has_each_key_that_is_read_with_its_default_and_no_othe
         for key, row in zip(table.keys, rows, strict=True):
             assert key.default in row[2], key
             assert row[2], f"{table.place}.{key.name} says what applies without it"
+
+
+def test_every_column_of_every_file_has_a_sentence_and_none_is_of_a_column_that_is_gone():
+    pages = generate()
+    every = [*pages.tables(), *pages.sweep_tables(), *pages.report_tables()]
+    assert len(every) > 50
+    assert [f"{t.name}.{c.name}" for t in every for c in t.columns if not c.meaning.endswith((".", ")"))] == []
+    assert [t.name for t in every if not t.columns or not t.meaning.endswith(".")] == []
+    there = {c.name for t in every for c in t.columns} | {f"{t.name}.{c.name}" for t in every for c in t.columns}
+    told = re.findall(r"^-- ([\w.]+): ", schema().partition("-- What columns hold")[2], re.MULTILINE)
+    assert [name for name in told if name not in there] == []
+    assert [name for name in told if told.count(name) > 1] == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -3,8 +3,10 @@
 -- References are asserted on load: foreign keys would make updates fail in DuckDB.
 -- A CONSTRAINT is named as in Coder where Coder has it, so that a refusal can say which rule was broken.
 
+-- One row: the version of these tables.
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 
+-- One row per run: a simulation of a scenario, an imported history, or a control plane.
 CREATE TABLE runs (
     run_id VARCHAR PRIMARY KEY,
     scenario VARCHAR NOT NULL,
@@ -53,6 +55,7 @@ CREATE TABLE local_hours (
     CONSTRAINT hour_has_a_length CHECK (from_at < until_at)
 );
 
+-- Templates, with their schedules.
 CREATE TABLE templates (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -86,7 +89,8 @@ CREATE TABLE users (
     is_service_account BOOLEAN NOT NULL DEFAULT false -- of a program, not of a person
 );
 
--- The tables from here to template_versions are the control plane's alone, as are those that say so.
+-- Organizations. The tables from this one to notification_messages are the control plane's alone, as are those that
+-- say so.
 CREATE TABLE organizations (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -102,12 +106,14 @@ CREATE TABLE groups (
     quota_allowance BIGINT NOT NULL CONSTRAINT no_negative_quota CHECK (quota_allowance >= 0)
 );
 
+-- Who is in which group.
 CREATE TABLE group_members (
     run_id VARCHAR NOT NULL,
     group_id BIGINT NOT NULL,
     user_id BIGINT NOT NULL
 );
 
+-- Files that somebody uploaded.
 CREATE TABLE files (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -126,6 +132,7 @@ CREATE TABLE file_pieces (
     data BLOB NOT NULL
 );
 
+-- Daemons of the control plane.
 CREATE TABLE provisioner_daemons (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -142,6 +149,7 @@ CREATE TABLE prebuilds_settings (
     reconciliation_paused BOOLEAN NOT NULL
 );
 
+-- What people are told.
 CREATE TABLE notification_messages (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -153,6 +161,7 @@ CREATE TABLE notification_messages (
     workspace_id BIGINT
 );
 
+-- Versions of templates.
 CREATE TABLE template_versions (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -176,6 +185,7 @@ CREATE TABLE template_version_workspace_tags (
     of_prebuilds BOOLEAN NOT NULL -- of them alone
 );
 
+-- Presets of template versions.
 CREATE TABLE template_version_presets (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -192,6 +202,7 @@ CREATE TABLE template_version_presets (
     cost_per_instance_hour DOUBLE NOT NULL CONSTRAINT no_negative_cost CHECK (cost_per_instance_hour >= 0)
 );
 
+-- The parameters that a preset sets.
 CREATE TABLE template_version_preset_parameters (
     run_id VARCHAR NOT NULL,
     template_version_preset_id BIGINT NOT NULL,
@@ -199,6 +210,7 @@ CREATE TABLE template_version_preset_parameters (
     value VARCHAR NOT NULL
 );
 
+-- The schedules of a preset.
 CREATE TABLE template_version_preset_prebuild_schedules (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -207,6 +219,7 @@ CREATE TABLE template_version_preset_prebuild_schedules (
     desired_instances BIGINT NOT NULL
 );
 
+-- Workspaces and prebuilds, as they are at the end of the window.
 CREATE TABLE workspaces (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -228,6 +241,7 @@ CREATE TABLE workspaces (
     )
 );
 
+-- Each time that a workspace was started, stopped or deleted.
 CREATE TABLE workspace_builds (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -255,6 +269,7 @@ CREATE TABLE workspace_builds (
     )
 );
 
+-- What daemons do: a job for each build.
 CREATE TABLE provisioner_jobs (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -291,6 +306,7 @@ CREATE TABLE provisioner_jobs (
     )
 );
 
+-- What a job wrote.
 CREATE TABLE provisioner_job_logs (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -302,7 +318,7 @@ CREATE TABLE provisioner_job_logs (
     output VARCHAR NOT NULL CONSTRAINT length CHECK (length(output) <= 1024)
 );
 
--- The control plane's alone, as are the next ones up to workspace_agents.
+-- How long the steps of a job took. The control plane's alone, as are those up to workspace_build_replacements.
 CREATE TABLE provisioner_job_timings (
     run_id VARCHAR NOT NULL,
     job_id BIGINT NOT NULL,
@@ -314,6 +330,7 @@ CREATE TABLE provisioner_job_timings (
     resource VARCHAR NOT NULL
 );
 
+-- The parameters of a build.
 CREATE TABLE workspace_build_parameters (
     run_id VARCHAR NOT NULL,
     workspace_build_id BIGINT NOT NULL,
@@ -321,6 +338,7 @@ CREATE TABLE workspace_build_parameters (
     value VARCHAR NOT NULL
 );
 
+-- What a job made, by Terraform's names.
 CREATE TABLE workspace_resources (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -369,7 +387,7 @@ CREATE TABLE workspace_agents (
     logs_overflowed BOOLEAN NOT NULL DEFAULT false
 );
 
--- The control plane's alone, as are the next ones up to claims.
+-- What an agent wrote. The control plane's alone, as are those up to task_workspace_apps.
 CREATE TABLE workspace_agent_logs (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -389,6 +407,7 @@ CREATE TABLE workspace_agent_reinitializations (
     reason VARCHAR NOT NULL CONSTRAINT reinitialization_reason CHECK (reason IN ('prebuild_claimed'))
 );
 
+-- Devcontainers that an agent starts.
 CREATE TABLE workspace_agent_devcontainers (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -399,6 +418,7 @@ CREATE TABLE workspace_agent_devcontainers (
     name VARCHAR NOT NULL
 );
 
+-- Apps of an agent.
 CREATE TABLE workspace_apps (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
@@ -408,7 +428,6 @@ CREATE TABLE workspace_apps (
     display_name VARCHAR NOT NULL
 );
 
--- Somebody asked for a workspace of a preset: a prebuild (hit) or one built cold.
 -- AI tasks, in versions that keep them apart from builds; the app of each build is in task_workspace_apps.
 CREATE TABLE tasks (
     run_id VARCHAR NOT NULL,
@@ -422,6 +441,7 @@ CREATE TABLE tasks (
     deleted_at TIMESTAMPTZ
 );
 
+-- The app of each build of an AI task.
 CREATE TABLE task_workspace_apps (
     run_id VARCHAR NOT NULL,
     task_id BIGINT NOT NULL,
@@ -430,10 +450,11 @@ CREATE TABLE task_workspace_apps (
     app_id VARCHAR
 );
 
+-- Somebody asked for a workspace of a preset: a prebuild (hit) or one built cold.
 CREATE TABLE claims (
     run_id VARCHAR NOT NULL,
     id BIGINT NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL, -- when somebody asked; who comes while their own is being deleted gets one after it
+    created_at TIMESTAMPTZ NOT NULL, -- who comes while their own is being deleted gets one after it
     preset_id BIGINT NOT NULL,
     user_id BIGINT NOT NULL CONSTRAINT not_the_prebuilds_user CHECK (user_id > 0),
     workspace_id BIGINT NOT NULL,
@@ -668,3 +689,193 @@ JOIN runs AS r USING (run_id)
 JOIN template_version_presets AS p ON p.run_id = c.run_id AND p.id = c.preset_id
 JOIN versions AS v ON v.run_id = c.run_id AND v.template_version_id = p.template_version_id
 GROUP BY c.run_id, c.preset_id, c.cleared_at, v.replaced_at, r.end_at;
+
+-- What columns hold: a name means the same wherever it stands, but where TABLE.NAME says what it is there. What stands
+-- beside a column above is added to it. The reference is made of these lines.
+-- action: what Terraform did.
+-- activity_bump: by how much activity moves the deadline.
+-- actual: prebuilds that run and are not claimed.
+-- agent_id: the agent.
+-- ai_task_sidebar_app_id: the app in which the AI task is seen.
+-- allow_user_autostart: whether people's autostart schedules are heard.
+-- allow_user_autostop: whether people may set a TTL of their own.
+-- app_id: the app.
+-- architecture: of the machine.
+-- auth_instance_id: the cloud's id of the machine, by which an agent without a token is known.
+-- auth_token: by which an agent is known.
+-- autostart_days_of_week: the days on which autostart works, as bits.
+-- autostart_schedule: when the workspace starts by itself, as a cron expression with its zone.
+-- autostop_requirement_days_of_week: the days on which workspaces have to stop, as bits.
+-- autostop_requirement_weeks: each how many weeks they have to.
+-- backoff_until: until when the reconciler waits after failed builds; NULL where it does not.
+-- body: the message.
+-- build_number: counts the builds of a workspace.
+-- build_status: what became of the job that built it.
+-- bumped_at: when activity last moved the deadline.
+-- bumped_from: the deadline before that.
+-- bumps: how often activity moved the deadline.
+-- cached_module_files: the archive of Terraform modules that the version was imported with.
+-- canceled: builds that nobody had begun and that the reconciler cancelled.
+-- canceled_at: when somebody cancelled the job.
+-- claimed_at: when somebody claimed it; NULL where nobody did.
+-- coder_version: Coder's version whose rules the run has.
+-- completed_at: when the job ended.
+-- config_path: the devcontainer's configuration.
+-- cost_per_instance_hour: the price of an instance-hour, in the run's currency.
+-- created: prebuilds that the reconciler began to build.
+-- created_at: when it was made.
+-- created_by: the person who made it.
+-- cron_expression: the hours in which the schedule holds.
+-- currency: what costs are in.
+-- daily_cost: what it takes of the quota.
+-- data: the bytes.
+-- deadline: when the workspace is stopped; NULL for none.
+-- decided_at: when it was decided.
+-- default_ttl: how long a workspace runs after its start until it is stopped.
+-- delete_created_at: when its deletion was ordered.
+-- deleted: whether it is gone.
+-- deleted_at: when it was gone; NULL where it is still there.
+-- deleted_expired: prebuilds that the reconciler deleted because they were too old.
+-- deleted_oldest: prebuilds that the reconciler deleted because there were too many.
+-- deleting_at: when a dormant workspace is to be deleted.
+-- deprecated: why nobody should take the template any more.
+-- description: what people read of it.
+-- desired: prebuilds that are wanted.
+-- desired_instances: how many prebuilds are wanted.
+-- digest: a checksum.
+-- display_name: what people read.
+-- dormant_at: since when the workspace is dormant; NULL where it is not.
+-- end_at: the end of the run's window.
+-- ended_at: when it ended.
+-- ended_by: what ended it.
+-- error: why the job failed; NULL where it did not.
+-- error_code: which of Coder's reasons it was.
+-- event: what happens.
+-- expired: of the prebuilds that run, those that are too old.
+-- failure_hard_limit: failed builds in a row after which no more are made for a preset.
+-- failure_ttl: how long a failed start stands until it is stopped.
+-- failures: how many failed builds it took.
+-- file_id: the file.
+-- first_connected_at: when the agent first spoke to Coder.
+-- first_id: the first preset of this name.
+-- found: what the person found.
+-- from_at: since when it is so.
+-- group_id: the group.
+-- happened_at: when it happened.
+-- hard_limited: whether the hard limit kept the reconciler from building.
+-- has_ai_task: whether it is an AI task.
+-- has_devcontainer_cli: whether the agent can start devcontainers.
+-- has_external_agent: whether its agent runs on a machine that is not Coder's.
+-- hash: SHA-256 of the bytes.
+-- hit: whether the claim got a prebuild.
+-- hour: of the local day, 0 to 23.
+-- hours: how many hours the window has there.
+-- icon: the picture that people see.
+-- id: the row's own number in its run.
+-- initiator_id: who asked for it; 0 is the reconciler.
+-- invalidate_after_secs: how many seconds a prebuild lives.
+-- is_default: whether it is chosen if nobody chooses.
+-- is_service_account: whether the account is no person's.
+-- is_template_admin: whether the person is told of what happens to templates.
+-- job_id: the provisioner job.
+-- job_status: what became of the job: pending, running, succeeded, failed, canceling or canceled.
+-- key: the tag's name.
+-- last_connected_at: when the agent last spoke to Coder.
+-- last_invalidated_at: when somebody last said that its prebuilds are worth nothing; NULL for never.
+-- last_seen_at: when the daemon last spoke to Coder.
+-- last_used_at: when somebody last used the workspace.
+-- level: how much it matters.
+-- lifecycle_state: how far the agent is.
+-- local_at: the wall clock.
+-- logs_length: how long the log is.
+-- logs_overflowed: whether it was cut off.
+-- max_deadline: the latest that activity can move the deadline to; NULL for no limit.
+-- mimetype: what kind of file it is.
+-- name: what it is called.
+-- next_start_at: when the workspace starts by itself next.
+-- notification_template: which of Coder's messages it is.
+-- number: the number that stands for it here.
+-- of: what the id is one of.
+-- of_prebuilds: whether jobs of prebuilds alone have the tag.
+-- operating_system: of the machine.
+-- organization_id: the organization.
+-- output: what was written.
+-- owned: whether a person has it.
+-- owner_id: whose workspace it is; 0 for a prebuild.
+-- parent_id: the agent above it.
+-- paths: what would change.
+-- people: the group of people.
+-- piece: counts the pieces of a file.
+-- preset: the preset's name.
+-- preset_id: the preset.
+-- prompt: what the task is told to do.
+-- quiet_hours_schedule: when the person's quiet hours begin, as a cron expression with its zone.
+-- quota_allowance: how much daily cost a member may take.
+-- ready_at: when the agent was ready, and somebody could work.
+-- reason: why.
+-- reconciliation_backoff_interval: how much longer the reconciler waits for each failed build.
+-- reconciliation_backoff_lookback: how far back failed builds count for that.
+-- reconciliation_interval: between two ticks of the reconciler.
+-- reconciliation_paused: whether the reconciler rests.
+-- replication: counts the runs of a scenario and seed, from 0 on.
+-- resource: the Terraform resource.
+-- resource_id: the resource that the agent runs on.
+-- rule: which rule acted.
+-- run_id: the run that the row is of.
+-- scenario: the scenario's name.
+-- scheduling_timezone: the clocks that the schedules are read by.
+-- seed: of all chance.
+-- simkit_version: what made the run.
+-- slug: the app's name in addresses.
+-- source: what wrote it.
+-- stage: in which step.
+-- start_at: the beginning of the run's window.
+-- started_at: when it began.
+-- starting: prebuilds that are being built.
+-- status: active, suspended or dormant.
+-- suspended_at: since when the account is suspended.
+-- tags: which daemons can do which jobs.
+-- task_id: the AI task.
+-- template: the template's name.
+-- template_id: the template.
+-- template_version_id: the template's version.
+-- template_version_preset_id: the preset.
+-- time_til_dormant: how long a workspace is not used until it becomes dormant.
+-- time_til_dormant_autodelete: how long a dormant workspace stands until it is deleted.
+-- timezone: the clocks that local time is read by.
+-- timezone_database: the release of the time zones that were used.
+-- title: the message's heading.
+-- transition: start, stop or delete.
+-- ttl: the workspace's own TTL; NULL for none.
+-- type: what kind it is.
+-- until_at: until when it is so.
+-- updated_at: when the job's daemon last spoke.
+-- user_id: the person.
+-- username: what the person is called.
+-- value: what it is set to.
+-- version: the template version's name.
+-- weekday: of the local week.
+-- worker_id: the daemon.
+-- workspace_agent_id: the agent.
+-- workspace_build_id: the build.
+-- workspace_build_number: the build, counted in its workspace.
+-- workspace_folder: the folder in the workspace.
+-- workspace_id: the workspace.
+-- active_version_id: the version whose presets count.
+-- schema_version.version: of the tables.
+-- provisioner_job_timings.source: what took the time.
+-- provisioner_daemons.tags: the tags that it has.
+-- provisioner_jobs.type: what the job is for.
+-- workspace_resources.type: the Terraform type.
+-- runs.timezone: the scenario's clocks.
+-- claims.created_at: when somebody asked.
+-- prebuild_spans.created_at: when the reconciler wanted it.
+-- prebuilds.created_at: when the reconciler wanted it.
+-- prebuild_spans.started_at: when a daemon began to build it.
+-- prebuilds.started_at: when a daemon began to build it.
+-- tasks.deleted_at: when the task was deleted; NULL where it was not.
+-- scenario_events.preset: the preset's name.
+-- notification_messages.user_id: who gets it.
+-- workspace_agents.started_at: when the agent began with what it has to start.
+-- reconciler_decisions.desired: prebuilds that the preset wants at that time.
+-- lifecycle_decisions.workspace_build_id: the workspace's build.
