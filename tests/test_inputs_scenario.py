@@ -327,6 +327,16 @@ def test_a_file_that_does_not_exist_is_told():
         load("nowhere/week.yaml")
 
 
+def test_a_sample_is_found_from_any_folder_and_what_is_nearer_comes_before_it(tmp_path: Path, monkeypatch):
+    below = tmp_path / "far" / "below"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert load("data/scenarios/workweek.yaml").name == "workweek"
+    (tmp_path / "data" / "scenarios").mkdir(parents=True)
+    (tmp_path / "data" / "scenarios" / "workweek.yaml").write_text(f"{MINIMAL}name: mine\n")
+    assert load("data/scenarios/workweek.yaml").name == "mine"
+
+
 def test_daemons_and_jobs_have_tags(tmp_path: Path):
     text = MINIMAL + (
         "provisioners:\n  - {count: 4, tags: {pool: prebuilds}}\n  - {count: 3}\n"

@@ -60,6 +60,30 @@ def test_hours_and_days_are_those_on_which_a_schedule_holds(days_listed):
     assert text(sentences.held(swapped, "list")).endswith(": 3 days that nobody meant.")
 
 
+def test_the_answer_counts_the_cases_and_names_the_worst(days_listed):
+    alike = replace(days_listed, pool=days_listed.pool.assign(hit_rate=0.9, idle_instance_hours=50.0))
+    idler = replace(days_listed, pool=days_listed.pool.assign(hit_rate=[0.9, 0.8], idle_instance_hours=[90.0, 40.0]))
+    nothing = readings.across(readings.jump("UTC", 2026, forward=True), 8, 1, 6, 7, 2)
+    cases = {"a list": days_listed, "the same": alike, "too many": idler, "no change": nothing}
+    written, meant = days_listed.pool["hit_rate"]
+    assert text(sentences.answer(cases)) == (
+        "In 1 of 3 edge cases fewer people find a prebuild than was meant, most of all with *a list*: "
+        f"{written:.1%} of the claims instead of {meant:.1%}. In 1 more prebuilds wait, most of all with *too many*: "
+        "90 idle instance-hours instead of 40 in a week."
+    )
+    assert text(sentences.answer({"the same": alike})) == (
+        "In 0 of 1 edge cases fewer people find a prebuild than was meant. In 0 more prebuilds wait."
+    )
+    rows = sentences.answer_table(cases).frame.to_numpy().tolist()
+    assert [row[:4] for row in rows] == [
+        ["a list", "week", "20", "50"],
+        ["the same", "week", "20", "50"],
+        ["too many", "week", "20", "50"],
+        ["no change", "", "", ""],
+    ]
+    assert rows[2][4:] == ["90.0%", "80.0%", "90.0", "40.0"]
+
+
 def test_the_linters_warning_is_shown_and_its_crons_keep_their_stars(days_listed):
     assert text(sentences.warnings(days_listed, "list")).startswith(
         '> **simkit warns:** "1,5" is Monday and Friday only; write "1-5"'

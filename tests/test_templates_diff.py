@@ -647,6 +647,56 @@ def test_what_a_simulation_without_a_scenario_assumes_is_said(sides, history: st
     assert f"Note: without a scenario it is assumed: {said}." in " ".join(done.stdout.split())
 
 
+def test_claim_time_failures_and_tags_of_daemons_and_jobs_are_simulated_and_told(sides, history: str):
+    old, new = sides(template(), template(base=3))
+    own = ("--daemons", "4", "--daemons", "2:pool=prebuilds,os=linux", "--prebuild-tag", "pool=prebuilds")
+    first = ("diff", old, new, "--demand", history, "--replications", "2")
+    done = invoke(*first, "--claim", "45s", "--failures", "20%", *own)
+    said = " ".join(done.stdout.split())
+    assert (
+        "without a scenario it is assumed: build 3m, agent 30s, claim 45s, delete 30s, 0.2 of the builds fail, "
+        "4 provisioner daemons without tags, 2 provisioner daemons with os=linux, pool=prebuilds, jobs of prebuilds "
+        "with pool=prebuilds." in said
+    )
+    assert "no daemon can take" not in said
+    slower = invoke(*first, "--claim", "4m").stdout
+    assert "4m30s" in slower, "a claim's build and its agent are what a hit waits for"
+
+
+@pytest.mark.parametrize("tags", [("--tag", "gpu=1"), ("--prebuild-tag", "gpu=1"), ("--daemons", "3:gpu=1")])
+def test_jobs_that_no_daemon_takes_are_told_and_leave_the_pool_empty(sides, history: str, tags: tuple[str, str]):
+    trial = ("--demand", history, "--replications", "2")
+    done = invoke("diff", *sides(template(), template(base=3)), *trial, *tags)
+    assert "Note: no daemon can take the jobs that build prebuilds (their tags: " in done.stdout
+    assert "hit rate" not in done.stdout, "it is 0 on both sides, so nothing changes"
+
+
+def test_a_scenarios_tags_hold_for_both_sides(sides, tmp_path: Path, history: str):
+    text = (
+        'window: {from: "2026-03-02", until: "2026-03-05", timezone: America/New_York}\n'
+        "presets: [{name: large, instances: 0}]\ndemand: {history: claims.csv, timezone: America/New_York}\n"
+        "provisioners: [{count: 3}, {count: 1, tags: {pool: prebuilds}}]\n"
+    )
+    trial = {}
+    for name, tags in (("shared", ""), ("own", "workspace_tags: {prebuilds: {pool: prebuilds}}\n")):
+        scenario = tmp_path / f"{name}.yaml"
+        scenario.write_text(text + tags)
+        effect = diff(*sides(template(base=0), template(base=5)), AT, trial=Trial(scenario=str(scenario))).effect
+        assert effect is not None
+        trial[name] = {row.measure: row.new for row in effect.rows}
+    assert trial["own"] != trial["shared"], "one daemon builds all prebuilds"
+
+
+def test_values_of_terraform_variables_are_no_tags(sides, tmp_path: Path, history: str):
+    (tmp_path / "v.tfvars").write_text('region = "eu"\n')
+    variable = 'variable "region" {}\n'
+    old, new = sides(variable + template(), variable + template(base=3))
+    values = ("--var-file", tmp_path / "v.tfvars")
+    done = invoke("diff", old, new, "--demand", history, "--replications", "2", *values)
+    assert done.exit_code == 1
+    assert "region" not in done.stdout
+
+
 def test_demand_for_a_preset_that_neither_side_has_is_unusable(sides, tmp_path: Path):
     path = tmp_path / "claims.csv"
     path.write_text("started_at,preset\n2026-03-02T10:00:00Z,huge\n")
@@ -655,7 +705,17 @@ def test_demand_for_a_preset_that_neither_side_has_is_unusable(sides, tmp_path: 
     assert (done.exit_code, 'there is no preset "huge"' in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("bad", [("--build", "soon"), ("--at", "noon"), ("--build", "6m", "--build-p95", "5m")])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("--build", "soon"),
+        ("--at", "noon"),
+        ("--build", "6m", "--build-p95", "5m"),
+        *(("--daemons", text) for text in ("0", "-1", "two", "2:", "2:gpu", "2:=1", "²", "9" * 40, ":gpu=1")),
+        ("--tag", "gpu"),
+        ("--prebuild-tag", "=1"),
+    ],
+)
 def test_an_option_that_is_wrong_ends_with_status_2(sides, history: str, bad: tuple[str, ...]):
     old, new = sides(template(), template())
     assert invoke("diff", old, new, "--demand", history, *bad).exit_code == 2

@@ -104,7 +104,12 @@ def _leaving_at_sigterm() -> Iterator[None]:
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """NAME=VALUE options as a dictionary, with those of files of values that they do not name."""
-    found = dict(context.meta.get(_FILES, {}))
+    return {**context.meta.get(_FILES, {}), **named(context, parameter, values)}
+
+
+def named(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE options as a dictionary."""
+    found = {}
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:

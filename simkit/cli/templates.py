@@ -17,6 +17,7 @@ from simkit.cli.door import (
     echo_exactly,
     instant,
     main,
+    named,
     print_findings,
     say_if_counting_compiles,
     seed_option,
@@ -27,6 +28,7 @@ from simkit.errors import InputError
 from simkit.shown import visible
 
 if TYPE_CHECKING:
+    from simkit.model import Daemons
     from simkit.templates.snapshot import Written
 
 
@@ -140,6 +142,24 @@ def check(
     context.exit(checked.status)
 
 
+def _daemons(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Daemons, ...]:
+    """COUNT, or COUNT:NAME=VALUE,... each."""
+    from simkit.limits import MAX_DAEMONS
+    from simkit.model import Daemons, tags_of
+
+    groups = []
+    for text in texts:
+        count, colon, tags = text.partition(":")
+        pairs_of = [pair.partition("=") for pair in tags.split(",")] if colon else []
+        is_count = count.isascii() and count.isdigit() and 0 < len(count) <= len(str(MAX_DAEMONS)) and int(count) > 0
+        if not (is_count and all(name and equals for name, equals, _ in pairs_of)):
+            raise click.BadParameter(f'"{text}" is not a number such as 3, nor 2:pool=prebuilds', param=parameter)
+        groups.append(Daemons(int(count), tags_of({name: value for name, _, value in pairs_of})))
+    if sum(group.count for group in groups) > MAX_DAEMONS:
+        raise click.BadParameter(f"simkit simulates up to {MAX_DAEMONS} daemons", param=parameter)
+    return tuple(groups)
+
+
 @main.command()
 @click.argument("old")
 @click.argument("new")
@@ -158,7 +178,26 @@ def check(
 @click.option("--agent", callback=duration, default="30s", show_default=True, help="From build to ready.")
 @click.option("--claim", callback=duration, default="10s", show_default=True, help="The build of a claim.")
 @click.option("--failures", callback=share, help="Share of prebuilds' builds that fail; none if left out.")
-@click.option("--daemons", type=click.IntRange(1), default=3, show_default=True, help="Provisioner daemons.")
+@click.option(
+    "--daemons",
+    multiple=True,
+    callback=_daemons,
+    default=("3",),
+    show_default="3",
+    metavar="COUNT[:NAME=VALUE,...]",
+    help="Provisioner daemons, with these tags; once for each group of them.",
+)
+@click.option(
+    "--tag", "tags", multiple=True, callback=named, metavar="NAME=VALUE", help="Of jobs that build workspaces."
+)
+@click.option(
+    "--prebuild-tag",
+    "prebuild_tags",
+    multiple=True,
+    callback=named,
+    metavar="NAME=VALUE",
+    help="Of jobs that build prebuilds, besides.",
+)
 @click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an instance-hour.")
 @click.option("--currency", default="USD", show_default=True)
 @variables_option
@@ -180,7 +219,9 @@ def diff(
     agent: int,
     claim: int,
     failures: float | None,
-    daemons: int,
+    daemons: tuple[Daemons, ...],
+    tags: dict[str, str],
+    prebuild_tags: dict[str, str],
     cost: float,
     currency: str,
     variables: dict[str, str],
@@ -193,7 +234,7 @@ def diff(
 
     Exit status 0: desired instances stay as they are. 1: they differ. 2: an input cannot be used.
     """
-    from simkit.model import Workload, constant, lognormal
+    from simkit.model import Workload, constant, lognormal, tags_of
     from simkit.templates.diff import FORMATS, Trial
     from simkit.templates.diff import diff as diff_sides
 
@@ -209,7 +250,18 @@ def diff(
             cost_per_instance_hour=cost,
             failure_probability=failures or 0.0,
         )
-        trial = Trial(demand or "", scenario or "", workload, daemons, seed, replications, currency)
+        trial = Trial(
+            demand or "",
+            scenario or "",
+            workload,
+            sum(group.count for group in daemons),
+            daemons if any(group.tags for group in daemons) else (),
+            tags_of(tags),
+            tags_of(prebuild_tags),
+            seed,
+            replications,
+            currency,
+        )
     difference = diff_sides(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
     print_findings(difference.findings)
     echo(FORMATS[form](difference))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os.path import exists, isfile, normpath
 from pathlib import Path
@@ -59,6 +59,7 @@ _EVENTS = {
 """What happens in a scenario, and the keys that tell more of it."""
 _WHOLE_EVENTS = ("set_workspace_ttl", "set_template_schedule")
 """Events of which every key must be given."""
+_CHECKOUT = Path(__file__).parent.parent.parent
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
 
@@ -66,8 +67,9 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
     """Read a scenario file. `variables` are values of Terraform variables, by name, in place of their defaults.
     `coder`: Coder's version, if the scenario names none.
 
-    A relative path is looked for in the current folder and then in those around it, so that a notebook finds the same
-    file from wherever it runs. Raises InputError with every problem, of the file and of those it names.
+    A relative path is looked for in the current folder, in those around it, and beside simkit's own folder, where a
+    checkout has its samples: a notebook finds the same file from wherever it runs. Raises InputError with every
+    problem, of the file and of those it names.
     """
     findings = Findings()
     file = found(Path(path))
@@ -83,7 +85,7 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
 
 
 def found(path: Path) -> Path:
-    """The file, looked for in the current folder and in those around it. Raises InputError."""
+    """The file, looked for in the current folder, in those around it and in simkit's checkout. Raises InputError."""
     if path.is_absolute() or exists(path):
         return path
     here = Path()
@@ -91,7 +93,26 @@ def found(path: Path) -> Path:
         here = here / ".."
         if isfile(here / path):
             return here / path
+    if isfile(_CHECKOUT / path):
+        return _CHECKOUT / path
     raise InputError([Finding("error", Where(str(path)), "there is no such file")])
+
+
+def untaken(scenario: Scenario) -> Iterator[str]:
+    """A sentence about each kind of jobs that no daemon can take."""
+    for prebuild, whose in ((True, "prebuilds"), (False, "people's workspaces")):
+        tags = scenario.job_tags(prebuild)
+        if not any(daemons.takes(tags) for daemons in scenario.daemons):
+            have = tags_told(tags) or "none"
+            yield (
+                f"no daemon can take the jobs that build {whose} (their tags: {have}): they wait until the reaper ends "
+                "them"
+            )
+
+
+def tags_told(tags: Tags) -> str:
+    """ "gpu=1, pool=prebuilds"."""
+    return ", ".join(f"{name}={text}" for name, text in tags)
 
 
 @dataclass(frozen=True)
@@ -258,15 +279,10 @@ class ScenarioReader:
         if not scenario.is_tagged:
             return
         where = given["provisioners" if "provisioners" in given else "workspace_tags"].where
-        for prebuild, whose in ((True, "prebuilds"), (False, "people's workspaces")):
-            tags = scenario.job_tags(prebuild)
-            if any(daemons.takes(tags) for daemons in scenario.daemons):
-                continue
-            have = ", ".join(f"{name}={text}" for name, text in tags) or "none"
+        for told in untaken(scenario):
             self.findings.warning(
                 where,
-                f"no daemon can take the jobs that build {whose} (their tags: {have}): they wait until the reaper ends "
-                "them; give a group of provisioners these tags (and a job without tags a group without)",
+                f"{told}; give a group of provisioners these tags (and a job without tags a group without)",
             )
 
     def note_quota(self, scenario: Scenario, given: Mapping[str, Value]) -> None:

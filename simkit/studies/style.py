@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine
 
 from simkit.clock import DAY_US, WEEK_US, Int64Array, Zone
 from simkit.shown import visible
@@ -59,6 +60,11 @@ class Picture(Figure):
     """A figure that shows itself in a notebook, sharp on any screen; the same bytes every time. `alt`: its text."""
 
     alt = ""
+    _is_laid_out = False
+
+    def get_layout_engine(self) -> LayoutEngine | None:
+        """None once it is laid out: matplotlib would lay it out, and draw it once more for that, for every file."""
+        return None if self._is_laid_out else super().get_layout_engine()
 
     def png(self) -> bytes:
         """At twice the resolution it is shown in."""
@@ -73,6 +79,9 @@ class Picture(Figure):
         with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
             # The font has not the letters of every language; those of a name are drawn as boxes then.
             warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
+            if (engine := self.get_layout_engine()) is not None:
+                engine.execute(self)
+                self._is_laid_out = True
             self.savefig(buffer, format=of, **how)
         return buffer.getvalue()
 

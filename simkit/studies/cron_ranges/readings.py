@@ -86,6 +86,15 @@ def both_days(cron: str, instances: int, year: int) -> dict[str, int]:
     }
 
 
+def either_and_both(cron: str, instances: int, timezone: str, base: int, year: int) -> tuple[Reading, Reading]:
+    """A range as Coder reads it, for which either day field is enough, and as meant by who wants both to match."""
+    both = both_days(cron, instances, year)
+    return (
+        reading("as written", {cron: instances}, timezone, base),
+        reading("as meant", both, timezone, base),
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """Several readings over the same [start_at, end_at) and the same people, shown in `zone`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from simkit.clock import SECOND_US, format_duration, to_datetime
@@ -10,8 +11,8 @@ from simkit.cron import provider_cron
 from simkit.model import Workload
 from simkit.studies.cron_ranges.readings import DAEMONS, Case, Jump, days
 from simkit.studies.cron_ranges.readings import overlaps as overlaps_of
-from simkit.studies.tables import Table
-from simkit.studies.wording import Sentence, as_instant, day_and_time
+from simkit.studies.tables import Table, of_rows
+from simkit.studies.wording import Sentence, as_instant, day_and_time, percent
 from simkit.templates.explainer import describe, explain
 from simkit.timeline import BASE
 from simkit.times import hours_text, long_weekday_date, short_weekday
@@ -20,6 +21,62 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Names of a case's numbers begin with the case's name, which the notebook gives: result.json has each number once.
+
+
+def answer(cases: Mapping[str, Case]) -> Sentence:
+    """In how many cases fewer people find a prebuild than was meant, or more prebuilds wait, and where it is worst."""
+    both = {name: of for name, of in cases.items() if len(of.readings) > 1 and of.pool["claims"].iloc[0]}
+    missed = {name: _shown_rate(of, 1) - _shown_rate(of, 0) for name, of in both.items()}
+    idle = {name: (_idle(of, 0) - _idle(of, 1)) / of.hours for name, of in both.items()}
+    fewer, more = (
+        [name for name, by in sorted(differences.items(), key=lambda one: -one[1]) if by > 0]
+        for differences in (missed, idle)
+    )
+    numbers: dict[str, Any] = {"edge_cases": len(both), "serve_fewer": len(fewer), "idle_more": len(more)}
+    text = "In {serve_fewer} of {edge_cases} edge cases fewer people find a prebuild than was meant"
+    if fewer:
+        of = both[fewer[0]]
+        text += (
+            ", most of all with *{worst_served}*: {worst_hit_rate:.1%} of the claims instead of {meant_hit_rate:.1%}"
+        )
+        numbers |= {"worst_served": fewer[0], "worst_hit_rate": _rate(of, 0), "meant_hit_rate": _rate(of, 1)}
+    text += ". In {idle_more} more prebuilds wait"
+    if more:
+        of = both[more[0]]
+        text += (
+            ", most of all with *{worst_idle}*: {worst_idle_hours:,.0f} idle instance-hours instead of "
+            "{meant_idle_hours:,.0f} in a {worst_idle_span}"
+        )
+        numbers |= {"worst_idle": more[0], "worst_idle_hours": _idle(of, 0), "meant_idle_hours": _idle(of, 1)}
+        numbers["worst_idle_span"] = span(of)
+    return Sentence(f"{text}.", numbers)
+
+
+def answer_table(cases: Mapping[str, Case]) -> Table:
+    """A row for each case: for how long a schedule holds, which share of claims finds a prebuild, how long prebuilds
+    wait; as the first reading has it, and as the second does."""
+    rows = []
+    for name, of in cases.items():
+        held: Mapping[str, float] = dict(days(of).groupby("reading")["held_hours"].sum()) if of.readings else {}
+        held_by = [f"{held[r.label]:,.1f}".removesuffix(".0") for r in of.readings]
+        served = [percent(_rate(of, i)) for i in range(len(of.readings))]
+        idle = [f"{_idle(of, i):,.1f}" for i in range(len(of.readings))]
+        pairs = [(*texts, "", "")[:2] for texts in (held_by, served, idle)]
+        rows.append((name, span(of) if of.readings else "", *(text for pair in pairs for text in pair)))
+    titles = ("edge case", "in a", "holds, hours", "as meant, hours", "served", "as meant")
+    return of_rows((*titles, "idle, instance-hours", "as meant, instance-hours"), rows, 2)
+
+
+def _rate(of: Case, reading: int) -> float:
+    return float(of.pool["hit_rate"].iloc[reading])
+
+
+def _shown_rate(of: Case, reading: int) -> float:
+    return round(_rate(of, reading), 3)
+
+
+def _idle(of: Case, reading: int) -> float:
+    return float(of.pool["idle_instance_hours"].iloc[reading])
 
 
 def pools(base: int, instances: int, pools: int) -> Sentence:

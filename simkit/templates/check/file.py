@@ -45,7 +45,7 @@ from simkit.templates.check.types import (
 )
 from simkit.templates.find import TESTS
 from simkit.templates.linter import NAMES
-from simkit.times import weekday_date
+from simkit.times import many, weekday_date
 
 _DESIRED = tuple(key.name for key in keys.DESIRED_KEYS)
 _DRIFT = tuple(key.name for key in keys.DRIFT_KEYS)
@@ -449,9 +449,10 @@ def assumed(workload: Workload, daemons: int, given: Mapping[str, Value] = Mappi
         if name not in written
     ]
     if "failures" not in given:
-        said.append("builds never fail")
+        share = workload.failure_probability
+        said.append(f"{share:.3g} of the builds fail" if share else "builds never fail")
     if "provisioner_daemons" not in given:
-        said.append(f"{daemons} provisioner daemons")
+        said.append(many(daemons, "provisioner daemon"))
     return tuple(said)
 
 

@@ -14,6 +14,7 @@ from simkit.errors import NOWHERE, VERSION_NOTE, Finding, Findings, InputError, 
 from simkit.estimates import mean_interval
 from simkit.inputs import load
 from simkit.inputs.history import check_inside, read_history, source_in_words
+from simkit.inputs.scenario import tags_told, untaken
 from simkit.model import Activate, History, Preset, Scenario, TemplateVersion
 from simkit.runs.measures import Measures, measures
 from simkit.runs.simulate import chance, replicate
@@ -21,6 +22,7 @@ from simkit.templates.check.file import assumed
 from simkit.templates.diff.desired import midnight
 from simkit.templates.diff.sides import Side, Written
 from simkit.templates.diff.types import Effect, Paired, Trial
+from simkit.times import many
 
 
 def scenario_of(trial: Trial, coder: str | None, findings: Findings) -> Scenario | None:
@@ -61,9 +63,7 @@ def effect_of(
         if name not in names_in
     ]
     if scenario is None:
-        notes.insert(
-            0, f"without a scenario it is assumed: {', '.join(assumed(given.workload, given.provisioner_daemons))}"
-        )
+        notes[:0] = [f"without a scenario it is assumed: {', '.join(_assumed(given))}", *_untaken(given)]
     sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
     tables = [_measured(scenario, trial) for scenario in sides]
     return Effect(
@@ -78,6 +78,23 @@ def effect_of(
         rows=_paired(tables[0], tables[1], names, any_cost=_has_cost(given)),
         notes=tuple(notes),
     )
+
+
+def _assumed(given: Scenario) -> list[str]:
+    """What decides the answer without a scenario. Daemons and jobs are told with their tags, where any has some."""
+    *said, daemons = assumed(given.workload, given.provisioner_daemons)
+    if not given.is_tagged:
+        return [*said, daemons]
+    groups = [
+        f"{many(group.count, 'provisioner daemon')} {f'with {tags_told(group.tags)}' if group.tags else 'without tags'}"
+        for group in given.daemons
+    ]
+    jobs = ((given.job_tags(prebuild=True), "prebuilds"), (given.job_tags(prebuild=False), "people's workspaces"))
+    return [*said, *groups, *(f"jobs of {whose} with {tags_told(tags)}" for tags, whose in jobs if tags)]
+
+
+def _untaken(given: Scenario) -> list[str]:
+    return list(untaken(given)) if given.is_tagged else []
 
 
 def _has_cost(scenario: Scenario) -> bool:
@@ -125,6 +142,9 @@ def _given(
             zone=zone,
             behaviour=behaviour,
             provisioner_daemons=trial.provisioner_daemons,
+            provisioners=trial.provisioners,
+            version_tags=trial.version_tags,
+            prebuild_tags=trial.prebuild_tags,
             workload=trial.workload,
             currency=trial.currency,
         )

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from simkit.clock import Zone
 from simkit.coder_versions import Behaviour
 from simkit.errors import Finding, Where
-from simkit.model import Workload
+from simkit.model import Daemons, Tags, Workload
 
 WEEKS = 4
 Kind = Literal["added", "removed", "changed", "unchanged"]
@@ -141,6 +141,10 @@ class Trial:
     workload: Workload = field(default_factory=Workload)
     """Of every preset, with a history alone."""
     provisioner_daemons: int = 3
+    provisioners: tuple[Daemons, ...] = ()
+    """Daemons by their tags, in place of `provisioner_daemons` without; as a scenario has them, as the tags of jobs."""
+    version_tags: Tags = ()
+    prebuild_tags: Tags = ()
     seed: int = 0
     replications: int = 20
     currency: str = "USD"
