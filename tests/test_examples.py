@@ -151,21 +151,38 @@ def test_the_workflow_has_no_more_rights_than_it_needs_and_names_each_action_wit
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in actions)
 
 
-def test_every_hook_passes_on_the_template(tools: Path):
+def test_every_hook_passes_on_the_template(checkout: Path, tools: Path):
     offered = read(HOOKS)
-    assert [hook["id"] for hook in offered] == ["simkit-check"]
+    assert [hook["id"] for hook in offered] == ["simkit-check", "simkit-diff"]
+    shutil.copy(TEMPLATE / "morning.csv", checkout / "claims.csv")
     for hook in offered:
         assert hook["pass_filenames"] is False
         assert re.search(hook["files"], "templates/main.tf")
         assert not re.search(hook["files"], "README.md")
-        done = run(" ".join([hook["entry"], *hook["args"]]), TEMPLATE, tools)
+        done = run(" ".join([hook["entry"], *hook["args"]]), checkout, tools)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_hook_with_demand_says_what_people_notice_and_lets_the_commit_pass(checkout: Path, tools: Path):
+    hook = next(hook for hook in read(HOOKS) if hook["id"] == "simkit-diff")
+    assert hook["verbose"], "pre-commit shows what a hook says only if it failed, otherwise"
+    command = " ".join([hook["entry"], *hook["args"]])
+    missing = run(command, checkout, tools)
+    assert (missing.returncode, "claims.csv" in missing.stderr) == (2, True), "the history is not there"
+    shutil.copy(TEMPLATE / "morning.csv", checkout / "claims.csv")
+    assert "Desired instances stay as they are" in run(command, checkout, tools).stdout
+    main = checkout / "templates" / "main.tf"
+    main.write_text(main.read_text().replace("* 6-17 * * 1-5", "* 9-17 * * 1-5"))
+    done = run(command, checkout, tools)
+    assert done.returncode == 0, done.stderr
+    assert "hit rate" in done.stdout
+    assert run(command.replace(" --exit-zero", ""), checkout, tools).returncode == 1
 
 
 def test_a_hook_shows_what_is_no_longer_as_the_snapshot_says(checkout: Path, tools: Path):
     forgotten = checkout / "templates" / "main.tf"
     forgotten.write_text(forgotten.read_text().replace("* 6-17 * * 1-5", "* 5-17 * * 1-5"))
-    (command,) = (" ".join([h["entry"], *h["args"]]) for h in read(HOOKS))
+    (command,) = (" ".join([h["entry"], *h["args"]]) for h in read(HOOKS) if h["id"] == "simkit-check")
     done = run(command, checkout, tools)
     assert (done.returncode, '+ Mon 2026-03-02 05:00 +01:00  6  "* 5-17 * * 1-5"' in done.stdout) == (1, True)
 

@@ -200,6 +200,7 @@ def _daemons(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...
 )
 @click.option("--cost", type=click.FloatRange(0), default=0.0, help="Of an instance-hour.")
 @click.option("--currency", default="USD", show_default=True)
+@click.option("--exit-zero", is_flag=True, help="Exit status 0, too, where desired instances differ: for a hook.")
 @variables_option
 @coder_option
 @click.pass_context
@@ -224,6 +225,7 @@ def diff(
     prebuild_tags: dict[str, str],
     cost: float,
     currency: str,
+    exit_zero: bool,
     variables: dict[str, str],
     coder: str | None,
 ) -> None:
@@ -265,7 +267,7 @@ def diff(
     difference = diff_sides(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
     print_findings(difference.findings)
     echo(FORMATS[form](difference))
-    context.exit(1 if difference.differs else 0)
+    context.exit(1 if difference.differs and not exit_zero else 0)
 
 
 @main.command()
