@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest smoke docs dist bench lint lock audit licences setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest test-pythons smoke docs dist bench lint lock audit licences setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -66,7 +66,7 @@ test-oldest: $(DUCKDB_OLDEST)/.installed ## Run what touches DuckDB with the old
 	  $(patsubst %,tests/test_%.py,$(TOUCHES_DUCKDB))
 
 # A shim of pyenv stands for an interpreter that runs only if it is asked for.
-smoke: ## Simulate, ask, check and test a little on the newest Python, if it is installed
+smoke: ## Simulate, ask, check, test a little and compare all numbers on the newest Python, if it is installed
 	@newest=$(lastword $(PYTHON_VERSIONS)); \
 	export PYENV_VERSION=$$(pyenv latest $$newest 2>/dev/null); [ -n "$$PYENV_VERSION" ] || unset PYENV_VERSION; \
 	if ! python$$newest -c '' 2>/dev/null; then echo "Python $$newest is not installed: no smoke run"; exit 0; fi; \
@@ -77,7 +77,19 @@ smoke: ## Simulate, ask, check and test a little on the newest Python, if it is 
 	.venv-newest/bin/simkit run data/scenarios/workweek.yaml --seed 7 --replications 2 --out .venv-newest/runs.duckdb; \
 	.venv-newest/bin/simkit ask .venv-newest/runs.duckdb summary; \
 	.venv-newest/bin/simkit check examples/template; \
-	.venv-newest/bin/python -m pytest -q tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py tests/test_documents.py
+	.venv-newest/bin/python -m pytest -q tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py \
+	  tests/test_documents.py tests/test_samples.py
+
+test-pythons: ## Compare all numbers, and the notebooks' and the report's, on every Python that is installed
+	@set -e; for version in $(PYTHON_VERSIONS); do \
+	  export PYENV_VERSION=$$(pyenv latest $$version 2>/dev/null); [ -n "$$PYENV_VERSION" ] || unset PYENV_VERSION; \
+	  if ! python$$version -c '' 2>/dev/null; then echo "Python $$version is not installed: not compared"; continue; fi; \
+	  echo "comparing on Python $$version"; \
+	  python$$version -m venv --clear .venv-$$version; \
+	  .venv-$$version/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements.lock; \
+	  .venv-$$version/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .; \
+	  .venv-$$version/bin/python -m pytest -q -m '' tests/test_samples.py; \
+	done
 
 docs: $(READY) ## Build the documentation into docs/_build, offline; a warning is an error
 	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build
@@ -141,5 +153,5 @@ $(DUCKDB_OLDEST)/.installed: $(READY)
 	@touch $@
 
 clean: ## Remove .venv, caches and whatever was built
-	rm -rf .venv .venv-newest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

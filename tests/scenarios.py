@@ -1,7 +1,4 @@
-"""Small scenarios that tests share: one to vary, strategies that draw more, and the digest of a run's tables.
-
-As a program it prints the digests of a few runs, for tests that compare processes.
-"""
+"""Small scenarios that tests share: one to vary, strategies that draw more, and the digest of a run's tables."""
 
 from __future__ import annotations
 
@@ -53,7 +50,6 @@ from simkit.model import (
     lognormal,
 )
 from simkit.runs.result import Result
-from simkit.runs.simulate import run
 
 MONDAY_AT = parse_instant("2026-03-02T00:00:00Z")
 
@@ -447,12 +443,3 @@ def with_an_executor_for_prebuilds(draw: st.DrawFn) -> Scenario:
         schedule=draw(template_schedules),
         events=tuple(sorted([*(e for e in given.events if e.at <= end_at), *later], key=lambda e: e.at)),
     )
-
-
-def digests() -> str:
-    given = [(busy_week(version), seed) for version in BEHAVIOURS for seed in (0, 7)]
-    return "\n".join(tables_digest(run(*each)) for each in [*given, (inhabited_fortnight(), 7)])
-
-
-if __name__ == "__main__":
-    print(digests())

@@ -1,406 +1,48 @@
-"""The sample inputs give what they always gave: rows, answers, what the command line says and what the notebooks say.
+"""The sample inputs give what they always gave: rows, counts, answers, decisions, and what is said of them.
 
-What they gave stands in `samples/recorded.json`, short texts as they are, long ones and tables as a count and a hash.
-Only what simkit offers from outside is used here (`load`, `run`, `run_reference`, `save`, `ask`, `questions`, the
-command line and the notebooks), so that modules can move while this stays.
+What they gave stands in `samples/recorded.json`, short texts as they are, long ones and tables as a count and a hash;
+`tests/sampled.py` computes it. Numbers move only with a line in the CHANGELOG: `tests/moved.py`.
 
-    pytest tests/test_samples.py -m ''       compares the notebooks, too, which are slow
-    python -m tests.test_samples             records again, where a change was meant
-    python -m tests.test_samples FOLDER      writes everything whole into FOLDER; do so before and after a change, and
+    pytest tests/test_samples.py -m ''       compares the notebooks and the report, too, which are slow
+    python tests/test_samples.py             records again, where a change was meant
+    python tests/test_samples.py FOLDER      writes everything whole into FOLDER; do so before and after a change, and
                                              `diff -r` shows which row or line it is
 """
 
 from __future__ import annotations
 
-import ast
-import difflib
-import hashlib
 import json
+import os
 import re
-import shlex
-import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
-from click.testing import CliRunner
-
-import simkit
-from simkit.cli import main
-
-TOP = Path(__file__).parent.parent
-SAMPLES = TOP / "tests" / "samples"
-RECORDED = SAMPLES / "recorded.json"
-SHORT = 30
-"""Lines of a text that is recorded as it is."""
-SHOWN = 12
-"""Lines of a difference that are shown."""
-HASH = 12
-"""Hexadecimal digits of a hash."""
-
-
-class Sample(NamedTuple):
-    """A run. `changes`: what to write in the scenario in place of what, each found there once."""
-
-    scenario: str
-    seed: int = 7
-    replication: int = 0
-    changes: tuple[tuple[str, str], ...] = ()
-
-
-RUNS = {
-    "workweek": Sample("data/scenarios/workweek.yaml"),
-    "workweek, replication 3": Sample("data/scenarios/workweek.yaml", replication=3),
-    "twelve-presets": Sample("data/scenarios/twelve-presets.yaml"),
-    "three-regions": Sample("data/scenarios/three-regions.yaml"),
-    "lifecycle": Sample("data/scenarios/lifecycle.yaml"),
-    "lifecycle, seed 1": Sample("data/scenarios/lifecycle.yaml", seed=1),
-    "morning": Sample("examples/template/morning.yaml"),
-    "busy": Sample("samples/busy.yaml"),
-    "busy, oldest first": Sample("samples/busy.yaml", changes=(("claim_order: random", "claim_order: oldest"),)),
-    "busy, newest first": Sample("samples/busy.yaml", changes=(("claim_order: random", "claim_order: newest"),)),
-    "busy, v2.26": Sample("samples/busy.yaml", changes=(("v2.35", "v2.26"),)),
-    "busy, v2.24": Sample("samples/busy.yaml", changes=(("v2.35", "v2.24"),)),
-    "clocks": Sample("samples/clocks.yaml"),
-    "people": Sample("samples/people.yaml"),
-    "people, v2.24": Sample("samples/people.yaml", seed=0, changes=(("v2.35", "v2.24"),)),
-}
-# Short enough for the engine that does row by row what the kernel computes. Events outside the window are refused.
-_SHORTER = (("2026-03-13", "2026-03-05T15:00"), ('- {at: "2026-03-09', '# {at: "'), ('- {at: "2026-03-10', '# {at: "'))
-REFERENCE = {"people, until Thursday": Sample("samples/people.yaml", changes=_SHORTER)}
-
-# Of the place that a run was made in, not of what happened in it. A run's digest is recorded beside its tables; it is
-# also of simkit's version and of the names of the kernel's inputs, and moves alone where only these do.
-NOT_COMPARED = {"run_id", "digest", "simkit_version", "timezone_database"}
-
-# In this order, in a folder with copies of data, examples and tests/samples. `cp` and `cat` are what they are in a
-# shell; the rest is simkit's command line.
-COMMANDS = """
-run data/scenarios/workweek.yaml --seed 7 --replications 3
-run data/scenarios/three-regions.yaml --seed 7
-run samples/busy.yaml --seed 7 --out runs.duckdb
-run samples/people.yaml --seed 7 --out people.duckdb
-run examples/template/morning.yaml --seed 7 --engine reference --out reference.duckdb
-run samples/wrong.yaml --seed 7 --out wrong.duckdb
-run samples/nowhere.yaml
-run data/scenarios/workweek.yaml --var instances=2
-ask runs.duckdb
-ask runs.duckdb summary
-ask people.duckdb fates --csv
-ask reference.duckdb decisions --csv
-ask runs.duckdb happiness
-ask nowhere.duckdb summary
-ask runs.duckdb summary --run nobody
-why people.duckdb --workspace staff-1
-why people.duckdb --workspace rare-3
-why people.duckdb --workspace leaves-1
-why runs.duckdb --workspace prebuild-1
-why runs.duckdb --workspace nobody
-when samples/people.yaml --at 2026-03-06T09:00 --people staff
-when samples/people.yaml --at 2026-03-07T23:30 --people leaves
-when data/scenarios/lifecycle.yaml --at 2026-10-30T20:00 --ttl none
-when data/scenarios/lifecycle.yaml --at 2026-10-30T20:00:00-04:00 --ttl 8h --autostart '0 25 * * *' --quiet-hours none
-when data/scenarios/lifecycle.yaml --at yesterday --people nobody
-metrics runs.duckdb --at 2026-03-03T10:30:00-05:00
-metrics people.duckdb --at 2026-03-09T15:00:00Z
-plan-check samples/plan.json
-plan-check samples/wrong.yaml
-explain '* 8-18 * * 1-5' --timezone America/New_York --at 2026-02-24T00:00:00Z
-explain '* 2 * * *' --timezone Europe/Berlin --at 2026-03-20T00:00:00Z
-explain '* 0-1,22 1-7 * 1' --timezone Australia/Lord_Howe --at 2026-03-20T00:00:00Z
-explain '* * 29 2 *' --at 2026-03-20T00:00:00Z
-explain '*/5 8-18 * jan 1-5' --timezone Mars/Base --at 2026-03-20T00:00:00Z
-check examples/template
-check data
-check samples/odd
-check samples/odd --format json -k 'a Monday'
-check samples/odd --format junit -k 'no lists'
-check samples/odd --format github --strict -k 'no lists'
-check samples/odd -k nothing
-check nowhere
-diff samples/old samples/new --at 2026-03-02T00:00:00-05:00 --demand samples/monday.csv --replications 3 --seed 7
-diff samples/old samples/new --at 2026-03-02T00:00:00-05:00 --weeks 2 --var night=3 --format markdown
-diff samples/old samples/new --at 2026-03-02T00:00:00Z --scenario samples/busy.yaml --replications 2 --format markdown
-diff data/templates examples/template --at 2026-03-25T00:00:00Z
-diff samples/new samples/new --at 2026-03-02T00:00:00Z
-diff samples/old samples/nowhere --at 2026-03-02T00:00:00Z
-snapshot --check examples/template
-snapshot samples/old samples/new --at 2026-10-12T00:00:00Z --weeks 4
-cat samples/old/main.simkit.snapshot
-cat samples/new/main.simkit.snapshot
-snapshot data/templates/twelve --at 2026-03-02T00:00:00Z
-cat data/templates/twelve/main.simkit.snapshot
-check samples/old
-cp samples/new/main.tf samples/old/main.tf
-snapshot --check samples
-check samples/old samples/new
-check samples/old --format github
-snapshot --update samples/old
-cat samples/old/main.simkit.snapshot
-snapshot --check samples/old
-"""
-
-# With parameters that make them quicker.
-NOTEBOOKS: Mapping[str, Mapping[str, Any]] = {
-    "01-capacity": {"replications": 2},
-    "02-expiration": {"replications": 2, "ttls": "4h"},
-    "03-cron-ranges": {"pools": 2, "pools_for_a_year": 1},
-    "04-control-plane": {},
-}
-
-
-# --- What is recorded of tables and texts --------------------------------------------------------------------------
-
-
-def short_hash(*parts: bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()[:HASH]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A table of a run, column -> values."""
-
-    columns: Mapping[str, npt.NDArray[Any]]
-
-    def brief(self) -> str:
-        """The number of rows, and a hash of the columns in order of name: their kinds, and their values as bytes."""
-        names = sorted(self.columns.keys() - NOT_COMPARED)
-        parts = (part for name in names for part in (name.encode(), *_bytes(self.columns[name])))
-        count = len(next(iter(self.columns.values())))
-        return f"{count} rows {short_hash(*parts)}"
-
-    def whole(self) -> str:
-        return csv_of(pd.DataFrame({name: list(self.columns[name]) for name in sorted(self.columns)}))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a question."""
-
-    frame: pd.DataFrame
-
-    def brief(self) -> str:
-        return f"{len(self.frame)} rows {short_hash(self.whole().encode())}"
-
-    def whole(self) -> str:
-        return csv_of(self.frame.drop(columns=[name for name in self.frame if name in NOT_COMPARED]))
-
-
-@dataclass(frozen=True)
-class Text:
-    """What was said."""
-
-    text: str
-
-    def brief(self) -> list[str] | str:
-        lines = masked(self.text).splitlines()
-        return lines if len(lines) <= SHORT else f"{len(lines)} lines {short_hash(masked(self.text).encode())}"
-
-    def whole(self) -> str:
-        return masked(self.text)
-
-
-def _bytes(column: npt.NDArray[Any]) -> Iterator[bytes]:
-    """The kind of a column's values, then the values, whatever width or byte order this machine keeps them in."""
-    if column.dtype.kind in "OUT":
-        yield b"text"
-        for value in column.tolist():
-            # The length keeps ("a", "b") and ("ab", "") apart.
-            yield b"-" if value is None else b"%d:%s" % (len(value.encode()), value.encode())
-        return
-    kind = {"i": "<i8", "u": "<i8", "b": "|b1", "f": "<f8"}[column.dtype.kind]
-    yield kind.encode()
-    yield np.ascontiguousarray(column, dtype=kind).tobytes()
-
-
-def csv_of(frame: pd.DataFrame) -> str:
-    """Rows of cells. Instants in UTC; of floating-point numbers nine digits, so that the order of a sum is not seen."""
-    cells = [_cells(frame[name]) for name in frame]
-    rows = (",".join(row) for row in zip(*cells, strict=True))
-    return "\n".join([",".join(map(str, frame)), *rows]) + "\n"
-
-
-def _cells(column: pd.Series[Any]) -> list[str]:
-    missing = column.isna().tolist()
-    if column.dtype.kind == "M":
-        instants = column.dt.tz_convert(None) if column.dt.tz is not None else column
-        values = np.datetime_as_string(instants.to_numpy().astype("datetime64[us]")).tolist()
-    else:
-        values = column.tolist()
-    return ["" if no else _cell(value) for value, no in zip(values, missing, strict=True)]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        # A column of whole numbers is one of floating point where some are missing.
-        return str(int(value)) if value.is_integer() else f"{value:.9g}"
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if {*text} & {*',"\\\n'} else text
-
-
-def masked(text: str) -> str:
-    """A text without what is of a run's digest or of simkit's version."""
-    text = re.sub(r"(-s\d+-r\d+-)[0-9a-f]{8}\b", r"\1DIGEST", text)
-    text = re.sub(r"(inputs `?)[0-9a-f]{12}\b", r"\1DIGEST", text)
-    return text.replace(f"simkit {simkit.__version__}", "simkit VERSION")
-
-
-# --- What is compared ----------------------------------------------------------------------------------------------
-
-
-def runs(folder: Path) -> dict[str, Any]:
-    """Of each run its name, its digest, its tables and the answers to every question."""
-    results = {name: simkit.run(_scenario(sample, folder), *sample[1:3]) for name, sample in RUNS.items()}
-    return _told(results, folder / "runs.duckdb")
-
-
-def reference(folder: Path) -> dict[str, Any]:
-    """The same of the reference engine's runs."""
-    results = {
-        name: simkit.run_reference(_scenario(sample, folder), *sample[1:3]) for name, sample in REFERENCE.items()
-    }
-    return _told(results, folder / "reference.duckdb")
-
-
-def _scenario(sample: Sample, folder: Path) -> Any:
-    path = folder / sample.scenario
-    if sample.changes:
-        text = path.read_text(encoding="utf-8")
-        for before, after in sample.changes:
-            assert text.count(before) == 1, f"{sample.scenario} has {before!r} {text.count(before)} times"
-            text = text.replace(before, after)
-        path = path.with_name("changed.yaml")
-        path.write_text(text, encoding="utf-8")
-    return simkit.load(path)
-
-
-def _told(results: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    ids = simkit.save(file, results.values())
-    assert len(set(ids)) == len(results), "each run has a name of its own"
-    told: dict[str, Any] = {
-        name: {
-            "run_id": result.run_id,
-            "digest": str(result.tables["runs"]["digest"][0])[:HASH],
-            "tables": {table: Rows(columns) for table, columns in result.tables.items()},
-            "answers": {},
-        }
-        for name, result in results.items()
-    }
-    for question in simkit.questions():
-        answer = simkit.ask(file, question)
-        for name, result in results.items():
-            told[name]["answers"][question] = Answer(answer[answer["run_id"] == result.run_id])
-    return told
-
-
-def commands(folder: Path) -> dict[str, Any]:
-    """Of each command its exit status and what it wrote to either stream."""
-    told: dict[str, Any] = {}
-    # A terminal's colours, width and language are not the commands'.
-    plain = dict.fromkeys(("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "SIMKIT_ZONEINFO"))
-    with chdir(folder):
-        for line in COMMANDS.strip().splitlines():
-            name, arguments = f"{line} (again)" if line in told else line, shlex.split(line)
-            if arguments[0] == "cp":
-                shutil.copyfile(arguments[1], arguments[2])
-            elif arguments[0] == "cat":
-                told[name] = {"stdout": Text(Path(arguments[1]).read_text(encoding="utf-8"))}
-            else:
-                done = CliRunner(env=plain).invoke(main, arguments)
-                if done.exception is not None and not isinstance(done.exception, SystemExit):
-                    raise AssertionError(f"simkit {line} has a traceback") from done.exception
-                streams = {"stdout": done.stdout, "stderr": done.stderr}
-                told[name] = {"status": done.exit_code} | {k: Text(text) for k, text in streams.items() if text}
-    return told
-
-
-def notebook(name: str, folder: Path) -> dict[str, Any]:
-    """Of each cell what it said and showed. Pictures: the words in them; what they draw are answers."""
-    cells = json.loads((TOP / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    told: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
-    said: list[str] = []
-
-    def display(data: Mapping[str, Any], **_: Any) -> None:
-        said.append(data["text/plain"])
-
-    with mock.patch("IPython.display.display", display), chdir(folder):
-        for cell in cells:
-            if cell["cell_type"] != "code":
-                continue
-            shown = _execute("".join(cell["source"]), variables)
-            if "parameters" in cell["metadata"].get("tags", ()):
-                assert variables.keys() >= NOTEBOOKS[name].keys(), f"{name} has no such parameter"
-                variables |= NOTEBOOKS[name]
-            found = {"said": Text("\n".join(said)), "shown": shown}
-            told[cell["id"]] = {what: value for what, value in found.items() if value not in (None, Text(""))}
-            said.clear()
-    return {cell: found for cell, found in told.items() if found}
-
-
-def _execute(source: str, variables: dict[str, Any]) -> Answer | Text | None:
-    """Execute a cell, and tell what its last expression shows."""
-    body = ast.parse(source).body
-    last = body.pop() if isinstance(body[-1], ast.Expr) else None
-    exec(compile(ast.Module(body, []), "cell", "exec"), variables)
-    value = None if last is None else eval(compile(ast.Expression(last.value), "cell", "eval"), variables)
-    if value is None:
-        return None
-    if isinstance(value, pd.DataFrame):
-        return Answer(value.reset_index())
-    if hasattr(value, "savefig"):
-        words = [value.alt, *(text.get_text() for text in value.findobj(lambda artist: hasattr(artist, "get_text")))]
-        return Text("\n".join(words))
-    return Text(repr(value))
-
-
-# --- Comparing and recording ---------------------------------------------------------------------------------------
-
-
-def brief(told: Any) -> Any:
-    """`told` as it is recorded."""
-    if isinstance(told, dict):
-        return {name: brief(value) for name, value in told.items()}
-    return told.brief() if hasattr(told, "brief") else told
-
-
-def differences(recorded: Any, found: Any, path: str = "") -> Iterator[str]:
-    """A line for each thing that moved, by its path; of a text the lines that differ."""
-    if isinstance(recorded, dict) and isinstance(found, dict):
-        for name in dict.fromkeys([*recorded, *found]):
-            below = f"{path}: {name}" if path else name
-            yield from differences(recorded.get(name), found.get(name), below)
-    elif recorded != found:
-        before, after = ("nothing" if value is None else value for value in (recorded, found))
-        if isinstance(before, list) and isinstance(after, list):
-            yield f"{path}:"
-            lines = list(islice(difflib.unified_diff(before, after, lineterm="", n=0), 2, None))
-            yield from (f"    {line}" for line in lines[:SHOWN])
-            if len(lines) > SHOWN:
-                yield f"    ... and {len(lines) - SHOWN} more lines"
-        else:
-            before, after = (_first(value) for value in (before, after))
-            yield f"{path}: was {before}, is {after}"
-
-
-def _first(value: Any) -> str:
-    """A value in a line."""
-    if isinstance(value, dict):
-        return f"there ({', '.join(value)})"
-    return f"{len(value)} lines, first {value[0]!r}" if isinstance(value, list) else str(value)
+from moved import CHANGELOG, EXPLAINED, SHOWN, keep, lines_of, recordings, seal_of, unexplained
+from sampled import (
+    NOTEBOOKS,
+    RECORDED,
+    TOP,
+    Answer,
+    Rows,
+    brief,
+    commands,
+    copies,
+    counts,
+    decisions,
+    differences,
+    notebook,
+    reference,
+    reports,
+    runs,
+)
 
 
 def assert_as_recorded(section: str, found: Any) -> None:
@@ -412,25 +54,20 @@ def assert_as_recorded(section: str, found: Any) -> None:
         told = "\n  ".join(moved)
         pytest.fail(
             f"{section}: this is not as tests/samples/recorded.json says:\n  {told}\n"
-            "If it was not meant: `python -m tests.test_samples FOLDER` writes everything whole; do so before and "
+            "If it was not meant: `python tests/test_samples.py FOLDER` writes everything whole; do so before and "
             "after the change and compare with `diff -r`.\n"
-            "If it was meant: `python -m tests.test_samples` records it, and the commit says why it moved.",
+            "If it was meant: `python tests/test_samples.py` records it, and the commit says why it moved.",
             pytrace=False,
         )
-
-
-def copies(folder: Path) -> Path:
-    """The sample inputs in a folder in which a run may write what it likes."""
-    for name in ("data", "examples"):
-        shutil.copytree(TOP / name, folder / name)
-    shutil.copytree(SAMPLES, folder / "samples", ignore=shutil.ignore_patterns(RECORDED.name))
-    return folder
 
 
 def everything(copied: Callable[[], Path]) -> dict[str, Any]:
     return {
         "runs": runs(copied()),
         "reference": reference(copied()),
+        "counts": counts(copied()),
+        "decisions": decisions(copied()),
+        "reports": reports(copied()),
         "commands": commands(copied()),
         "notebooks": {name: notebook(name, copied()) for name in NOTEBOOKS},
     }
@@ -458,6 +95,21 @@ def test_the_sample_runs_have_the_rows_and_answers_that_they_had(folder):
 
 def test_the_reference_engine_gives_the_rows_and_answers_that_it_gave(folder):
     assert_as_recorded("reference", reference(folder))
+
+
+def test_the_sample_runs_are_counted_as_they_were(folder):
+    assert_as_recorded("counts", counts(folder))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_any_number_of_threads_decides_as_it_was_decided(threads, folder, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: threads)
+    assert_as_recorded("decisions", decisions(folder))
+
+
+@pytest.mark.slow
+def test_a_report_has_the_numbers_that_it_had(folder):
+    assert_as_recorded("reports", reports(folder))
 
 
 def test_the_command_line_says_what_it_said(folder):
@@ -511,6 +163,112 @@ def test_an_answers_text_does_not_depend_on_how_a_number_is_kept():
     assert Answer(kept).whole() == Answer(otherwise).whole() == expected
 
 
+def test_recorded_numbers_were_not_edited_by_hand_and_what_explains_them_still_stands_in_the_changelog():
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    assert recorded[EXPLAINED]["seal"] == seal_of(recorded), "record it: `python tests/test_samples.py`"
+    changelog = " ".join((TOP / CHANGELOG).read_text(encoding="utf-8").split())
+    assert [line for line in recorded[EXPLAINED]["by"] if line not in changelog] == []
+
+
+def test_numbers_that_were_recorded_anew_have_a_line_in_the_changelog():
+    committed = recordings(TOP)
+    if not committed:
+        pytest.skip("git has no recording here: only recording anew looks for a line in the CHANGELOG")
+    for before, after in pairwise([*committed, json.loads(RECORDED.read_text(encoding="utf-8"))]):
+        assert unexplained(before, after) == [], 'say it in the CHANGELOG, "Results change: ..."'
+
+
+OLD_LINE = "# Changelog\n\n## 0.2.0 (unreleased)\n\n- Results change: an old\n  line.\n- Other.\n"
+NEW_LINE = f"{OLD_LINE}- Results change: claims come\n  earlier.\n"
+
+
+@pytest.fixture(params=[True, False], ids=["git", "no git"])
+def project(request, tmp_path) -> Path:
+    """A project with a recording of one number, in git or not."""
+    (tmp_path / "tests" / "samples").mkdir(parents=True)
+    (tmp_path / RECORDED.relative_to(TOP)).write_text("{}")
+    (tmp_path / CHANGELOG).write_text(OLD_LINE)
+    assert (
+        keep({"runs": {"week": {"digest": "1", "tables": {"claims": "3 rows ab"}}}, "commands": {"a": 1}}, tmp_path)
+        == []
+    )
+    if request.param:
+        git(tmp_path, "init", "-q")
+        commit(tmp_path)
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=folder, check=True)
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "recorded")
+
+
+def recorded_in(folder: Path) -> Any:
+    return json.loads((folder / RECORDED.relative_to(TOP)).read_text())
+
+
+def test_numbers_that_move_are_recorded_only_with_a_new_line(project):
+    before = recorded_in(project)
+    told = {"runs": {"week": {"digest": "1", "tables": {"claims": "3 rows cd"}}}, "commands": {"a": 2}}
+    assert keep(told, project) == ["runs: week: tables: claims: was 3 rows ab, is 3 rows cd"]
+    assert recorded_in(project) == before, "nothing is recorded"
+    released = NEW_LINE.replace(" (unreleased)", "").replace("# Changelog\n", "")
+    (project / CHANGELOG).write_text(f"# Changelog\n\n## 0.3.0 (unreleased)\n\n- Other.\n{released}")
+    assert keep(told, project) != [], "a line of a release explains nothing that comes after it"
+    (project / CHANGELOG).write_text(NEW_LINE)
+    assert keep(told, project) == []
+    after = recorded_in(project)
+    assert after[EXPLAINED]["by"] == ["Results change: claims come earlier."]
+    assert after[EXPLAINED]["seal"] == seal_of(after)
+    assert unexplained(before, after) == []
+
+
+def test_one_line_explains_one_recording_and_those_that_were_not_committed(project):
+    (project / CHANGELOG).write_text(NEW_LINE)
+    in_git = (project / ".git").exists()
+    for number, value in enumerate(("cd", "ef")):
+        moved = keep({"runs": {"week": {"tables": {"claims": value}}}}, project)
+        assert bool(moved) == (number == 1 and not in_git)
+    if in_git:
+        commit(project)
+        assert keep({"runs": {"week": {"tables": {"claims": "gh"}}}}, project) != []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {
+            "runs": {"week": {"digest": "2", "tables": {"claims": "3 rows ab", "users": "1 rows cd"}}},
+            "commands": {"a": 2},
+        },
+        {"runs": {"month": {"digest": "2", "tables": {"claims": "4 rows ab"}}}},
+    ],
+    ids=["a new table, a digest of inputs, and words", "another sample"],
+)
+def test_what_is_no_number_that_moved_needs_no_line(told, project):
+    assert keep(told, project) == []
+    assert recorded_in(project)[EXPLAINED]["by"] == []
+
+
+def test_numbers_that_were_edited_by_hand_break_the_seal(project):
+    recorded = recorded_in(project)
+    recorded["runs"]["week"]["tables"]["claims"] = "3 rows cd"
+    assert recorded[EXPLAINED]["seal"] != seal_of(recorded)
+    commits = recordings(project)
+    assert [unexplained(before, recorded) != [] for before in commits] == [True] * len(commits)
+
+
+def test_lines_are_the_entries_about_results_under_the_unreleased_heading():
+    text = f"{NEW_LINE}\n## 0.1.0\n\n- Results change: of a release.\n"
+    assert lines_of(text) == ["Results change: an old line.", "Results change: claims come earlier."]
+    assert lines_of("# Changelog\n\n## 0.1.0\n\n- Results change: of a release.\n") == []
+    assert max(len(line[:SHOWN]) for line in lines_of((TOP / CHANGELOG).read_text(encoding="utf-8"))) <= SHOWN
+
+
 def record(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         numbers = iter(range(1000))
@@ -518,8 +276,12 @@ def record(arguments: list[str]) -> None:
         if arguments:
             write_whole(told, Path(arguments[0]))
         else:
-            text = json.dumps(brief(told), indent=1, sort_keys=True, ensure_ascii=False)
-            RECORDED.write_text(f"{text}\n", encoding="utf-8")
+            moved = keep(brief(told), TOP)
+            if moved:
+                sys.exit(
+                    "these numbers moved, and CHANGELOG.md has no new entry under its unreleased heading that begins "
+                    'with "Results change:" and says why; nothing is recorded:\n  ' + "\n  ".join(moved)
+                )
 
 
 if __name__ == "__main__":
