@@ -58,6 +58,7 @@ def main() -> None:
     write("twelve-presets.csv", 12, datetime(2026, 11, 2), 1, shares)  # noqa: DTZ001
     regions = {"backend-us": (0.45, new_york), "backend-eu": (0.25, berlin), "backend-ap": (0.15, kolkata)}
     write("three-regions.csv", 3, datetime(2026, 10, 5), 6, regions)  # noqa: DTZ001
+    write("monday.csv", 11, datetime(2026, 10, 5), 6, {"goland-large": (1.6, new_york)})  # noqa: DTZ001
 
 
 if __name__ == "__main__":

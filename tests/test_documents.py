@@ -8,19 +8,12 @@ from pathlib import Path
 
 import click
 import pytest
+from pages import GENERATED, PAGES, TOP
 
 from simkit.cli import main
 
-TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (TOP / "ARCHITECTURE.md").read_text(encoding="utf-8")
-# What `make docs` writes into docs/, git ignores.
-GENERATED = set(re.findall(r"^/docs/(.+\.md)$", (TOP / ".gitignore").read_text(encoding="utf-8"), re.MULTILINE))
-PAGES = {
-    page.relative_to(TOP).as_posix(): page.read_text(encoding="utf-8")
-    for page in [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
-    if page.name not in GENERATED
-}
 DOCUMENTS = "\n".join(PAGES.values())
 PATH = re.compile(r"`((?:simkit|tests|notebooks|examples|benchmarks|data|\.ci)/[\w./-]*|Makefile)`")
 
