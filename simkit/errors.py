@@ -143,13 +143,27 @@ class Findings:
 
 
 class SimkitError(Exception):
-    """Anything simkit tells a person instead of a traceback. `status`: with which the command line ends."""
+    """Anything simkit tells a person instead of a traceback. `status`: with which the command line ends.
+
+    >>> try:
+    ...     simkit.load("absent.yaml")
+    ... except simkit.SimkitError as error:
+    ...     print(error, error.status)
+    absent.yaml: there is no such file 2
+    """
 
     status = 1
 
 
 class InputError(SimkitError):
-    """An input is wrong. `problems` holds every problem, in the order of the input's lines."""
+    """An input is wrong. `problems` holds every problem, in the order of the input's lines.
+
+    >>> try:
+    ...     simkit.explain("* 25 * * *", at="2026-03-02")
+    ... except simkit.InputError as error:
+    ...     print(len(error.problems))
+    1
+    """
 
     status = 2
 
@@ -161,7 +175,14 @@ class InputError(SimkitError):
 
 
 class RunError(SimkitError):
-    """A simulation or a report cannot go on: what was asked for does not exist, or a notebook failed."""
+    """A simulation or a report cannot go on: what was asked for does not exist, or a notebook failed.
+
+    >>> try:
+    ...     simkit.run(simkit.load("examples/template/morning.yaml"), seed=-1)
+    ... except simkit.RunError as error:
+    ...     print(error)
+    seed is -1; give a whole number from 0 to 9223372036854775807
+    """
 
     def __init__(self, text: str, status: int = SimkitError.status) -> None:
         self.status = status
@@ -173,6 +194,12 @@ class StoreError(SimkitError):
 
     `status` is 2 where what was given is wrong, 1 where nothing is: another process holds the file, the machine has no
     room, or what was to be stored was not.
+
+    >>> try:
+    ...     simkit.ask("absent.duckdb", "hit_rate")
+    ... except simkit.StoreError as error:
+    ...     print(error)
+    absent.duckdb: there is no such runs file; `simkit run` writes one with --out
     """
 
     status = InputError.status
@@ -183,4 +210,12 @@ class StoreError(SimkitError):
 
 
 class RefusedError(SimkitError):
-    """The control plane refuses what Coder refuses: an unknown id, a wrong state, a broken rule. Nothing changes."""
+    """The control plane refuses what Coder refuses: an unknown id, a wrong state, a broken rule. Nothing changes.
+
+    >>> plane = simkit.ControlPlane(now="2026-11-09T08:00:00Z")
+    >>> try:
+    ...     plane.create_template(7, "ide")
+    ... except simkit.RefusedError as error:
+    ...     print(error)
+    there is no organization 7
+    """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import subprocess
@@ -73,6 +74,28 @@ def test_every_column_of_every_file_has_a_sentence_and_none_is_of_a_column_that_
     told = re.findall(r"^-- ([\w.]+): ", schema().partition("-- What columns hold")[2], re.MULTILINE)
     assert [name for name in told if name not in there] == []
     assert [name for name in told if told.count(name) > 1] == []
+
+
+@pytest.mark.parametrize("name", [name for name in simkit.__all__ if name != "__version__"])
+def test_what_is_public_has_an_example_that_gives_what_it_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for folder in ("data", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    monkeypatch.chdir(tmp_path)
+    of = getattr(simkit, name)
+    (test,) = doctest.DocTestFinder(recurse=False).find(of, name, module=False, globs={"simkit": simkit})
+    assert len(test.examples) >= 1
+    said: list[str] = []
+    failed, _ = doctest.DocTestRunner().run(test, out=said.append)
+    assert failed == 0, "".join(said)
+
+
+def test_what_tab_offers_is_what_is_public():
+    code = "import simkit; print(sorted(n for n in dir(simkit) if not n.startswith('_')) == simkit.__all__[1:])"
+    for before in ("", "simkit.load; simkit.run; "):
+        done = subprocess.run([sys.executable, "-c", f"import simkit; {before}{code}"], capture_output=True, text=True)
+        assert done.stdout == "True\n", done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

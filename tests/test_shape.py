@@ -38,7 +38,15 @@ LAYERS = (
     ("simkit.clock",),
     ("simkit.core",),
     ("simkit.files",),
-    ("simkit.errors", "simkit.estimates", "simkit.limits", "simkit.names", "simkit.shown", "simkit.version"),
+    (
+        "simkit.arguments",
+        "simkit.errors",
+        "simkit.estimates",
+        "simkit.limits",
+        "simkit.names",
+        "simkit.shown",
+        "simkit.version",
+    ),
     ("simkit",),
 )
 

@@ -54,6 +54,15 @@ class ControlPlane(Engine):
     """A control plane at an instant of simulated time, with a method for each thing that can be done with it.
 
     Every method raises RefusedError for what Coder refuses, and changes nothing then.
+
+    >>> plane = simkit.ControlPlane(now="2026-11-09T08:00:00-05:00")
+    >>> plane.create_organization("default")
+    1
+    >>> plane.create_user("ada")
+    1
+    >>> plane.advance(minutes=5)
+    >>> plane.sql("SELECT username FROM users")["username"].tolist()
+    ['ada']
     """
 
     # Looking

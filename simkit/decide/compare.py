@@ -13,6 +13,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simkit.arguments import (
+    a_mapping,
+    a_number,
+    a_scenario_or_path,
+    a_whole_number,
+    at_least,
+    scenarios_or_paths,
+    takes,
+    texts,
+)
 from simkit.clock import HOUR_US, NEVER, SECOND_US
 from simkit.decide.settling import FIRST, enough_later, replications_for, settled_interval
 from simkit.decide.work import in_order, workers
@@ -119,6 +129,15 @@ class Comparison:
     is_settled: bool
 
 
+@takes(
+    base=a_scenario_or_path,
+    changes=scenarios_or_paths,
+    replications=at_least(1),
+    seed=a_whole_number,
+    until_settled=a_number,
+    measures=texts,
+    variables=a_mapping,
+)
 def compare(
     base: str | Path | Scenario,
     *changes: str | Path | Scenario,
@@ -137,6 +156,13 @@ def compare(
     ALL presets has an interval over replications of at most this share of its base value on either side, or is real
     beyond doubt (see simkit.decide.settling). `executor`: where runs are computed, threads if it is left out. `told` is
     called with how many runs are done, of how many. Raises InputError with every problem, RunError.
+
+    >>> today = simkit.load("data/scenarios/workweek.yaml")
+    >>> from dataclasses import replace
+    >>> faster = replace(today, provisioner_daemons=12)
+    >>> change = simkit.compare(today, faster, replications=2).changes[0]
+    >>> [row.measure for row in change.differences][:2]
+    ['hit_rate', 'wait_p95_s']
     """
     sides = _sides((base, *changes), variables)
     weeks = _Weeks(tuple(scenario for _, scenario in sides), seed)

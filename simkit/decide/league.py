@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from simkit.arguments import a_mapping, a_number, a_scenario_or_path, a_text, a_whole_number, takes, texts
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, NEVER, SECOND_US, WEEK_US, Int64Array
 from simkit.core import facts
 from simkit.core.targets import SPANS
@@ -119,6 +120,15 @@ class League:
         return any(self.scenario.workload_of(name).cost_per_instance_hour for name in self.presets)
 
 
+@takes(
+    scenario=a_scenario_or_path,
+    target_hit_rate=a_number,
+    expressions=texts,
+    preset=a_text,
+    seed=a_whole_number,
+    replications=a_whole_number,
+    variables=a_mapping,
+)
 def league(
     scenario: str | Path | Scenario,
     *,
@@ -139,6 +149,10 @@ def league(
     `decide.expressions` reads them. `advised`: the scenario as recommended, if that is known already. `executor`:
     where policies are played, threads if it is left out; the rows are the same. `told` is called with how many policies
     are done, of how many. Raises InputError with every problem, RunError.
+
+    >>> played = simkit.league("data/scenarios/workweek.yaml", expressions=["claims_30m + 2"])
+    >>> len(played.rows) > 3
+    True
     """
     findings = Findings()
     if not 0 < target_hit_rate < 1:

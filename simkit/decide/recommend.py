@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from simkit.arguments import a_number, a_scenario, a_text, a_whole_number, takes
 from simkit.clock import HOUR_US, NEVER, format_duration
 from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.bounds import ladder
@@ -58,6 +59,15 @@ NOTICED_RATE = 0.002
 THINNED, THICKENED = 0.8, 1.25
 
 
+@takes(
+    scenario=a_scenario,
+    target_hit_rate=a_number,
+    max_wait_p95_s=a_number,
+    max_cost_per_week=a_number,
+    max_schedules=a_whole_number,
+    preset=a_text,
+    seed=a_whole_number,
+)
 def recommend(
     scenario: Scenario,
     target_hit_rate: float = 0.95,
@@ -81,6 +91,11 @@ def recommend(
     computed, threads if it is left out; the numbers are the same. Raises InputError with every
     problem: a target that nobody can mean, limits that contradict each other, no demand or less than four weeks of it,
     a preset that is not there.
+
+    >>> scenario = simkit.load("data/scenarios/three-regions.yaml")
+    >>> found = simkit.recommend(scenario, 0.9, preset="backend-us", max_schedules=1)
+    >>> found.is_met, len(found.presets)
+    (True, 1)
     """
     asked = Asked(
         scenario,

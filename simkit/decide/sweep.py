@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from simkit.arguments import a_mapping, a_path, a_whole_number, at_least, takes, texts
 from simkit.clock import WEEK_US
 from simkit.decide.variation import Point, Variation, points, read_variations
 from simkit.decide.work import in_order, workers
@@ -52,6 +53,15 @@ class Swept:
         return read_sweep(self.out)
 
 
+@takes(
+    scenario=a_path,
+    vary=texts,
+    out=a_path,
+    sample=at_least(1),
+    replications=at_least(1),
+    seed=a_whole_number,
+    variables=a_mapping,
+)
 def sweep(
     scenario: str | Path,
     vary: Sequence[str],
@@ -75,6 +85,9 @@ def sweep(
     are done, of how many.
 
     Raises InputError with every problem, StoreError for a file of something else, RunError if the workers die.
+
+    >>> simkit.sweep("data/scenarios/workweek.yaml", ["presets.goland-large.instances=0,2"], "sweep.duckdb").points
+    2
     """
     varied, variations = _read(scenario, vary, variables)
     plan = points(variations, sample, seed)

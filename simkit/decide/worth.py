@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simkit.arguments import a_scenario, a_text, a_whole_number, takes
 from simkit.clock import LONG_WEEKDAYS, Int64Array
 from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.choice import Choice
@@ -54,11 +55,16 @@ class Worth:
             return np.where(self.served_by_more > 0, self.hours_of_more / self.served_by_more, np.inf)
 
 
+@takes(scenario=a_scenario, preset=a_text, seed=a_whole_number)
 def worth(scenario: Scenario, preset: str | None = None, *, seed: int = 0) -> tuple[Worth, ...]:
     """The marginal value of instances of each preset that is asked for, or of the one named.
 
     By tables of constant numbers that exact runs gave (see `levels`): an hour's value is that of its number alone, with
     all other hours as they are. Raises InputError as `recommend` does.
+
+    >>> scenario = simkit.load("data/scenarios/three-regions.yaml")
+    >>> [each.preset for each in simkit.worth(scenario, "backend-us")]
+    ['backend-us']
     """
     asked = Asked(scenario, 0.5, None, None, 0, preset, None, seed)
     asked.check()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from simkit.arguments import a_mapping, a_path, a_text, at_least, takes
 from simkit.clock import DAY_US, HOUR_US, WEEK_US, Int64Array, Zone, unknown_zone, zone
 from simkit.demand.claims import local_day
 from simkit.demand.streams import keys
@@ -122,6 +123,7 @@ class Forecast:
     trial: Trial | None
 
 
+@takes(source=a_path, weeks=at_least(1), preset=a_text, holidays=a_path, variables=a_mapping)
 def forecast(
     source: str | Path,
     weeks: int = 4,
@@ -133,6 +135,10 @@ def forecast(
 
     `holidays`: a CSV file of dates, past and coming, on which people do not come as on other days, or a country
     (`inputs.holidays.holidays_of`). Raises InputError and StoreError.
+
+    >>> coming = simkit.forecast("data/scenarios/three-regions.yaml", weeks=1, preset="backend-us")[0]
+    >>> len(coming.mean)
+    168
     """
     demands = _demands(source, variables)
     findings = Findings()

@@ -8,6 +8,7 @@ from os.path import exists, isfile, normpath
 from pathlib import Path
 from typing import Any
 
+from simkit.arguments import a_mapping, a_path, a_text, takes
 from simkit.clock import HOUR_US, UTC_ZONE, WEEK_US, Zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import Finding, Findings, InputError, Where
@@ -63,6 +64,7 @@ _CHECKOUT = Path(__file__).parent.parent.parent
 _MAX_WINDOW_US = 20 * 366 * 24 * HOUR_US
 
 
+@takes(path=a_path, variables=a_mapping, coder=a_text)
 def load(path: str | Path, variables: Outside | None = None, coder: str | None = None) -> Scenario:
     """Read a scenario file. `variables` are values of Terraform variables, by name, in place of their defaults.
     `coder`: Coder's version, if the scenario names none.
@@ -70,6 +72,10 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
     A relative path is looked for in the current folder, in those around it, and beside simkit's own folder, where a
     checkout has its samples: a notebook finds the same file from wherever it runs. Raises InputError with every
     problem, of the file and of those it names.
+
+    >>> scenario = simkit.load("examples/template/morning.yaml")
+    >>> [preset.name for preset in scenario.versions[0].presets]
+    ['goland']
     """
     findings = Findings()
     file = found(Path(path))

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simkit.arguments import a_text, runs, takes
 from simkit.clock import MINUTE_US, NEVER, SECOND_US, Zone, from_datetime, zone
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.shown import joined
@@ -55,6 +56,7 @@ class PoolStory:
         return "\n".join(part for parts in lines for part in parts)
 
 
+@takes(source=runs, preset=a_text, on=a_text, run_id=a_text)
 def why_preset(
     source: str | Path | Storable | Sequence[Storable], preset: str, on: str, run_id: str | None = None
 ) -> PoolStory:
@@ -62,6 +64,11 @@ def why_preset(
 
     `source` is a runs file, a Result or several; of several runs, `run_id` chooses one. Raises StoreError; InputError
     for a preset or a time that the run does not have.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> story = simkit.why_preset(result, "goland", "2026-03-09")
+    >>> story.claims, story.misses
+    (5, 0)
     """
     runs = ask(source, "runs", run_id=run_id)
     if len(runs) > 1:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from simkit.arguments import a_scenario, a_whole_number, at_least, takes
 from simkit.clock import NEVER, SECOND_US
 from simkit.controlplane import ControlPlane, Outcome, lifecycle, prebuilds, templates, workspaces
 from simkit.controlplane.completion import Assignment, Build
@@ -57,8 +58,14 @@ class ReferenceResult(Result):
         return {**static_tables(self.given), **moved, "sessions": self.sessions}
 
 
+@takes(scenario=a_scenario, seed=a_whole_number, replication=at_least(0))
 def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> ReferenceResult:
-    """Simulate a scenario once on the reference engine. Raises RunError."""
+    """Simulate a scenario once on the reference engine. Raises RunError.
+
+    >>> scenario = simkit.load("examples/template/morning.yaml")
+    >>> simkit.run_reference(scenario, seed=7).run_id == simkit.run(scenario, seed=7).run_id
+    True
+    """
     given = givens(scenario, seed, replication)
     plane = ControlPlane(
         now=scenario.start_at,

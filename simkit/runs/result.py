@@ -34,7 +34,12 @@ PREBUILDS_OWNER_ID = 0
 
 @dataclass(frozen=True)
 class Result:
-    """One run of either engine: a function of (scenario, seed, replication). It can be saved, asked and cited."""
+    """One run of either engine: a function of (scenario, seed, replication). It can be saved, asked and cited.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> result.run_id.startswith("morning-s7-r0-")
+    True
+    """
 
     given: Givens
     """What the run was given, before anything happened."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from simkit.arguments import a_scenario, a_whole_number, at_least, takes
 from simkit.core import kernel
 from simkit.core.compile import compiled
 from simkit.core.compile import will_compile as not_compiled
@@ -14,8 +15,14 @@ from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult
 
 
+@takes(scenario=a_scenario, seed=a_whole_number, replication=at_least(0))
 def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult:
-    """Simulate a scenario once. Raises RunError."""
+    """Simulate a scenario once. Raises RunError.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> result.ask("hit_rate")[["preset", "hits", "claims"]].to_dict("records")
+    [{'preset': 'goland', 'hits': 10, 'claims': 10}]
+    """
     return play(givens(scenario, seed, replication))
 
 
@@ -40,8 +47,15 @@ def kind_of(scenario: Scenario, with_targets: bool = False) -> str:
     return kind + "-targets" * with_targets
 
 
+@takes(scenario=a_scenario, seed=a_whole_number, replications=at_least(1), threads=at_least(1))
 def replicate(scenario: Scenario, seed: int, replications: int, threads: int | None = None) -> Iterator[KernelResult]:
-    """Results of replications 0, 1, ... in order, computed on `threads` threads (as many as there are processors)."""
+    """Results of replications 0, 1, ... in order, computed on `threads` threads (as many as there are processors).
+
+    >>> scenario = simkit.load("examples/template/morning.yaml")
+    >>> results = list(simkit.replicate(scenario, seed=7, replications=3))
+    >>> len(simkit.ask(results, "hit_rate"))
+    3
+    """
     workers = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         # One window of work at a time: memory is bounded by the results in it and not by all of them.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 import numpy as np
 
+from simkit.arguments import a_text, runs, takes
 from simkit.clock import Int64Array
 from simkit.errors import StoreError
 from simkit.store.columns import Storable, some_at_a_time
@@ -29,6 +30,7 @@ _ROWS_AT_ONCE = 200_000
 """Runs in memory are asked together up to so many rows: joins of more leave the processor's cache."""
 
 
+@takes(source=runs, question=a_text, run_id=a_text, workspace=a_text, preset=a_text, over=a_text)
 def ask(
     source: str | Path | Storable | Sequence[Storable],
     question: str,
@@ -53,6 +55,12 @@ def ask(
     `local` gives instants by these clocks, and a column `timezone`. `over="replications"` gives one row for all
     replications of a scenario and seed: the median of each number with 5 % and 95 % (`store.replications`).
     Raises StoreError; InputError for what a question does not take, and for a preset or a time that is not in the runs.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> simkit.ask(result, "hit_rate")["hit_rate"].tolist()
+    [1.0]
+    >>> list(simkit.ask(result, "pool", preset="goland", until_at="2026-03-10", local=True).columns)[:2]
+    ['run_id', 'preset']
     """
     asked_for = find(question)
     sql, narrowing = asked_for.sql, Narrowing(preset, from_at, until_at, local, over)

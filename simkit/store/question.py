@@ -42,7 +42,11 @@ class Question:
 
 
 def questions() -> dict[str, str]:
-    """The questions a runs file can be asked: name -> what it asks."""
+    """The questions a runs file can be asked: name -> what it asks.
+
+    >>> "hit_rate" in simkit.questions()
+    True
+    """
     return {name: of.text for name, of in _all().items()}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from simkit.arguments import a_path, results, takes
 from simkit.clock import NEVER
 from simkit.errors import StoreError
 from simkit.store.columns import Columns, Storable, Tables, length, some_at_a_time, stacked
@@ -44,6 +45,7 @@ _REFERENCES = {
 }
 
 
+@takes(path=a_path, runs=results)
 def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     """Write runs to a DuckDB file and return their run_ids. Raises StoreError.
 
@@ -51,6 +53,10 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     run_id that is already there is left as it is: it names the run's inputs and seed, so its rows are the same. A new
     file comes to its name with its first runs in it. Nothing is asked of `runs` before it is known that the file can be
     written.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> len(simkit.save("runs.duckdb", [result]))
+    1
     """
     pending = some_at_a_time(runs, _ROWS_AT_ONCE)
     saved: list[str] = []

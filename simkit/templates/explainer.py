@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from simkit.arguments import a_text, an_instant, takes
 from simkit.clock import (
     DAY_US,
     MONTHS,
@@ -176,12 +177,16 @@ class Explanation:
         return f"{how}: {hour} is skipped"
 
 
+@takes(timezone=a_text, at=an_instant, coder=a_text)
 def explain(cron: str, *, timezone: str = "UTC", at: str | int, coder: str | None = None) -> Explanation:
     """What a prebuild schedule's cron means, seen from the instant `at` (microseconds UTC, or RFC 3339 text; text
     without an offset is read in the timezone).
 
     `coder`: Coder's version, such as "v2.26"; the newest that is modelled, if not given. Raises InputError with every
     problem if the Terraform provider would refuse the cron or the timezone.
+
+    >>> simkit.explain("* 8-18 * * 1-5", timezone="Europe/Berlin", at="2026-03-02").words
+    'Monday to Friday, 08:00 to 18:59'
     """
     findings = Findings()
     # The provider's rules stand in one place: ask about a preset that has this schedule and nothing else.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time
 from itertools import pairwise
 
+from simkit.arguments import a_scenario, a_text, takes
 from simkit.clock import LONG_WEEKDAYS, MINUTE_US, NEVER, SECOND_US, Zone, format_duration
 from simkit.coder_versions import Behaviour
 from simkit.cron import WEEKDAY_WORDS, Cron, CronError, field_text, provider_cron
@@ -37,12 +38,17 @@ _STEEP = 3
 """A step up to this many times the instances before is worth a note, and so is any step up from none."""
 
 
+@takes(scenario=a_scenario, coder=a_text)
 def lint(scenario: Scenario, *, coder: str | None = None) -> tuple[Finding, ...]:
     """What there is to say about the presets of all versions of a scenario, in the order of the input's lines.
 
     Looks at the scenario's window, and at a year at least, so that rare overlaps are found, as the scenario's version
     of Coder does, or as `coder`. Begins with what there was to say when the scenario was read. Raises InputError for a
     version of Coder that is none.
+
+    >>> scenario = simkit.load("examples/template/morning.yaml")
+    >>> [finding.name for finding in simkit.lint(scenario)]
+    ['uncovered_hours', 'cold_begin']
     """
     said = Findings()
     said.extend(scenario.notes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from simkit.arguments import a_scenario, a_text, an_instant, takes
 from simkit.clock import DAY_US, LONG_WEEKDAYS, MINUTE_US, NEVER, UTC_ZONE, Zone, format_duration, parse_instant
 from simkit.core.lifecycle import BUFFER_US, EPOCH_DAY, LEEWAY_US
 from simkit.cron import Cron, CronError, daily, daily_time, weekly
@@ -42,6 +43,7 @@ class Fate:
         return joined(self.sentences)
 
 
+@takes(scenario=a_scenario, at=an_instant, people=a_text, ttl=a_text, autostart=a_text, quiet_hours=a_text)
 def when(
     scenario: Scenario,
     at: str | int,
@@ -56,6 +58,10 @@ def when(
     TTL, autostart and quiet hours are those given; else those of the scenario's `people` of that name (of the only
     ones, if there is one group); else Coder's defaults. A `ttl` of `none` is no TTL, `quiet_hours` of "" are none.
     Raises InputError with every problem.
+
+    >>> scenario = simkit.load("data/scenarios/lifecycle.yaml")
+    >>> simkit.when(scenario, at="2026-10-13T09:00:00-04:00", people="developers").sentences[1]
+    'Its TTL of 10h ends at Tue 2026-10-13T19:00:00-04:00.'
     """
     findings = Findings()
     now_at = _read("at", at, lambda text: parse_instant(text, scenario.zone), findings) if isinstance(at, str) else at

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simkit.arguments import a_text, runs, takes
 from simkit.clock import DAY_US, MINUTE_US, NEVER, WEEK_US, Zone, format_duration, from_datetime, zone
 from simkit.errors import StoreError
 from simkit.shown import joined
@@ -34,12 +35,19 @@ class Story:
         return joined([f"{self.title}, times in {self.zone.name}", *lines])
 
 
+@takes(source=runs, workspace=a_text, run_id=a_text)
 def why(
     source: str | Path | Storable | Sequence[Storable], workspace: str | None = None, run_id: str | None = None
 ) -> tuple[Story, ...]:
     """The stories of a workspace, by its id or name, of all that a person owned, by their name, or of every workspace.
 
     `source` is a runs file, a Result or several; of several runs, `run_id` chooses one. Raises StoreError.
+
+    >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
+    >>> for event in simkit.why(result, "1")[0].events[:2]:
+    ...     print(event.what, event.why)
+    created by the reconciler, as a prebuild: it wanted 1, 0 ran
+    built its start build is done
     """
     answer = ask(source, "story", run_id=run_id, workspace=workspace)
     if answer.empty and workspace is not None:

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from simkit.arguments import a_scenario_or_path, a_text, a_whole_number, takes
 from simkit.decide.plan import terraform
 from simkit.errors import Finding, InputError, Where, did_you_mean
 from simkit.inputs.scenario import load
@@ -96,11 +97,16 @@ class Panel:
         return ({**data, **still}, *metadata) if metadata else {**data, **still}
 
 
+@takes(scenario=a_scenario_or_path, preset=a_text, seed=a_whole_number)
 def explore(scenario: str | Path | Scenario, preset: str | None = None, seed: int = 0) -> Panel:
     """A panel over one preset of a scenario (a path or one that was loaded): that with most claims, if none is named.
 
     Base, hours and levels of the schedules, TTL, daemons and build time are sliders; each move plays the scenario once
     and redraws. Needs ipywidgets (`simkit[lab]`) to be moved. Raises InputError.
+
+    >>> panel = simkit.explore("data/scenarios/workweek.yaml")
+    >>> panel.preset
+    'goland-large'
     """
     given = load(scenario) if isinstance(scenario, str | Path) else scenario
     return Panel(given, chosen(given, preset, seed), seed)

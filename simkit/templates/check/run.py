@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simkit.arguments import a_mapping, a_text, paths, takes
 from simkit.clock import DAY_US, parse_instant, to_datetime, zone_database_version
 from simkit.coder_versions import Behaviour
 from simkit.errors import Finding, Findings, InputError, Where, did_you_mean
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _LEVELS = ("error", "warning", "note")
 
 
+@takes(paths=paths, keyword=a_text, variables=a_mapping, coder=a_text)
 def check(
     paths: Iterable[str | Path],
     keyword: str = "",
@@ -67,6 +69,10 @@ def check(
 
     A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
     among the findings.
+
+    >>> checked = simkit.check(["examples/template"])
+    >>> checked.status, len(checked.outcomes)
+    (0, 3)
     """
     paths = tuple(paths)
     problems = Findings()

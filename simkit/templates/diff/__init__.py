@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from simkit.arguments import a_mapping, a_text, an_instant, at_least, takes
 from simkit.clock import parse_instant
 from simkit.errors import Finding, Findings, InputError, Where
 from simkit.inputs.coder import named_version
@@ -26,6 +27,7 @@ FORMATS: Mapping[str, Callable[[Difference], str]] = {"text": text.render, "mark
 """How a difference is told."""
 
 
+@takes(old=a_text, new=a_text, at=an_instant, weeks=at_least(1), variables=a_mapping, coder=a_text)
 def diff(
     old: str,
     new: str,
@@ -41,6 +43,9 @@ def diff(
 
     Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. `coder`: Coder's version,
     if the trial's scenario names none. Raises InputError with every problem of both sides.
+
+    >>> simkit.diff("examples/template", "examples/template", at="2026-03-02T00:00:00Z").differs
+    False
     """
     assert weeks > 0, "there is something to look at"
     findings = Findings()
