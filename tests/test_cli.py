@@ -176,6 +176,22 @@ def test_a_fault_of_simkits_own_is_told_in_one_line_and_shown_when_asked_for(sce
     assert "ZeroDivisionError" in shown.stderr
 
 
+@pytest.mark.parametrize("error", ["EOFError", "StopIteration", "RecursionError", "OSError"])
+def test_every_fault_is_shown_when_asked_for(tmp_path: Path, error: str):
+    """Of an EOFError click says that somebody went away."""
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    for option in ([], ["--debug"]):
+        script = (
+            "import simkit, simkit.cli\ndef load(*_): raise " + error + "('odd')\nsimkit.load = load\n"
+            f"simkit.cli.main([*{option}, 'run', 'x'])"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+        assert done.returncode == 1
+        assert f"{error}: odd" in done.stderr
+        assert ("Traceback (most recent call last)" in done.stderr) == bool(option)
+        assert "Aborted" not in done.stderr
+
+
 def test_a_machine_without_memory_is_no_fault_of_simkits(scenario: Path, monkeypatch):
     def fails(*_: object) -> None:
         raise MemoryError

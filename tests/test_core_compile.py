@@ -109,6 +109,15 @@ def test_damaged_code_is_compiled_again_and_kept(damage, ending, directory):
     assert called(plus_one) == (6, 1)
 
 
+def test_what_was_compiled_is_told_with_its_seconds_and_what_was_found_is_not(directory, caplog):
+    caplog.set_level("INFO", "simkit.core")
+    for _ in range(2):
+        called(plus_one)
+    (told,) = [record for record in caplog.records if record.message == "compiled"]
+    assert told.told["function"] == "plus_one"
+    assert told.told["seconds"] > 0
+
+
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 def test_what_cannot_be_written_is_compiled_each_time(ending, directory):
     assert called(plus_one) == (6, 0)

@@ -44,6 +44,7 @@ LAYERS = (
         "simkit.estimates",
         "simkit.limits",
         "simkit.names",
+        "simkit.phases",
         "simkit.shown",
         "simkit.version",
     ),

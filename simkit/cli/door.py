@@ -67,6 +67,8 @@ class _Group(click.Group):
             raise
         except Exception as error:
             if ctx.params.get("debug"):
+                if isinstance(error, EOFError):  # which click takes for somebody who goes away
+                    raise RuntimeError(_fault(error)) from error
                 raise
             echo(_fault(error), err=True)
             ctx.exit(SimkitError.status)
@@ -206,8 +208,18 @@ seed_option = click.option(
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(simkit.__version__, prog_name="simkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Tell on stderr what is done and how long it takes, an object of JSON a line; nothing if left out.",
+)
+@click.pass_context
+def main(context: click.Context, debug: bool, log_level: str | None) -> None:
     """Decide how many prebuilt workspaces a Coder deployment keeps warm, when, for how long and at what cost."""
+    if log_level is not None:
+        from simkit.cli.watching import watching
+
+        context.call_on_close(watching(log_level))
 
 
 def png_file(text: str) -> Path:

@@ -9,9 +9,11 @@ Set NUMBA_DISABLE_JIT=1 to run the same code as plain Python.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 import platform
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _numba: Any = numba  # it carries no types
 _core: Any = _numba.core
 _config: Any = _numba.config
+_LOG = logging.getLogger("simkit.core")
+_LOG.addHandler(logging.NullHandler())  # a warning is for whoever listens, and not for a terminal
 
 
 def source_digest() -> str:
@@ -44,9 +48,13 @@ def _cache_directory() -> Path | None:
     directory = Path(base).absolute() / f"core-{source_digest()}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return directory if os.access(directory, os.W_OK) else None
+        if os.access(directory, os.W_OK):
+            return directory
+        reason = "it may not be written"
+    except OSError as error:
+        reason = str(error)
+    _LOG.warning("compiled code is not kept: %s: %s", directory, reason)
+    return None
 
 
 _DIRECTORY = _cache_directory()
@@ -115,12 +123,22 @@ class _Kept(_core.caching.FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
+        self._name, self._begun_s = function.__qualname__, time.perf_counter()
         locator = self._impl.locator
         self._cache_file = _Files(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = super().load_overload(sig, target_context)
+        self._begun_s = time.perf_counter()  # if it was not found, numba compiles it now
+        return found
+
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):
+        told = {"function": self._name, "seconds": round(time.perf_counter() - self._begun_s, 6)}
+        _LOG.info("compiled", extra={"told": told})
+        try:
             super().save_overload(sig, data)
+        except OSError as error:
+            _LOG.warning("compiled code is not kept: %s", error)
 
 
 def jit(function: _F) -> _F:

@@ -48,6 +48,7 @@ from simkit.model import (
     Workload,
     tags_of,
 )
+from simkit.phases import phase
 
 _EVENTS = {
     "activate": ("version", "template", "presets"),
@@ -78,15 +79,17 @@ def load(path: str | Path, variables: Outside | None = None, coder: str | None =
     ['goland']
     """
     findings = Findings()
-    file = found(Path(path))
-    behaviour = named_version(coder, findings)
-    document = read_document(file, findings)
-    findings.raise_errors()
-    assert document is not None, "a document that cannot be read is an error"
-    templates = Templates(from_outside(variables or {}))
-    scenario = ScenarioReader(file.parent, findings, templates, behaviour).scenario(document, file.stem)
-    findings.raise_errors()
-    assert scenario is not None, "a scenario without errors exists"
+    with phase("read", file=str(path)) as told:
+        file = found(Path(path))
+        behaviour = named_version(coder, findings)
+        document = read_document(file, findings)
+        findings.raise_errors()
+        assert document is not None, "a document that cannot be read is an error"
+        templates = Templates(from_outside(variables or {}))
+        scenario = ScenarioReader(file.parent, findings, templates, behaviour).scenario(document, file.stem)
+        findings.raise_errors()
+        assert scenario is not None, "a scenario without errors exists"
+        told |= {"presets": len(scenario.versions[0].presets), "people": sum(group.count for group in scenario.people)}
     return scenario
 
 

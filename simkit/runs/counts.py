@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from logging import DEBUG
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from simkit.clock import NEVER, Int64Array
 from simkit.core import counts, facts, kernel, tally
 from simkit.core.compile import compiled
+from simkit.phases import phase
 from simkit.runs.givens import Givens
 from simkit.runs.measures import (
     ByWeek,
@@ -141,8 +143,9 @@ def count_measures(given: Givens) -> Measures:
 
 
 def _counted(given: Givens, edges: Int64Array) -> tally.Counted:
-    of = _lean(given, edges)
-    return _from_rows(given, edges) if of is None else of
+    with phase("counted", DEBUG, scenario=given.scenario.name, seed=given.seed, replication=given.replication):
+        of = _lean(given, edges)
+        return _from_rows(given, edges) if of is None else of
 
 
 def _lean(given: Givens, edges: Int64Array) -> tally.Counted | None:

@@ -54,6 +54,7 @@ from simkit.model import (
     TemplateVersion,
     Workload,
 )
+from simkit.phases import phase
 from simkit.store.columns import ids, whole
 from simkit.timeline import Steps, desired
 from simkit.version import __version__
@@ -116,10 +117,17 @@ def givens(scenario: Scenario, seed: int, replication: int) -> Givens:
     claims = _CLAIMS.get(
         demand,
         (seed, replication, *window, own.asked_for),
-        lambda: _claims(draws.claims(seed, replication), own.asked_for, own.presets),
+        lambda: _drawn(draws, seed, replication, own),
     )
     inputs = own.inputs._replace(presets=presets, claims=claims)
     return Givens(scenario, seed, replication, own.presets, inputs, own.people)
+
+
+def _drawn(draws: Draws, seed: int, replication: int, own: _OwnPart) -> Table:
+    with phase("drawn", seed=seed, replication=replication) as told:
+        claims = _claims(draws.claims(seed, replication), own.asked_for, own.presets)
+        told["claims"] = len(claims)
+        return claims
 
 
 def with_programs(given: Givens, programs: Mapping[str, Program]) -> Givens:

@@ -22,6 +22,7 @@ from simkit.core.chance import happens, luck_of, mix, pick
 from simkit.core.numbers import NONE, Order
 from simkit.errors import RefusedError
 from simkit.model import Activate, Invalidate, Pause, People, Resume, Scenario, SetSchedule, SetTTL
+from simkit.phases import phase
 from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult, Result, sessions
 from simkit.runs.static import static_tables
@@ -76,7 +77,8 @@ def run_reference(scenario: Scenario, seed: int = 0, replication: int = 0) -> Re
     )
     world = _World(plane, given)
     world.begin()
-    with plane.database.together():
+    as_phase = phase("simulated", scenario=scenario.name, seed=seed, replication=replication, engine="reference")
+    with as_phase, plane.database.together():
         plane.advance_to(scenario.end_at)
         world.end()
     return ReferenceResult(given, plane, world.sessions(), world.claim_of)

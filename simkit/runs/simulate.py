@@ -11,6 +11,7 @@ from simkit.core import kernel
 from simkit.core.compile import compiled
 from simkit.core.compile import will_compile as not_compiled
 from simkit.model import History, Scenario
+from simkit.phases import phase
 from simkit.runs.givens import Givens, givens
 from simkit.runs.result import KernelResult
 
@@ -28,7 +29,9 @@ def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult
 
 def play(given: Givens) -> KernelResult:
     """Simulate what is given."""
-    result = KernelResult(given, kernel.simulate(given.inputs, given.people, programs=given.programs))
+    with phase("simulated", scenario=given.scenario.name, seed=given.seed, replication=given.replication) as told:
+        result = KernelResult(given, kernel.simulate(given.inputs, given.people, programs=given.programs))
+        told |= {"workspaces": len(result.rows.workspaces), "builds": len(result.rows.builds)}
     compiled(kind_of(given.scenario, given.programs is not None))
     return result
 

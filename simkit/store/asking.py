@@ -15,6 +15,7 @@ import numpy as np
 from simkit.arguments import a_text, runs, takes
 from simkit.clock import Int64Array
 from simkit.errors import StoreError
+from simkit.phases import phase
 from simkit.store.columns import Storable, some_at_a_time
 from simkit.store.connection import check_schema, closing_told, constraints, file_of, opened
 from simkit.store.memory import connection_over, empty, make_views, rows_read
@@ -62,8 +63,21 @@ def ask(
     >>> list(simkit.ask(result, "pool", preset="goland", until_at="2026-03-10", local=True).columns)[:2]
     ['run_id', 'preset']
     """
+    with phase("asked", question=question) as told:
+        answer = _asked(source, question, run_id, workspace, Narrowing(preset, from_at, until_at, local, over))
+        told["rows"] = len(answer)
+    return answer
+
+
+def _asked(
+    source: str | Path | Storable | Sequence[Storable],
+    question: str,
+    run_id: str | None,
+    workspace: str | None,
+    narrowing: Narrowing,
+) -> pd.DataFrame:
     asked_for = find(question)
-    sql, narrowing = asked_for.sql, Narrowing(preset, from_at, until_at, local, over)
+    sql = asked_for.sql
     narrows = narrowing != Narrowing()
     if isinstance(source, str | Path):
         check_there(source)

@@ -13,6 +13,7 @@ import numpy as np
 from simkit.arguments import a_path, results, takes
 from simkit.clock import NEVER
 from simkit.errors import StoreError
+from simkit.phases import phase
 from simkit.store.columns import Columns, Storable, Tables, length, some_at_a_time, stacked
 from simkit.store.connection import ensure_schema, file_of, make, opened, value_of
 
@@ -58,6 +59,13 @@ def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     >>> len(simkit.save("runs.duckdb", [result]))
     1
     """
+    with phase("saved", file=str(path)) as told:
+        saved = _save(path, runs)
+        told |= {"runs": len(saved), "bytes": file_of(path).stat().st_size}
+    return saved
+
+
+def _save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     pending = some_at_a_time(runs, _ROWS_AT_ONCE)
     saved: list[str] = []
     if not file_of(path).exists():
