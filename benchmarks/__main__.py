@@ -27,6 +27,7 @@ from benchmarks.forecast import forecast
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from benchmarks.promises import promises
+from benchmarks.reports import reports
 from benchmarks.targets import targets
 from simkit.clock import NEVER
 from simkit.core import facts, kernel
@@ -238,9 +239,10 @@ BENCHMARKS = {
         command,
         check,
         promises,
+        reports,
     )
 }
-BY_NAME = {promises.__name__}
+BY_NAME = {promises.__name__, reports.__name__}
 """What takes minutes is run only where it is named."""
 
 

@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from simkit.report.page import page
 from simkit.studies.style import Picture
+from simkit.studies.tables import of_rows
 
 markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
 
@@ -27,7 +29,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
-        if tag == "a" and given.get("class") != "anchor-link":
+        if tag == "a" and given.get("class") not in ("anchor-link", "skip"):
             self.links.append(given["href"])
         elif tag == "details":
             self.sections.append((given["id"], "open" in given))
@@ -101,3 +103,30 @@ def test_links_to_notebooks_beside_it_are_text_on_a_page_that_stands_alone(tmp_p
     html = page_of(tmp_path, markdown("See [the other](02-other.ipynb) and [a site](https://example.com/x.ipynb)."))
     assert "See the other and" in html
     assert Outline(html).links == ["https://example.com/x.ipynb"]
+
+
+def test_who_uses_a_keyboard_can_skip_what_stands_before_the_first_section(tmp_path: Path):
+    html = page_of(tmp_path, markdown("# Why"), markdown("## The <b> answer\n\nIt is 7."), markdown("## Next"))
+    skip = '<a class="skip" href="#the-b-answer">Skip to the first section</a>'
+    assert html.index("<body>") < html.index(skip) < html.index("<main>")
+    assert "Skip to" not in page_of(tmp_path, markdown("Text alone."))
+
+
+TABLES = {
+    "of text": of_rows(["preset", "claims"], [("<i>dev</i>", "7"), ("qa", "1")], 1)._repr_html_(),
+    "of pandas": pd.DataFrame({"claims": [7, 1]}, index=["&lt;i&gt;dev", "qa"]).to_html(),
+    "of pandas, without an index": pd.DataFrame({"preset": ["dev", "qa"], "claims": [7, 1]}).to_html(index=False),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_number_of_a_table_is_heard_with_its_column_and_row(name: str, tmp_path: Path):
+    cell = code("x")
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": TABLES[name], "text/plain": "x"})]
+    html = page_of(tmp_path, cell)
+    head, _, body = html.partition("<tbody>")
+    columns = head.count('<th scope="col"')
+    assert columns == head.count("<th ") == 2
+    assert body.count('<th scope="row"') == body.count("<th ") == 2
+    assert body.count("<td") == body.count("</td>") == 2
+    assert body.count("</th>") == 2

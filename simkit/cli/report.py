@@ -71,8 +71,9 @@ def report(
     if interactive:
         _interactive(notebook, parameters, name, out or "reports", pdf)
         return
-    from simkit.report.render import render
+    from simkit.report.render import render, spare_import
 
+    spare_import()
     with working(console_for(stderr=True), f"executing {Path(notebook).name}"):
         made = render(notebook, parameters, out or "reports", made_at=instant(None), name=name)
     for sentence in made.sentences:
@@ -85,7 +86,8 @@ def report(
 def _interactive(scenario: str, parameters: dict[str, str], name: str | None, out: str, pdf: bool) -> None:
     from simkit.cli.decide import progress
     from simkit.files import write_whole
-    from simkit.report.render import folder_of, typed
+    from simkit.report.parameters import typed
+    from simkit.report.render import folder_of
     from simkit.studies.explore.offline import OPTIONS, offline
 
     given = typed(Path(scenario), parameters, OPTIONS)

@@ -23,7 +23,8 @@ from simkit.inputs.quantities import parse_share
 from simkit.inputs.scenario import load
 from simkit.report.index import Threshold, index_page
 from simkit.report.keys import BATCH, ENTRY, LIMITS, THRESHOLDS
-from simkit.report.render import Report, checked, is_name, named, render
+from simkit.report.parameters import checked
+from simkit.report.render import Report, is_name, named, render, spare_import
 from simkit.runs.givens import scenario_digest
 from simkit.store.reports import Made, add_reports, all_reports
 
@@ -226,6 +227,7 @@ def _made(
 def _render(asked: Asked, batch: Batch, made_at: int, seconds: Callable[[], float]) -> Made:
     """One report, in a process of its own. What fails is told, and what was there before stays."""
     begun, out = seconds(), batch.out
+    spare_import()
     try:
         _keep(out / asked.notebook.stem / asked.name, batch.keep)
         texts = {name: str(value) for name, value in asked.parameters.items()}

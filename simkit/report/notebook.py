@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from simkit.clock import format_instant, from_datetime, zone_database_version
 from simkit.estimates import spread
-from simkit.runs.result import Result
 from simkit.shown import escaped, visible
-from simkit.store import ask
 from simkit.times import Told
 from simkit.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simkit.runs.result import Result
 
 _EMPHASIS = re.compile(r"(\*\*|\*)(\S|\S.*?\S)\1")
 _CODE = re.compile(r"`([^`]*)`")
@@ -46,6 +46,8 @@ def say_each(told: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
 
 def cite(results: Sequence[Result]) -> None:
     """Say what was simulated, and record it for result.json: seed, versions, inputs' digest, and a row per preset."""
+    from simkit.store import ask  # with the library behind it, which whoever makes pages of notebooks need not load
+
     first = results[0]
     scenario = first.scenario
     versions = {"simkit": __version__, "python": platform.python_version(), "tzdata": zone_database_version()}

@@ -13,6 +13,8 @@ from typing import Any
 _SECTION = "## "
 _SVG, _WIDGET = "image/svg+xml", "application/vnd.jupyter.widget-view+json"
 _NOTEBOOK = re.compile(r'<a href="[^":]+\.ipynb">(.*?)</a>')
+_HEAD, _OF_HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL), re.compile(r"<th(?=[ >])(?![^>]* scope=)")
+_FIRST_OF_ROW = re.compile(r"(<tr[^>]*>\s*)<t([dh])(?![^>]* scope=)([^>]*>.*?)</t\2>", re.DOTALL)
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -32,19 +34,22 @@ def page(executed: Path) -> str:
     def html_of(cells: list[Any]) -> str:
         part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)  # type: ignore[no-untyped-call]
         html: str = exporter.from_notebook_node(part)[0]
-        return _NOTEBOOK.sub(r"\1", html)  # a page stands alone: the notebooks beside its own are elsewhere
+        return _NOTEBOOK.sub(
+            r"\1", _told_apart(html)
+        )  # a page stands alone: the notebooks beside its own are elsewhere
 
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             _shown_alone(output)
     before, sections = _sections(notebook.cells)
-    contents, body, taken = "", "", set[str]()
+    skip, contents, body, taken = "", "", "", set[str]()
     for number, (heading, cells) in enumerate(sections, 1):
         name = _NO_SLUG.sub("-", heading.lower()).strip("-")
         if not name or name in taken:
             name = f"{name}-{number}".lstrip("-")
         taken.add(name)
         text = escape(heading)
+        skip = skip or f'<a class="skip" href="#{name}">Skip to the first section</a>'
         contents += f'<li><a href="#{name}">{text}</a></li>\n'
         body += f'<details open id="{name}"><summary><h2>{text}</h2></summary>\n{html_of(cells)}</details>\n'
     if contents:
@@ -53,10 +58,17 @@ def page(executed: Path) -> str:
     return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         style=folder.joinpath("look.css").read_text(encoding="utf-8"),
         title=escape(title(notebook, executed.stem)),
+        skip=skip,
         before=html_of(before),
         contents=contents,
         sections=body,
     )
+
+
+def _told_apart(html: str) -> str:
+    """Tables in which each number is heard with its column and with the row that it stands in, by its first cell."""
+    headed = _HEAD.sub(lambda head: _OF_HEAD.sub('<th scope="col"', head[0]), html)
+    return _FIRST_OF_ROW.sub(r'\1<th scope="row"\3</th>', headed)
 
 
 def title(notebook: Any, otherwise: str) -> str:

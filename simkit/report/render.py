@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any
 
 from simkit.clock import SECOND_US, format_instant
-from simkit.errors import Finding, InputError, RunError, SimkitError, Where, did_you_mean
+from simkit.errors import Finding, InputError, RunError, SimkitError, Where
 from simkit.files import write_all
-from simkit.limits import MAX_DAEMONS, MAX_SEED
 from simkit.report.notebook import MIME, plain
 from simkit.report.page import page
+from simkit.report.parameters import checked
 
-_NEEDED = ("ipykernel", "nbconvert", "papermill")
-"""The extra `notebooks`."""
 _ODD = re.compile(r"[^A-Za-z0-9._=-]+|^\.+")
 _LONGEST = 80  # characters of a folder's name; file systems allow 255 bytes
 
@@ -128,86 +125,13 @@ def is_name(text: str) -> bool:
     return text not in ("", ".", "..") and len(text) <= _LONGEST and not set("/\\\0") & set(text)
 
 
-def checked(source: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters in the types of the notebook's own ones, and what the notebook has for all of its own.
+def spare_import() -> None:
+    """Make the import of papermill in this process, a program's own, three times as fast.
 
-    Raises InputError for a file that is no notebook, for parameters that it does not declare or has of another type, or
-    where the extra `notebooks` is not installed.
+    jsonschema compiles 38 grammars, for a second and a half, to tell what an internationalized address is, where the
+    library for that is installed. No schema of a notebook asks; who validates something else in the process may.
     """
-    if not os.path.isfile(source):
-        text = "there is no such notebook; simkit's own come with its source, and not with what pip installs"
-        raise InputError([Finding("error", Where(str(source)), text)])
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        text = f"a report needs {', '.join(missing)}; install what makes reports with: pip install 'simkit[notebooks]'"
-        raise InputError([Finding("error", Where(str(source)), text)])
-    import papermill
-
-    try:
-        declared = papermill.inspect_notebook(str(source))
-    except Exception as error:  # whatever nbformat and papermill raise for a file that is no notebook
-        text = "is not a notebook that can be read; write one that Jupyter opens, of format 4"
-        raise InputError([Finding("error", Where(str(source)), text)]) from error
-    defaults = {name: of["default"] for name, of in declared.items()}
-    return typed(source, parameters, defaults), {name: _default(text) for name, text in defaults.items()}
-
-
-def typed(source: Path, parameters: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters in the types of the defaults, which are Python source. Raises InputError with every problem."""
-    problems, given = [], {}
-    for name, text in parameters.items():
-        if name not in defaults:
-            problem = f'declares no parameter "{name}"; {did_you_mean(name, defaults)}'
-            problems.append(Finding("error", Where(str(source)), problem))
-            continue
-        try:
-            given[name] = _bounded(name, _typed(text, defaults[name]))
-        except ValueError as error:
-            problems.append(Finding("error", Where(str(source)), f'parameter "{name}": {error}'))
-    if problems:
-        raise InputError(problems)
-    return given
-
-
-def _default(source: str) -> Any:
-    """A parameter's default by its Python source; what is no plain value stays source."""
-    import ast
-
-    try:
-        value = ast.literal_eval(source)
-    except (ValueError, SyntaxError):
-        return source
-    return value if isinstance(value, str | int | float | bool | None) else source
-
-
-_BOUNDS = {"seed": (0, MAX_SEED), "replications": (1, MAX_SEED), "daemons": (1, MAX_DAEMONS)}
-"""Of parameters that are options of the command line, too: any notebook means the same by them."""
-
-
-def _bounded(name: str, value: Any) -> Any:
-    lowest, highest = _BOUNDS.get(name, (-math.inf, math.inf))
-    if isinstance(value, int) and not lowest <= value <= highest:
-        raise ValueError(f"{value} is out of range; write {lowest} to {highest}")
-    return value
-
-
-def _typed(text: str, default: str) -> Any:
-    """`text` as the type that the parameter's default (Python source) has; text, if that is no plain value."""
-    example = _default(default)
-    if isinstance(example, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f'"{text}" is neither true nor false')
-        return text.lower() == "true"
-    if isinstance(example, int | float):
-        try:
-            value = type(example)(text)
-        except ValueError:
-            value = math.nan
-        if isinstance(value, float) and not math.isfinite(value):  # JSON has no other numbers
-            kind = "a whole number" if isinstance(example, int) else "a number"
-            raise ValueError(f'"{text}" is not {kind}, as its default {default} is')
-        return value
-    return text
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: it cannot be imported
 
 
 def _execute(source: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
