@@ -37,6 +37,7 @@ from simkit.model import (
 )
 from simkit.runs.result import Result
 from simkit.store import ask, questions, refused, save, writing
+from simkit.store.asking import table_of
 from simkit.store.connection import constraints, explained, opened, schema
 
 
@@ -652,6 +653,66 @@ def test_questions_about_people_add_up():
     stops = result.ask("stops").groupby("rule")["times"].sum()
     rules, counts = np.unique(result.tables["lifecycle_decisions"]["rule"].astype(str), return_counts=True)
     assert stops.to_dict() == dict(zip(rules.tolist(), counts.tolist(), strict=True))
+
+
+def by_hour(result: Result, spans: str) -> pd.DataFrame:
+    """Instance-hours by preset and hour of the local week, each span paired with each of its hours.
+
+    `spans`: SQL of run_id, preset_id, from_at, until_at.
+    """
+    paired = f"""
+        SELECT p.preset, isodow(h.local_at) - 1 AS weekday, hour(h.local_at) AS hour,
+            sum(least(epoch_us(h.until_at), epoch_us(s.until_at))
+                - greatest(epoch_us(h.from_at), epoch_us(s.from_at))) AS us
+        FROM ({spans}) AS s
+        JOIN presets AS p USING (run_id, preset_id)
+        JOIN local_hours AS h
+            ON h.run_id = s.run_id AND h.timezone = p.timezone AND h.from_at < s.until_at AND h.until_at > s.from_at
+        WHERE p.run_id = $run GROUP BY ALL"""
+    return table_of(result, paired, result.run_id)
+
+
+IDLE_SPANS = """
+    SELECT b.run_id, b.preset_id, b.completed_at AS from_at, coalesce(b.claimed_at, b.deleted_at, r.end_at) AS until_at
+    FROM prebuild_spans AS b JOIN runs AS r USING (run_id) WHERE b.build_status = 'succeeded'"""
+
+
+@settings(max_examples=12)
+@given(given=inhabited())
+def test_hours_are_those_of_each_span_in_each_hour(given: Scenario):
+    result = simkit.run(given, 7)
+    idle, running = result.ask("idle"), result.ask("running")
+    for answer, column, spans in (
+        (idle, "idle_instance_hours", IDLE_SPANS),
+        (running, "people_instance_hours", "FROM instances WHERE owned"),
+        (running, "prebuild_instance_hours", "FROM instances WHERE NOT owned"),
+    ):
+        paired = by_hour(result, spans).rename(columns={"us": "paired"})
+        both = answer.merge(paired, how="left", on=["preset", "weekday", "hour"])
+        assert len(both) == len(answer)
+        np.testing.assert_array_equal(both[column], both["paired"].fillna(0) / 3.6e9)
+        assert both["paired"].sum() == paired["paired"].sum(), "every span is in some hour"
+
+
+@settings(max_examples=12)
+@given(given=inhabited())
+def test_a_pools_row_counts_what_is_there_at_its_instant(given: Scenario):
+    result = simkit.run(given, 7)
+    counted = """
+        SELECT p.preset, t.at,
+            count(*) FILTER (WHERE b.created_at <= t.at AND coalesce(b.completed_at, 'infinity') > t.at) AS starting,
+            count(*) FILTER (WHERE b.build_status = 'succeeded' AND b.completed_at <= t.at
+                AND coalesce(b.claimed_at, b.delete_created_at, 'infinity') > t.at) AS running,
+            count(*) FILTER (WHERE b.ready_at <= t.at
+                AND coalesce(b.claimed_at, b.delete_created_at, 'infinity') > t.at) AS eligible
+        FROM presets AS p
+        JOIN prebuilds AS b USING (run_id, preset_id)
+        JOIN (SELECT created_at AS at FROM claims UNION SELECT from_at FROM desired_instances) AS t ON true
+        WHERE p.run_id = $run GROUP BY ALL"""
+    counts = table_of(result, counted, result.run_id)
+    both = result.ask("pool").merge(counts, left_on=["preset", "changed_at"], right_on=["preset", "at"])
+    for name in ("starting", "running", "eligible"):
+        np.testing.assert_array_equal(both[f"{name}_x"], both[f"{name}_y"], err_msg=name)
 
 
 def test_a_row_is_refused_by_the_rule_that_it_breaks_as_it_is_on_insert():

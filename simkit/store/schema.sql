@@ -566,6 +566,14 @@ FROM presets AS p
 JOIN local_hours AS h USING (run_id, timezone)
 GROUP BY p.run_id, p.preset, h.timezone, isodow(h.local_at), hour(h.local_at);
 
+-- Each local hour under every UTC hour that it touches (utc_hour: whole hours since 1970): an instant finds its own by an
+-- equality first, which costs far less than an inequality alone where millions look.
+CREATE VIEW hour_parts AS
+SELECT
+    run_id, timezone, from_at, until_at, local_at,
+    unnest(range(epoch_us(from_at) // 3600000000, (epoch_us(until_at) - 1) // 3600000000 + 1)) AS utc_hour
+FROM local_hours;
+
 -- One row per workspace that the reconciler made: when it was wanted, built, claimed and deleted.
 CREATE VIEW prebuild_spans AS
 WITH ends AS (
