@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import click
 import duckdb
 
 import simkit
+from simkit.cli import main
+from simkit.clock import HOUR_US
 from simkit.inputs.keys import NEEDED, ROWS, Key, Keys
 from simkit.inputs.scenario_keys import SCENARIO_KEYS
+from simkit.model import HOURS_PER_WEEK, People, Scenario, SessionProfile, constant
 from simkit.report.keys import BATCH_KEYS
 from simkit.store.connection import schema
 from simkit.store.reports import add_reports
@@ -259,15 +266,174 @@ def _escaped(text: str) -> str:
     return re.sub(r"([*_<`])", r"\\\1", text)
 
 
-def questions_page() -> str:
-    about = "`simkit ask RUNS QUESTION`, or `simkit.ask`. Instants are UTC, durations seconds."
-    lines = ["# Questions", "", about, ""]
-    for name, text in simkit.questions().items():
-        lines += [f"## {name}", "", text.replace("*", "\\*"), ""]
+def status_page() -> str:
+    """With what each command ends, as its own help says it."""
+    rows = []
+    for name, command in _commands(main):
+        said = _STATUS.search(" ".join((command.help or "").split()))
+        ends = dict(re.findall(r"(\d+): (.*?)\.(?= \d+:|$)", said[1])) if said else {}
+        rows.append((_code(name), *(ends.get(status, usual) for status, usual in _USUAL.items())))
+    return "\n".join(["# Exit status", "", _ENDS, "", _table(("Command", *_USUAL), rows), ""])
+
+
+_STATUS = re.compile(r"Exit status (0: .*)$")
+_USUAL = {"0": "it is done", "1": "it could not be done", "2": "an input cannot be used"}
+_ENDS = """\
+What a scheduler or a pipeline sees. Status 2 comes with every problem, as `path:line: what was seen; what to write
+instead`, and nothing is half-written. Besides: 1 after Ctrl-C, 143 after SIGTERM.
+"""
+
+
+def _commands(group: click.Group, above: str = "simkit") -> Iterable[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{above} {name}")
+        else:
+            yield f"{above} {name}", command
+
+
+def environment_page() -> str:
+    """Every variable of the environment that something is decided by."""
+    lines = ["# Environment variables", "", "None has to be set.", ""]
+    return "\n".join([*lines, _table(("Variable", "Meaning"), ((_code(n), m) for n, m in ENVIRONMENT.items())), ""])
+
+
+ENVIRONMENT = {
+    "SIMKIT_CACHE_DIR": "The folder in which compiled code is kept; the user's cache folder if it is not set.",
+    "SIMKIT_ZONEINFO": "A folder of compiled time zones, read in place of those of the package tzdata, zone by zone.",
+    "CODER_URL": "The deployment that `simkit import api` reads, if the command names none.",
+    "CODER_SESSION_TOKEN": "The token that `simkit import api` reads it with.",
+    "PGPASSWORD": "The password of `simkit import postgres`; `~/.pgpass` is read, too.",
+    "HTTPS_PROXY": "The proxy of `simkit import api`.",
+    "NO_PROXY": "Hosts that need none.",
+    "SSL_CERT_FILE": "Authorities that `simkit import api` trusts beside the public ones.",
+    "NO_COLOR": "No colours on a terminal, whatever its value.",
+    "COLUMNS": "How wide tables are on a terminal.",
+    "NUMBA_DISABLE_JIT": "1: nothing is compiled. The numbers are the same, and take a hundred times as long.",
+    "_SIMKIT_COMPLETE": "Set by the script that [completes commands](cli.md) in a shell.",
+}
+
+
+def schemas_page() -> str:
+    """The two JSON documents that programs read."""
+    lines = ["# JSON", ""]
+    for title, about, name in _SCHEMAS:
+        package, file = name.split("/")
+        schema_ = json.loads(resources.files(package).joinpath(file).read_text(encoding="utf-8"))
+        path = f"{package.replace('.', '/')}/{file}"
+        lines += [f"## {title}", "", f"{about} Its JSON schema is `{path}`.", "", _fields(schema_), ""]
     return "\n".join(lines)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"keys": keys_page, "tables": tables_page, "questions": questions_page}
+_SCHEMAS = (
+    ("Result of a report", "`result.json` stands beside each report.", "simkit.report/result.schema.json"),
+    (
+        "Recommendation",
+        "`simkit recommend --format json` prints it.",
+        "simkit.decide/recommendation.schema.json",
+    ),
+)
+
+
+def _fields(top: Mapping[str, Any]) -> str:
+    rows = ((_code(at), kind, _escaped(meaning)) for at, kind, meaning in _walked(top, top, ""))
+    return _table(("Field", "Type", "Meaning"), rows)
+
+
+def _walked(of: Mapping[str, Any], top: Mapping[str, Any], at: str) -> Iterable[tuple[str, str, str]]:
+    """(path, type, description) of each field, `[]` being each entry of a list and `NAME` a name of the user's own."""
+    of = _resolved(of, top)
+    fields = dict(of.get("properties", {}))
+    if isinstance(of.get("additionalProperties"), dict):
+        fields["NAME"] = of["additionalProperties"]
+    for name, field in fields.items():
+        inner, place = _resolved(field, top), f"{at}.{name}" if at else name
+        yield place, _kind(inner, top), inner.get("description", "")
+        yield from _walked(inner, top, place)
+    for key in ("oneOf", "anyOf"):
+        for one in of.get(key, ()):
+            yield from _walked(one, top, at)
+    if isinstance(of.get("items"), dict):
+        yield from _walked(of["items"], top, f"{at}[]")
+
+
+def _resolved(of: Mapping[str, Any], top: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in of:
+        return of
+    found = top["$defs"][of["$ref"].removeprefix("#/$defs/")]
+    return {**found, **{key: value for key, value in of.items() if key != "$ref"}}
+
+
+def _kind(of: Mapping[str, Any], top: Mapping[str, Any]) -> str:
+    parts = [_kind(_resolved(one, top), top) for key in ("oneOf", "anyOf") for one in of.get(key, ())]
+    kinds = [of["type"]] if isinstance(of.get("type"), str) else list(of.get("type", ()))
+    if "enum" in of:
+        kinds = [", ".join(map(str, of["enum"]))]
+    if of.get("format"):
+        kinds[:1] = [of["format"]]
+    return " or ".join(dict.fromkeys([*kinds, *parts])) or "any"
+
+
+def questions_page() -> str:
+    """Each question, its columns, and what it answers of a sample."""
+    run = simkit.run_reference(_sample(), seed=7)
+    lines = ["# Questions", "", _QUESTIONS, ""]
+    for name, text in simkit.questions().items():
+        answer = simkit.ask(run, name)
+        columns = ((_code(column), unit_of(column, str(of))) for column, of in answer.dtypes.items())
+        shown = answer.drop(columns="run_id").head(_ROWS).to_string(index=False, na_rep="") if len(answer) else "(none)"
+        example = f"```text\n{shown}\n```"
+        lines += [f"## {name}", "", _escaped(text), "", _table(("Column", "Unit"), columns), "", example, ""]
+    return "\n".join(lines)
+
+
+_ROWS = 3
+_QUESTIONS = """\
+`simkit ask RUNS QUESTION`, or `simkit.ask(RUNS, QUESTION)`. Below each stand its columns, and the first rows that it
+gives of two mornings (`examples/template/morning.yaml`, with three people besides).
+"""
+
+
+def _sample() -> Scenario:
+    """Two mornings of claims, and three people with workspaces, so that every question has something to tell."""
+    morning = simkit.load(Path(__file__).parent.parent / "examples" / "template" / "morning.yaml")
+    office = tuple(0.2 if 9 <= hour % 24 < 17 else 0.0 for hour in range(HOURS_PER_WEEK))
+    sessions = SessionProfile(morning.zone, office, constant(2 * HOUR_US))
+    preset = morning.versions[0].presets[0].name
+    schedule = replace(morning.schedule, default_ttl_us=3 * HOUR_US)
+    return replace(morning, people=(People("developers", 3, preset, sessions),), schedule=schedule)
+
+
+def unit_of(column: str, of: str) -> str:
+    """By its name, whose end says it."""
+    for pattern, unit in _UNITS.items():
+        if re.search(pattern, column):
+            return unit
+    if of.startswith("datetime"):
+        return "instant, UTC"
+    return "number" if of.lower().startswith(("int", "float")) else "yes or no" if of.lower() == "bool" else "text"
+
+
+_UNITS = {
+    r"^local_": "local time",
+    r"_at$|_until$": "instant, UTC",
+    r"_s$": "seconds",
+    r"_ns$": "nanoseconds",
+    r"hours$": "hours",
+    r"cost$": "in `currency`",
+    r"rate$|share$": "from 0 to 1",
+    r"(^|_)id$": "id",
+}
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "keys": keys_page,
+    "tables": tables_page,
+    "questions": questions_page,
+    "exit-status": status_page,
+    "environment": environment_page,
+    "schemas": schemas_page,
+}
 
 
 def _code(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
+import json
 import os
 import re
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import simkit
+from simkit.cli import main
 from simkit.inputs.keys import ROWS
 from simkit.inputs.scenario_keys import SCENARIO_KEYS
 from simkit.report.keys import BATCH_KEYS
@@ -89,6 +92,42 @@ def test_what_is_public_has_an_example_that_gives_what_it_says(
     said: list[str] = []
     failed, _ = doctest.DocTestRunner().run(test, out=said.append)
     assert failed == 0, "".join(said)
+
+
+def test_each_command_that_ends_with_its_own_status_says_in_its_help_with_which():
+    tree = [node for file in (ROOT / "simkit" / "cli").glob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
+    ending = {
+        node.name.rstrip("_")
+        for node in tree
+        if isinstance(node, ast.FunctionDef)
+        and any(isinstance(b, ast.Call) and ast.unparse(b.func).endswith("ontext.exit") for b in ast.walk(node))
+    } | {"report"}
+    rows = {line.split("`")[1]: line for line in generate().status_page().splitlines() if line.startswith("| `")}
+    assert set(rows) >= {f"simkit {name}" for name in main.commands if name != "import"}
+    usual = {name for name, line in rows.items() if "| it could not be done |" in line}
+    assert {f"simkit {name.replace('_', '-')}" for name in ending & {c.replace("-", "_") for c in main.commands}} <= (
+        set(rows) - usual
+    )
+    assert len(rows) - len(usual) >= 7
+
+
+def test_the_page_of_the_environment_has_every_variable_that_simkit_reads():
+    text = "\n".join(file.read_text() for file in (ROOT / "simkit").rglob("*.py"))
+    read = set(re.findall(r"""environ(?:\.get\(|\[)"(\w+)""", text)) | set(re.findall(r'envvar="(\w+)"', text))
+    assert read - {"COMP_WORDS"} <= set(generate().ENVIRONMENT)
+
+
+def test_the_page_of_schemas_has_each_field_of_both():
+    page = generate().schemas_page()
+    for file in ("report/result.schema.json", "decide/recommendation.schema.json"):
+        fields = re.findall(r'^\s*"(\w+)": \{', (ROOT / "simkit" / file).read_text(), re.MULTILINE)
+        structure = {
+            "properties",
+            "items",
+            "additionalProperties",
+            *json.loads((ROOT / "simkit" / file).read_text()).get("$defs", {}),
+        }
+        assert [name for name in fields if name not in structure and f"{name}`" not in page] == []
 
 
 def test_what_tab_offers_is_what_is_public():

@@ -53,8 +53,9 @@ def report(
     With --interactive NOTEBOOK is a scenario, and the report one page with sliders over what was counted for a preset:
     -p preset=NAME (that with most claims if left out), -p replications=10, -p seed=0.
 
-    With --all many reports, those which are not up to date, and an index over all: the exit status is 1 if one could
-    not be made, or is out of the file's thresholds.
+    With --all many reports, those which are not up to date, and an index over all.
+
+    Exit status 0: made. 1: a report could not be made, or is out of the file's thresholds. 2: an input cannot be used.
     """
     if (notebook is None) == (batch is None):
         raise click.UsageError("give a NOTEBOOK, or --all CONFIG.yaml")
