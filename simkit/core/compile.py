@@ -9,15 +9,17 @@ Set NUMBA_DISABLE_JIT=1 to run the same code as plain Python.
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import pickle
 import platform
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import llvmlite
 import numba
@@ -42,10 +44,15 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def _place() -> Path:
+    """Where compiled code is kept if it can be."""
+    base = os.environ.get("SIMKIT_CACHE_DIR") or platformdirs.user_cache_dir("simkit")
+    return Path(base).absolute() / f"core-{source_digest()}"
+
+
 def _cache_directory() -> Path | None:
     """Where compiled code is kept; None if no such directory can be written (each process then compiles)."""
-    base = os.environ.get("SIMKIT_CACHE_DIR") or platformdirs.user_cache_dir("simkit")
-    directory = Path(base).absolute() / f"core-{source_digest()}"
+    directory = _place()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK):
@@ -111,9 +118,13 @@ class _Files(_core.caching.IndexDataCacheFile):  # type: ignore[misc]
             file.write(self._digest(code) + code)
 
     def _digest(self, code: bytes) -> bytes:
-        # The key does not see constants, nor the functions that are called: the function's name and the core's do.
-        place = f"{_DIRECTORY.name if _DIRECTORY else ''}/{self._index_name}"
-        return hashlib.sha256(place.encode() + b"\0" + code).digest()
+        return _digest_of(self._index_name, code)
+
+
+def _digest_of(index_name: str, code: bytes) -> bytes:
+    # The key does not see constants, nor the functions that are called: the function's name and the core's do.
+    place = f"{_DIRECTORY.name if _DIRECTORY else ''}/{index_name}"
+    return hashlib.sha256(place.encode() + b"\0" + code).digest()
 
 
 class _Kept(_core.caching.FunctionCache):  # type: ignore[misc]
@@ -268,3 +279,36 @@ def _kept(function: _F) -> _F:
     finally:
         _config.CACHE_DIR = before
     return function
+
+
+class Kept(NamedTuple):
+    """What is kept of compiled code, or would be: where, if it can be, in how many bytes, and which files are not as
+    they were written."""
+
+    directory: Path
+    is_usable: bool
+    bytes: int
+    damaged: tuple[Path, ...]
+
+
+def kept() -> Kept:
+    """Look at what is kept of this core. It is not run."""
+    if _DIRECTORY is None:
+        return Kept(_place(), False, 0, ())
+    files = [path for path in sorted(_DIRECTORY.rglob("*")) if path.suffix in (".nbi", ".nbc")]
+    damaged = tuple(path for path in files if not _is_whole(path))
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    return Kept(_DIRECTORY, os.access(_DIRECTORY, os.W_OK), size, damaged)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".nbi":
+            stream = io.BytesIO(data)
+            version, (_, of) = pickle.load(stream), pickle.load(stream)
+            return version == numba.__version__ and all((path.parent / name).is_file() for name in of.values())
+        size = hashlib.sha256().digest_size
+        return data[:size] == _digest_of(re.sub(r"\.\d+\.nbc$", ".nbi", path.name), data[size:])
+    except Exception:  # whatever the bytes of a damaged pickle lead to
+        return False
