@@ -52,6 +52,14 @@ def test_the_readme_says_everything_in_150_lines_and_leaves_the_rest_to_the_page
     assert len(README.splitlines()) <= 150
 
 
+def test_the_picture_of_the_readme_is_small_asks_nobody_and_is_described_alike_on_the_site():
+    ((text, path),) = re.findall(r"^!\[(.*?)\]\((.*?)\)", README, re.DOTALL | re.MULTILINE)
+    picture = (TOP / path).read_text(encoding="utf-8")
+    assert len(picture) < 200_000
+    assert re.findall(r"""(?:href|src)="(?!#)|url\((?!#)""", picture) == []
+    assert text in PAGES["docs/index.md"]
+
+
 def test_every_verb_has_a_row_in_the_readme_and_a_command_in_the_pages():
     table = README[README.index("## What it answers") : README.index("## Where to go next")]
     named = set(re.findall(r"`(?:simkit )?([a-z-]+)", table))

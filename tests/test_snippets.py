@@ -42,6 +42,7 @@ from simkit.templates.check.file import read_test_file
 COLUMNS = 120
 
 NOT_RUN = {
+    ". .venv/bin/activate": "is of the shell that it is typed into",
     "make ": "sets up, tests or measures everything; `.ci/run` does it",
     ".ci/run": "is what runs this test",
     "SIMKIT_CONFORMANCE=": "needs other cases than those that are here",
