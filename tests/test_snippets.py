@@ -9,6 +9,7 @@ A page's blocks run from its top to its end, in one folder:
 - `python`: run, with what the page's earlier blocks have named.
 - a block that begins with a line `# NAME.yaml`, or another name of a file, is that file from there on, for the commands
   below it. `# in NAME.yaml` is laid over the keys of that scenario, and the result is read.
+- `json`: objects, one a line, that can be read.
 - `text`, `promql`, `{...}`: nothing is run.
 
 `python tests/test_snippets.py docs/why.md` writes what comes where a line `?` stands below a command.
@@ -17,6 +18,7 @@ A page's blocks run from its top to its end, in one folder:
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shlex
 import shutil
@@ -185,6 +187,9 @@ def walk(text: str, folder: Path) -> Iterator[tuple[Step, str]]:
     namespace: dict[str, Any] = {}
     for block in blocks(text):
         if block.language in ("text", "promql") or block.language.startswith("{") or written(block, folder):
+            continue
+        if block.language == "json":
+            assert all(isinstance(json.loads(line), dict) for line in block.lines)
             continue
         if block.language == "python":
             if why_not("\n".join(block.lines)) is None:
