@@ -79,6 +79,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'simkit' has no attribute {name!r}; it offers {', '.join(__all__)}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    if name == "ask":  # what it gives is for people to look at, in a notebook
+        import_module("simkit.studies.answers").install()
     return value
 
 

@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
@@ -488,3 +489,66 @@ def test_what_a_question_does_not_take_ends_with_status_2(scenario: Path, tmp_pa
     ]
     assert invoke("ask", file, "--preset", "large").exit_code == 2, "there is no question"
     assert invoke("ask", file, "reaped").stdout == "no rows\n"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_help_of_no_command_is_cut(columns: int):
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    for path, group in (((), main), (("import",), main.commands["import"])):
+        shown = runner.invoke(main, [*path, "--help"], terminal_width=columns).stdout
+        assert isinstance(group, click.Group)
+        said = " ".join(shown.split())
+        for name, command in group.commands.items():
+            first = re.split(r"\.(?:\s|$)", " ".join((command.help or "").split()))[0]
+            assert f"{name} {first}." in said or f"{name} {first}" in said, name
+        assert max(map(len, shown.splitlines())) <= columns
+        assert not [line for line in shown.splitlines() if line.endswith("...") and "Usage" not in line]
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_help_of_options_fits_the_terminal_and_is_not_cut(columns: int):
+    for path, command in commands_of(main):
+        shown = CliRunner().invoke(main, [*path, "--help"], terminal_width=columns).stdout
+        options = shown.partition("\nOptions:\n")[2].partition("\n\n")[0]
+        assert max(map(len, options.splitlines())) <= columns, path
+        said = "".join(options.split())  # lines may end at a hyphen
+        for option in command.params:
+            if isinstance(option, click.Option) and option.help and not option.hidden:
+                assert "".join(option.help.split()) in said, (path, option.name)
+
+
+def commands_of(group: click.Group, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in group.commands.items():
+        found.append(((*above, name), command))
+        if isinstance(command, click.Group):
+            found += commands_of(command, (*above, name))
+    return found
+
+
+def test_progress_with_an_estimate_is_on_a_terminal_alone(scenario: Path, monkeypatch: pytest.MonkeyPatch):
+    def shown(*arguments: str, **environment: str) -> str:
+        own, its = pty.openpty()
+        given = {**os.environ, "COLUMNS": "80", "TERM": "xterm", **environment}
+        command = [sys.executable, "-m", "simkit.cli", *arguments]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=its, env=given) as process:
+            os.close(its)
+            written = b""
+            with suppress(OSError):
+                while part := os.read(own, 65536):
+                    written += part
+        os.close(own)
+        assert process.returncode == 0
+        return written.decode()
+
+    told = shown("run", str(scenario), "--replications", "3")
+    assert "simulating" in told
+    assert "3/3" in told
+    assert re.search(r"\d:\d\d", told), "how long the rest takes"
+    assert "\x1b[3" not in shown("run", str(scenario), "--replications", "3", NO_COLOR="1"), "no colours"
+    piped = subprocess.run(
+        [sys.executable, "-m", "simkit.cli", "run", str(scenario), "--replications", "3"],
+        capture_output=True,
+        text=True,
+    )
+    assert (piped.returncode, "simulating" in piped.stderr) == (0, False)

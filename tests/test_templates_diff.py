@@ -27,6 +27,7 @@ from simkit.templates.diff import FORMATS, Difference, Trial, diff
 from simkit.templates.diff import sides as sides_module
 from simkit.templates.diff.desired import differences, weekly_periods
 from simkit.templates.diff.effect import ALL, _interval
+from simkit.templates.diff.text import render
 from simkit.timeline import desired
 
 TEMPLATE = """\
@@ -661,6 +662,22 @@ def test_claim_time_failures_and_tags_of_daemons_and_jobs_are_simulated_and_told
     assert "no daemon can take" not in said
     slower = invoke(*first, "--claim", "4m").stdout
     assert "4m30s" in slower, "a claim's build and its agent are what a hit waits for"
+
+
+def test_what_people_notice_fits_a_narrow_terminal_with_the_same_numbers(sides, history: str):
+    workload = Workload(build=constant(6 * MINUTE_US), cost_per_instance_hour=0.5)
+    trial = Trial(history=history, workload=workload, replications=2)
+    difference = diff(*sides(template(), template("* 7-17 * * 1-5")), AT, trial=trial)
+    wide, narrow = (render(difference, columns) for columns in (None, 60))
+    lines = narrow[narrow.index("paired-t interval.") :].splitlines()[1:-1]
+    assert lines[:2] == ["  large", f"    hit rate: {re.search('hit rate +(.*? %)', wide)[1]} -> 100.0 %"]
+    assert max(map(len, lines)) <= 60
+
+    def numbers(of: str) -> list[str]:
+        return re.findall(r"\d[\d.,ms]*", of[of.index("paired-t interval.") :])
+
+    assert numbers(narrow) == numbers(wide)
+    assert render(difference, 200) == wide == text_of(difference)
 
 
 @pytest.mark.parametrize("tags", [("--tag", "gpu=1"), ("--prebuild-tag", "gpu=1"), ("--daemons", "3:gpu=1")])

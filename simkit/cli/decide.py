@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import simkit
@@ -17,6 +15,7 @@ from simkit.cli.door import (
     echo,
     echo_exactly,
     main,
+    progress,
     say_if_counting_compiles,
     seed_option,
     variables_option,
@@ -279,13 +278,3 @@ def _points_table(best: pd.DataFrame, title: str) -> Table:
         values = [cell(str(row[path])) for path in paths]
         table.add_row(*values, *("-" if row[name] != row[name] else texts[name][1](row[name]) for name in shown))
     return table
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many of how many are done and how long the rest will take, if a person is watching."""
-    console = console_for(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(visible(what), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

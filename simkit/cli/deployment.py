@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import simkit
@@ -22,6 +20,8 @@ from simkit.cli.door import (
     main,
     png_file,
     print_findings,
+    progress,
+    progress_of_shares,
     seed_option,
     variables_option,
 )
@@ -29,7 +29,7 @@ from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from simkit.clock import Zone
     from simkit.deployment.coming import Coming
@@ -114,7 +114,9 @@ class _WithLines(click.Command):
     """Its help ends with the lines for psql."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write("\nType this into psql, connected to Coder's database, in the folder for the files:\n\n")
+        formatter.write_paragraph()
+        formatter.write_text("Type this into psql, connected to Coder's database, in the folder for the files:")
+        formatter.write_paragraph()
         formatter.write(psql_lines())
 
 
@@ -197,7 +199,7 @@ def git(
     from simkit.deployment.text import as_yaml
     from simkit.times import many
 
-    with _reading() as reading:
+    with progress_of_shares("connecting") as reading:
         begun = claims_of_commits(repositories, instant(None), quiet_us, since_at, exclude, reading)
     write_claims(out, begun, keep_names, force)
     print_findings(begun.notes)
@@ -216,20 +218,10 @@ def git(
     echo(f"A scenario takes them, for one of its presets: demand: {{history: {as_yaml(Path(out).name)}, preset: NAME}}")
 
 
-@contextmanager
-def _reading() -> Iterator[Callable[[str, float], None]]:
-    """A bar for a person who watches: what is read now, and which share of all is read already."""
-    console = console_for(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("connecting", total=1.0)
-        yield lambda what, share: progress.update(task, description=visible(what), completed=share)
-
-
 def _bring(source: Source, out: str, in_zone: Zone, since_at: int | None, keep_names: bool) -> None:
     from simkit.deployment.history import bring
 
-    with _reading() as reading:
+    with progress_of_shares("connecting") as reading:
         brought = bring(out, source, in_zone, since_at, keep_names, reading)
     from simkit.clock import format_instant
     from simkit.times import many
@@ -337,7 +329,8 @@ def replay(
     """
     from simkit.deployment.replay import replay
 
-    found = replay(history, scenario, template, seed, replications)
+    with progress("replaying") as told:
+        found = replay(history, scenario, template, seed, replications, told)
     print_findings(found.notes)
     if as_csv:
         _print_pools(found.presets)

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 import simkit
@@ -48,8 +49,19 @@ def cell(text: str) -> str:
     return printed(visible(text))
 
 
-class _Group(click.Group):
+class _Listing(click.Group):
+    """Lists its commands, and completes them, with their whole first sentences: none is cut."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        if cmd.short_help is None and cmd.help:
+            cmd.short_help = cmd.get_short_help_str(limit=len(cmd.help))
+        super().add_command(cmd, name)
+
+
+class _Group(_Listing):
     """Tells what went wrong in a line each, without a traceback; `--debug` shows it."""
+
+    group_class = _Listing
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         with _leaving_at_sigterm():
@@ -166,6 +178,28 @@ def working(console: Console, what: str) -> Iterator[None]:
             yield
     else:
         yield
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many of how many are done and how long the rest will take, if a person is watching."""
+    with _bar(MofNCompleteColumn()) as bar:
+        task = bar.add_task(visible(what), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def progress_of_shares(what: str) -> Iterator[Callable[[str, float], None]]:
+    """The same where what is done now has a name, and a share of all is done."""
+    with _bar() as bar:
+        task = bar.add_task(visible(what), total=1.0)
+        yield lambda now, share: bar.update(task, description=visible(now), completed=share)
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    console = console_for(stderr=True)
+    shown = (TextColumn("{task.description}", markup=False), BarColumn(), *columns, TimeRemainingColumn())
+    return Progress(*shown, console=console, transient=True, disable=not console.is_terminal)
 
 
 def say_if_counting_compiles() -> None:

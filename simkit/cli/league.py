@@ -9,12 +9,13 @@ from rich.table import Table
 
 import simkit
 from simkit.cli import completion
-from simkit.cli.decide import progress, share
+from simkit.cli.decide import share
 from simkit.cli.door import (
     cell,
     console_for,
     echo_exactly,
     main,
+    progress,
     say_if_counting_compiles,
     seed_option,
     variables_option,

@@ -85,7 +85,7 @@ def report(
 
 
 def _interactive(scenario: str, parameters: dict[str, str], name: str | None, out: str, pdf: bool) -> None:
-    from simkit.cli.decide import progress
+    from simkit.cli.door import progress
     from simkit.files import write_whole
     from simkit.report.parameters import typed
     from simkit.report.render import folder_of
@@ -104,7 +104,7 @@ def _interactive(scenario: str, parameters: dict[str, str], name: str | None, ou
 
 
 def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -> None:
-    from simkit.cli.decide import progress
+    from simkit.cli.door import progress
     from simkit.report.batch import INDEX, read_batch, render_all
     from simkit.times import many
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import Progress
 from rich.table import Table
 
 import simkit
@@ -19,6 +18,7 @@ from simkit.cli.door import (
     echo_exactly,
     main,
     print_findings,
+    progress,
     seed_option,
     variables_option,
     working,
@@ -104,14 +104,12 @@ def _say_if_it_compiles(scenario: Scenario) -> None:
 
 
 def _simulated(runs: Iterable[Storable], replications: int) -> list[Storable]:
-    """All results, with a progress bar if it takes a while and a person is watching."""
-    console = console_for(stderr=True)
-    results = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal or replications == 1) as progress:
-        task = progress.add_task("simulating", total=replications)
+    results: list[Storable] = []
+    with progress("simulating") as told:
+        told(0, replications)
         for result in runs:
             results.append(result)
-            progress.advance(task)
+            told(len(results), replications)
     return results
 
 

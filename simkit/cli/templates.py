@@ -19,10 +19,10 @@ from simkit.cli.door import (
     main,
     named,
     print_findings,
+    progress,
     say_if_counting_compiles,
     seed_option,
     variables_option,
-    working,
 )
 from simkit.errors import InputError
 from simkit.shown import visible
@@ -133,8 +133,8 @@ def check(
     if against is not None:
         held = Against(against, weeks, within, target, template, renamed)
         say_if_counting_compiles()
-    with working(console_for(stderr=True), "checking"):
-        checked = check_paths(paths or (".",), keyword, strict, variables, coder, held)
+    with progress("checking") as told:
+        checked = check_paths(paths or (".",), keyword, strict, variables, coder, held, told)
     if form == "text":
         echo(FORMATS[form](checked), nl=False)
     else:
@@ -237,7 +237,7 @@ def diff(
     Exit status 0: desired instances stay as they are. 1: they differ. 2: an input cannot be used.
     """
     from simkit.model import Workload, constant, lognormal, tags_of
-    from simkit.templates.diff import FORMATS, Trial
+    from simkit.templates.diff import FORMATS, Trial, text
     from simkit.templates.diff import diff as diff_sides
 
     trial = None
@@ -264,9 +264,16 @@ def diff(
             replications,
             currency,
         )
-    difference = diff_sides(old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial)
+    with progress("simulating") as told:
+        difference = diff_sides(
+            old, new, instant(at), weeks=weeks, variables=variables, coder=coder, trial=trial, told=told
+        )
     print_findings(difference.findings)
-    echo(FORMATS[form](difference))
+    if form == "text":
+        console = console_for()
+        echo(text.render(difference, console.width if console.is_terminal else None))
+    else:
+        echo(FORMATS[form](difference))
     context.exit(1 if difference.differs and not exit_zero else 0)
 
 

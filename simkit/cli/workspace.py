@@ -52,15 +52,16 @@ def versions() -> None:
     """Show what differs by Coder version, and how other versions are read."""
     from rich.table import Table
 
+    from simkit.cli.tables import print_table
     from simkit.coder_versions import DEFAULT_BEHAVIOUR, EARLY_RANGES, differences, patches
 
     heads, *rows = differences()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head)
     for row in rows:
         table.add_row(*row)
-    console_for().print(table)
+    print_table(console_for(), table)
     echo(
         "\nEach column stands for the versions up to the next one, but for what differs from one of these on:\n  "
         + "\n  ".join(patches())

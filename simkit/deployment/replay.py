@@ -6,7 +6,7 @@ Where the two differ the model, or what was measured for it, does not say what h
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -143,12 +143,13 @@ def replay(
     template: str | None = None,
     seed: int = 0,
     replications: int = REPLICATIONS,
+    told: Callable[[int, int], None] | None = None,
 ) -> Replay:
     """Play what a runs file's history (or only run) tells, and put it beside what happened.
 
     `scenario`: another one to play, such as a calibrated one with a changed schedule; else that of the past itself,
-    with the versions as they were active. Days and hours are those that both windows have. Raises InputError and
-    StoreError.
+    with the versions as they were active. Days and hours are those that both windows have. `told` hears how many of
+    the replications and the presets are done. Raises InputError and StoreError.
     """
     import pandas as pd
 
@@ -164,18 +165,26 @@ def replay(
         played = load(scenario)
     zones, window = _zones(history, run_id), _window(history, run_id, played)
     names = [p.name for version in played.all_versions for p in version.presets if p.name in zones]
-    results = list(replicate(played, seed, replications))
+    different = list(dict.fromkeys(names))
+    steps = replications + len(different)
+    results = []
+    for result in replicate(played, seed, replications):
+        results.append(result)
+        if told is not None:
+            told(len(results), steps)
     before, after = ask(history, "summary", run_id), ask(results, "summary")
     recorded = _Told(history, run_id, window)
     again = [_Told(result, result.run_id, window) for result in results]
     events = events_of(history, run_id)
     presets = []
-    for name in dict.fromkeys(names):
+    for name in different:
         mine = before[before["preset"] == name]
         of_all = {measure: float(mine[measure].iloc[0]) for measure in MEASURES}
         spreads = {measure: spread(after.loc[after["preset"] == name, measure].to_numpy()) for measure in MEASURES}
         presets.append(_replayed(name, zones[name], of_all, spreads, recorded, again, events))
-    parts = [told.claims.assign(replication=i) for i, told in enumerate([recorded, *again], -1)]
+        if told is not None:
+            told(replications + len(presets), steps)
+    parts = [one.claims.assign(replication=i) for i, one in enumerate([recorded, *again], -1)]
     return Replay(played, tuple(results), tuple(presets), replications, notes, pd.concat(parts, ignore_index=True))
 
 

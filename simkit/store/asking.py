@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -87,8 +88,11 @@ def _asked(
             make_views(connection, sql)
             chosen = _chosen(known, run_id, str(source))
             whole = _answer(connection, sql, chosen, workspace)
-            presets = connection.execute(RUNS_AND_PRESETS, {"runs": chosen}).df() if narrows else None
-        return whole if presets is None else narrowing.of(whole, asked_for, presets)
+            is_shown = _lacks_a_zone(whole)
+            presets = connection.execute(RUNS_AND_PRESETS, {"runs": chosen}).df() if narrows or is_shown else None
+        if presets is None:
+            return whole
+        return narrowing.of(whole, asked_for, presets) if narrows else _with_zones(whole, presets)
     runs = cast("Sequence[Storable]", source if isinstance(source, list | tuple) else [source])
     by_id = {run.run_id: run for run in runs}
     asked = [by_id[name] for name in _chosen(list(by_id), run_id, "the result")]
@@ -101,11 +105,31 @@ def _asked(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = list(pool.map(answer_of, lots)) or [answer_of([])]
     whole = _together(answers)
-    if not narrows:
+    if not narrows and not _lacks_a_zone(whole):
         return whole
     with closing(connection_over(asked, RUNS_AND_PRESETS)) as connection:
         presets = connection.execute(RUNS_AND_PRESETS, {"runs": [run.run_id for run in asked]}).df()
-    return narrowing.of(whole, asked_for, presets)
+    return narrowing.of(whole, asked_for, presets) if narrows else _with_zones(whole, presets)
+
+
+ZONES = "simkit_timezones"
+"""In an answer's `attrs`, for who shows it in a notebook: the zone of each preset, that of the runs as ""."""
+
+
+def _lacks_a_zone(answer: pd.DataFrame) -> bool:
+    """Does a person look at instants, in a notebook, of which no column says in which zone they are?"""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or "timezone" in answer or ipython.get_ipython() is None:
+        return False
+    return any(getattr(kind, "tz", None) is not None for kind in answer.dtypes)
+
+
+def _with_zones(answer: pd.DataFrame, presets: pd.DataFrame) -> pd.DataFrame:
+    if len(presets):
+        of_presets = presets.dropna(subset=["preset"])
+        zones = dict(zip(of_presets["preset"], of_presets["timezone"], strict=True))
+        answer.attrs[ZONES] = {**zones, "": presets["run_timezone"].iloc[0]}
+    return answer
 
 
 def check_there(path: str | Path) -> None:

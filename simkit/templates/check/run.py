@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,11 +61,13 @@ def check(
     variables: Outside | None = None,
     coder: str | None = None,
     against: Against | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Checked:
     """Look at every preset below the paths, compare the snapshots beside them and run every test: those called
     `keyword`, or that have it in their name in any case; all if it is "". `variables` are values of Terraform
     variables, by name, in place of their defaults. `coder` is Coder's version for whatever names none itself.
-    `against`: a history to which each preset is held, as one more test.
+    `against`: a history to which each preset is held, as one more test. `told` hears how many of how many tests are
+    done.
 
     A snapshot that differs fails; with `strict` a warning does, too. Never raises for an input that is wrong: that is
     among the findings.
@@ -117,12 +119,16 @@ def check(
         chosen, unknown = _chosen(chosen, keyword)
         if unknown and not _errors(findings):
             findings[unknown] = None
-    outcomes = tuple(run_test(file, test) for file, test in chosen)
+    outcomes = []
+    for file, test in chosen:
+        outcomes.append(run_test(file, test))
+        if told is not None:
+            told(len(outcomes), len(chosen))
     warned = strict and any(finding.level == "warning" for finding in findings)
     failed = warned or bool(differences) or not all(outcome.ok for outcome in outcomes)
-    told = sorted(_once(findings), key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
+    said_of = sorted(_once(findings), key=lambda f: (f.where, _LEVELS.index(f.level), f.text))
     status: Status = 2 if _errors(findings) else 1 if failed else 0
-    return Checked(tuple(told), outcomes, status, templates.count, strict, differences)
+    return Checked(tuple(said_of), tuple(outcomes), status, templates.count, strict, differences)
 
 
 def run_test(test_file: TestFile, test: Test) -> TestOutcome:

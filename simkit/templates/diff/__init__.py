@@ -37,12 +37,14 @@ def diff(
     variables: Outside | None = None,
     coder: str | None = None,
     trial: Trial | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Difference:
     """The difference between two templates or folders of templates, seen from the instant `at` (microseconds UTC, or
     RFC 3339 text).
 
     Each side is a .tf file, a folder, or either of them in a git revision, as REV:PATH. `coder`: Coder's version,
-    if the trial's scenario names none. Raises InputError with every problem of both sides.
+    if the trial's scenario names none. `told` hears how many of how many runs of the trial are done. Raises InputError
+    with every problem of both sides.
 
     >>> simkit.diff("examples/template", "examples/template", at="2026-03-02T00:00:00Z").differs
     False
@@ -68,5 +70,5 @@ def diff(
         raise InputError([Finding("error", Where(new), f'no data "{PRESET}" here, nor in {old}')])
     keys = dict.fromkeys([*after, *before])
     presets = tuple(preset_change(key, before.get(key), after.get(key), at, weeks, behaviour) for key in keys)
-    effect = None if trial is None else effect_of(before, after, trial, scenario, behaviour, findings)
+    effect = None if trial is None else effect_of(before, after, trial, scenario, behaviour, findings, told)
     return Difference(old, new, weeks, presets, behaviour, tuple(findings), effect)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from math import nan
 
@@ -39,7 +39,13 @@ def scenario_of(trial: Trial, coder: str | None, findings: Findings) -> Scenario
 
 
 def effect_of(
-    before: Side, after: Side, trial: Trial, scenario: Scenario | None, behaviour: Behaviour, findings: Findings
+    before: Side,
+    after: Side,
+    trial: Trial,
+    scenario: Scenario | None,
+    behaviour: Behaviour,
+    findings: Findings,
+    told: Callable[[int, int], None] | None = None,
 ) -> Effect:
     """Replication r of both sides meets the same claims and the same slow builds. Raises InputError."""
     for side in (before, after):
@@ -65,7 +71,8 @@ def effect_of(
     if scenario is None:
         notes[:0] = [f"without a scenario it is assumed: {', '.join(_assumed(given))}", *_untaken(given)]
     sides = [replace(given, versions=_versions(side, names)) for side in (before, after)]
-    tables = [_measured(scenario, trial) for scenario in sides]
+    done = told or (lambda _, __: None)
+    tables = [_measured(side, trial, done, i * trial.replications) for i, side in enumerate(sides)]
     return Effect(
         seed=trial.seed,
         replications=trial.replications,
@@ -172,9 +179,13 @@ def _versions(side: Side, names: Sequence[str]) -> tuple[TemplateVersion, ...]:
     return (*versions, *([TemplateVersion("(absent)", "v1", absent)] if absent else []))
 
 
-def _measured(scenario: Scenario, trial: Trial) -> list[Measures]:
-    """The numbers of every replication."""
-    return [measures(result) for result in replicate(scenario, trial.seed, trial.replications)]
+def _measured(scenario: Scenario, trial: Trial, told: Callable[[int, int], None], before: int) -> list[Measures]:
+    """The numbers of every replication. `before`: how many of the trial's runs were done already."""
+    numbers = []
+    for result in replicate(scenario, trial.seed, trial.replications):
+        numbers.append(measures(result))
+        told(before + len(numbers), 2 * trial.replications)
+    return numbers
 
 
 _MEASURES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simkit.shown import joined, visible
-from simkit.templates.diff.types import Difference, Effect
+from simkit.templates.diff.types import Difference, Effect, Paired
 from simkit.templates.diff.words import (
     affected,
     clock_day_texts,
@@ -22,8 +22,9 @@ from simkit.templates.diff.words import (
 )
 
 
-def render(difference: Difference) -> str:
-    """A paragraph for each preset that changed, with the lines of both sides, then the effect if there is one."""
+def render(difference: Difference, columns: int | None = None) -> str:
+    """A paragraph for each preset that changed, with the lines of both sides, then the effect if there is one: a table,
+    where it fits into so many `columns` (None: any)."""
     parts = [
         joined(
             [
@@ -55,13 +56,23 @@ def render(difference: Difference) -> str:
     if unchanged := difference.of("unchanged"):
         parts.append(visible("Unchanged: " + ", ".join(name_of(preset) for preset in unchanged)))
     if difference.effect is not None:
-        parts.append(_effect_text(difference.effect))
+        parts.append(_effect_text(difference.effect, columns))
     return "\n\n".join(parts)
 
 
-def _effect_text(effect: Effect) -> str:
-    cells = [("preset", "measure", "old", "new", "change")]
+def _effect_text(effect: Effect, columns: int | None) -> str:
     rows, others = affected(effect)
+    lines = _table(effect, rows) if rows else []
+    if columns is not None and max(map(len, lines), default=0) > columns:
+        lines = _by_preset(effect, rows)
+    told = [f"Nothing changes for {', '.join(others)}."] if others else []
+    return joined(
+        [f"{effect_title(effect)}.", intervals(effect), *lines, *told, *(f"Note: {n}." for n in effect.notes)]
+    )
+
+
+def _table(effect: Effect, rows: list[Paired]) -> list[str]:
+    cells = [("preset", "measure", "old", "new", "change")]
     cells += [(visible(row.preset), row.measure, *row_texts(row, effect.currency)) for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(5)]
     lines = []
@@ -69,8 +80,16 @@ def _effect_text(effect: Effect) -> str:
         left = [f"{cell:{width}}" for cell, width in zip(row[:2], widths[:2], strict=True)]
         right = [f"{cell:>{width}}" for cell, width in zip(row[2:4], widths[2:4], strict=True)]
         lines.append("  " + "  ".join([*left, *right, row[4]]).rstrip())
-    told = [f"Nothing changes for {', '.join(others)}."] if others else []
-    lines = lines if rows else []
-    return joined(
-        [f"{effect_title(effect)}.", intervals(effect), *lines, *told, *(f"Note: {n}." for n in effect.notes)]
-    )
+    return lines
+
+
+def _by_preset(effect: Effect, rows: list[Paired]) -> list[str]:
+    """The same for a narrow terminal: each measure below its preset, with its change below it."""
+    lines, above = [], None
+    for row in rows:
+        if row.preset != above:
+            lines.append(f"  {visible(row.preset)}")
+            above = row.preset
+        old, new, change = row_texts(row, effect.currency)
+        lines += [f"    {row.measure}: {old} -> {new}", f"      {change}"]
+    return lines
