@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz test-browser test-prometheus test-oldest test-pythons smoke docs dist bench lint lock audit licences setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz mutants test-browser test-prometheus test-oldest test-pythons smoke docs dist bench lint lock audit licences setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -50,6 +50,13 @@ FUZZ = 150
 
 fuzz: $(READY) ## Draw hostile inputs for every reader, for about an hour (`make fuzz FUZZ=10` takes minutes)
 	SIMKIT_FUZZ=$(FUZZ) $(TWO) tests/test_fuzz.py
+
+# How many slips are made, and which (a number that a run has printed); MUTANTS=0 makes all, which takes hours.
+MUTANTS = 200
+SEED =
+
+mutants: $(READY) ## Make small slips in the rules and decisions, one at a time, and see that tests notice 95 % of them
+	$(PY) tests/mutate.py --many $(MUTANTS) $(if $(SEED),--seed $(SEED))
 
 # Playwright brings no browser here: it drives the Chromium that the machine has (Debian: apt install chromium).
 test-browser: $(READY) ## Run every notebook, the panel, the index and the pages in a real browser

@@ -9,6 +9,9 @@ from hypothesis import Phase, settings
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
 settings.register_profile("simkit", deadline=None, max_examples=60, print_blob=True, phases=PHASES)
 settings.register_profile("thorough", settings.get_profile("simkit"), max_examples=500)  # --hypothesis-profile
+# tests/mutate.py asks whether something fails, the same each time, and not how small it can be made.
+AT_ONCE = (Phase.explicit, Phase.generate)
+settings.register_profile("mutants", settings.get_profile("simkit"), max_examples=20, derandomize=True, phases=AT_ONCE)
 settings.load_profile("simkit")
 
 

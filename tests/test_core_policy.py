@@ -6,14 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simkit.core.numbers import MINUTE_US
 from simkit.core.policy import (
     Actions,
     Pool,
     backoff_until_at,
     extraneous,
     goes_first,
+    is_above_quota,
     is_expired,
     is_hard_limited,
+    is_reapable,
     reconcile,
     starts_backoff,
 )
@@ -108,3 +111,27 @@ def test_a_person_goes_before_a_prebuild_and_the_older_job_before_the_younger():
     assert not goes_first(False, 1, True, 9)
     assert goes_first(False, 1, False, 9)
     assert not goes_first(True, 5, True, 5)
+
+
+def test_the_shortest_ttl_of_all_is_one():
+    assert is_expired(created_at=0, ttl_us=1, invalidated_at=NOT_INVALIDATED, now_at=2)
+    assert not is_expired(created_at=0, ttl_us=1, invalidated_at=NOT_INVALIDATED, now_at=1)
+
+
+def test_nothing_is_surplus_of_an_inactive_preset():
+    assert extraneous(Pool(desired=0, actual=3, expired=1, starting=0, active=False)) == 0
+
+
+@pytest.mark.parametrize(("is_started", "minutes"), [(True, 5), (False, 30)])
+def test_a_job_may_be_silent_for_all_of_its_time_and_no_longer(is_started: bool, minutes: int):
+    heard_at = 7 * MINUTE_US
+    assert not is_reapable(is_started, heard_at, heard_at + minutes * MINUTE_US)
+    assert is_reapable(is_started, heard_at, heard_at + minutes * MINUTE_US + 1)
+
+
+@pytest.mark.parametrize(
+    ("consumed", "daily_cost", "above"),
+    [(5, 2, False), (6, 2, True), (7, 0, False), (9, 0, False), (0, 8, True), (6, 1, False)],
+)
+def test_a_build_takes_what_is_left_of_the_quota_and_no_more(consumed: int, daily_cost: int, above: bool):
+    assert is_above_quota(consumed, daily_cost, 7) is above

@@ -20,6 +20,19 @@ def test_the_deviation_of_the_next_quarter_is_that_of_residuals_over_both_spans(
     assert low == pytest.approx(0.9 - 2.919986 * 0.1 * math.sqrt(1 / 3 + 1 / 13), abs=1e-6)  # t of 2 degrees, 95 %
 
 
+def test_of_two_weeks_the_deviation_is_that_of_one_degree_of_freedom():
+    weeks = Weeks(np.array([90.0, 100.0]), np.array([100.0, 100.0]))
+    assert deviation_of_next(weeks, 13) == pytest.approx(math.sqrt(50) / 100 * math.sqrt(1 / 2 + 1 / 13))
+
+
+@pytest.mark.parametrize(("misses", "missed"), [(0.0, 0.5 / 2001), (1.0, 1.5 / 2001)])
+def test_weeks_without_a_miss_vary_as_misses_that_come_one_by_one(misses: float, missed: float):
+    # Twenty weeks of 100 claims, and no miss, or one that is spread over all of them: Jeffreys' estimate of the share.
+    weeks = Weeks(np.full(20, 100.0 - misses / 20), np.full(20, 100.0))
+    expected = math.sqrt(missed * (1 - missed) / 100) * math.sqrt(1 / 20 + 1 / 13)
+    assert deviation_of_next(weeks, 13) == pytest.approx(expected, rel=1e-9)
+
+
 def test_weeks_of_more_claims_weigh_more():
     weeks = Weeks(np.array([10.0, 900.0]), np.array([100.0, 1000.0]))
     assert rate(weeks) == pytest.approx(910 / 1100)
