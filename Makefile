@@ -21,7 +21,7 @@ TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_l
   runs_reference runs_measures
 
 .DEFAULT_GOAL = help
-.PHONY: help demo lab test test-slow test-longest fuzz mutants test-browser test-prometheus test-oldest test-pythons smoke docs dist bench lint lock audit licences setup clean
+.PHONY: help demo lab test test-slow test-longest fuzz mutants test-browser test-prometheus test-oldest test-pythons smoke docs gallery dist bench lint lock audit licences setup clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-19s%s\n", $$1, $$2 }'
@@ -105,6 +105,10 @@ docs: $(READY) ## Build the documentation into docs/_build, offline; a warning i
 # The commit's own instant stands in them, so that they are the same bytes whenever and wherever they are built.
 dist: $(READY) ## Build wheel and sdist into dist/, twice, and see that both are the same bytes
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) tests/building.py dist
+
+gallery: $(READY) ## Render the notebooks that changed for the gallery, and build the documentation
+	.venv/bin/simkit report --all docs/gallery.yaml
+	$(MAKE) docs
 
 bench: $(READY) ## Measure speed
 	$(PY) -m benchmarks

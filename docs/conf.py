@@ -13,11 +13,12 @@ version = release = simkit.__version__
 author = copyright = "simkit contributors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_click"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "**/*.duckdb", "**/*.ipynb"]
 default_role = "code"
 smartquotes = False  # --preset is no dash
 html_theme = "alabaster"
 html_static_path = ["_static"]
+html_extra_path = ["_gallery"] if (Path(__file__).parent / "_gallery").is_dir() else []
 html_css_files = ["simkit.css"]
 html_theme_options = {"page_width": "76rem", "fixed_sidebar": True, "show_powered_by": False}
 html_show_copyright = False

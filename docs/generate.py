@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from html import escape
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +22,8 @@ from simkit.clock import HOUR_US
 from simkit.inputs.keys import NEEDED, ROWS, Key, Keys
 from simkit.inputs.scenario_keys import SCENARIO_KEYS
 from simkit.model import HOURS_PER_WEEK, People, Scenario, SessionProfile, constant
+from simkit.report.batch import Asked, read_batch
+from simkit.report.index import PICTURE
 from simkit.report.keys import BATCH_KEYS
 from simkit.store.connection import schema
 from simkit.store.reports import add_reports
@@ -426,7 +430,44 @@ _UNITS = {
 }
 
 
+def gallery_page() -> str:
+    """A card for each notebook: its question, and where it is rendered already a picture and the page."""
+    batch = read_batch(_DOCS / "gallery.yaml")
+    cards = [_card(asked, batch.out) for asked in batch.reports]
+    return "\n".join(["# Gallery", "", _GALLERY, "", '<div class="gallery">', *cards, "</div>", ""])
+
+
+_DOCS = Path(__file__).parent
+_GALLERY = """\
+Each notebook on the sample data, as `simkit report` renders it. `make gallery` renders those that changed, then builds
+these pages; `make docs` takes what is rendered already. On your own scenario: [reports](reports.md).
+"""
+
+
+def _card(asked: Asked, out: Path) -> str:
+    notebook = json.loads(asked.notebook.read_text(encoding="utf-8"))
+    title, _, about = "".join(notebook["cells"][0]["source"]).partition("\n")
+    text = f"<h2>{escape(title.removeprefix('# '))}</h2><p>{escape(about.strip())}</p>"
+    page = out / asked.notebook.stem / asked.name / f"{asked.notebook.stem}.html"
+    if not page.is_file():
+        return f'<div class="card">{text}<p><em>Not rendered yet.</em></p></div>'
+    href = page.relative_to(out.parent).as_posix()
+    return f'<a class="card" href="{escape(href)}">{_thumbnail(page, out.parent)}{text}</a>'
+
+
+def _thumbnail(page: Path, root: Path) -> str:
+    """The page's first picture, as a file beside it."""
+    found = PICTURE.search(page.read_bytes())
+    if found is None:
+        return ""
+    kind, _, data = found[1].decode().partition(";base64,")
+    picture = page.with_name(f"thumbnail.{kind.partition('/')[2].partition('+')[0]}")
+    picture.write_bytes(b64decode(data))
+    return f'<img src="{escape(picture.relative_to(root).as_posix())}" alt="" loading="lazy">'
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "gallery": gallery_page,
     "keys": keys_page,
     "tables": tables_page,
     "questions": questions_page,

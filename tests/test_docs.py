@@ -7,8 +7,10 @@ import doctest
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from html import escape
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,29 @@ def test_the_page_of_schemas_has_each_field_of_both():
         assert [name for name in fields if name not in structure and f"{name}`" not in page] == []
 
 
+def test_the_gallery_has_a_card_for_each_notebook_with_its_question_and_links_what_is_rendered(tmp_path: Path):
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name in ("generate.py", "gallery.yaml"):
+        shutil.copy(ROOT / "docs" / name, docs)
+    pages = generate(docs)
+    page = pages.gallery_page()
+    for notebook in notebooks:
+        title = json.loads(notebook.read_text())["cells"][0]["source"]
+        assert escape("".join(title).splitlines()[0].removeprefix("# ")) in page
+    assert page.count('class="card"') == page.count("Not rendered yet") == len(notebooks)
+    rendered = docs / "_gallery/gallery/01-capacity/workweek/01-capacity.html"
+    rendered.parent.mkdir(parents=True)
+    rendered.write_text('<img src="data:image/svg+xml;base64,PHN2Zy8+">')
+    page = pages.gallery_page()
+    assert 'href="gallery/01-capacity/workweek/01-capacity.html"' in page
+    assert page.count("Not rendered yet") == len(notebooks) - 1
+    assert (rendered.parent / "thumbnail.svg").read_text() == "<svg/>"
+
+
 def test_what_tab_offers_is_what_is_public():
     code = "import simkit; print(sorted(n for n in dir(simkit) if not n.startswith('_')) == simkit.__all__[1:])"
     for before in ("", "simkit.load; simkit.run; "):
@@ -161,9 +186,9 @@ def test_commands_and_options_are_completed(typed: str, offered: set[str]):
     assert {line.partition(",")[2] for line in found.split()} == offered
 
 
-def generate() -> Any:
+def generate(folder: Path = ROOT / "docs") -> Any:
     """What makes the pages of the reference: it stands beside them, outside of the package."""
-    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    spec = spec_from_file_location("generate", folder / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

@@ -18,7 +18,7 @@ from simkit.shown import visible
 from simkit.store.reports import Made
 from simkit.times import about, many, weekday_date
 
-_PICTURE = re.compile(rb'src="(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+)"')
+PICTURE = re.compile(rb'src="(data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+)"')
 _LARGEST = 400_000  # bytes of a picture that the index repeats: a hundred reports stay a page that opens at once
 
 
@@ -157,7 +157,7 @@ def _older(out: Path, shown: Made) -> list[Path]:
 
 def _thumbnail(page: Path) -> str:
     """The first picture of a page, if it is not too large to be repeated."""
-    found = _PICTURE.search(page.read_bytes()) if page.is_file() else None
+    found = PICTURE.search(page.read_bytes()) if page.is_file() else None
     if found is None or len(found[1]) > _LARGEST:
         return ""
     return f'<img src="{found[1].decode()}" alt="" loading="lazy">'
