@@ -860,6 +860,7 @@ GROUP BY c.run_id, c.preset_id, c.cleared_at, v.replaced_at, r.end_at;
 -- updated_at: when the job's daemon last spoke.
 -- user_id: the person.
 -- username: what the person is called.
+-- utc_hour: the hour in UTC, counted from 1970 on.
 -- value: what it is set to.
 -- version: the template version's name.
 -- weekday: of the local week.
