@@ -131,7 +131,7 @@ def test_a_job_may_be_silent_for_all_of_its_time_and_no_longer(is_started: bool,
 
 @pytest.mark.parametrize(
     ("consumed", "daily_cost", "above"),
-    [(5, 2, False), (6, 2, True), (7, 0, False), (9, 0, False), (0, 8, True), (6, 1, False)],
+    [(5, 2, False), (6, 2, True), (7, 0, False), (9, 0, False), (0, 8, True), (7, 1, True), (6, 1, False)],
 )
 def test_a_build_takes_what_is_left_of_the_quota_and_no_more(consumed: int, daily_cost: int, above: bool):
     assert is_above_quota(consumed, daily_cost, 7) is above

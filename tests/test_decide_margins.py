@@ -90,3 +90,20 @@ def test_the_interval_holds_rare_misses_that_come_one_by_one(share: float):
         one = outlook(Weeks(hits[:26], claims[:26]), 0.0, 0.0).interval
         held.append(one.low <= hits[26:].sum() / claims[26:].sum() <= one.high)
     assert np.mean(held) >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("hits", "slope", "lost", "low", "high"),
+    [
+        # t of 2 degrees is 4.302653, the deviation of weeks 0.0640513: 0.275590 to each side, where misses are many.
+        ((40.0, 50.0, 60.0), 0.0, 0.0, 0.224409, 0.775591),
+        # A plan that is worth less, and more or fewer people: 0.49, and 4.302653 * hypot(0.01, 0.05) besides.
+        ((40.0, 50.0, 60.0), -0.5, 0.01, 0.137745, 0.842255),
+        # Where misses are few, the odds of their share m, 30.5 of 301, are multiplied by exp(0.275590 / (m (1 - m))).
+        ((80.0, 90.0, 100.0), 0.0, 0.0, 0.302047, 1.0),
+    ],
+)
+def test_the_outlook_is_by_hand(hits: tuple[float, ...], slope: float, lost: float, low: float, high: float):
+    found = outlook(Weeks(np.array(hits), np.full(3, 100.0)), slope=slope, builds=0.0, lost=lost)
+    assert found.of_weeks == pytest.approx(0.1 * math.sqrt(1 / 3 + 1 / 13))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=2e-5)
