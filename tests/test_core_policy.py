@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simkit.core.numbers import MINUTE_US
+from simkit.core.numbers import MINUTE_US, SECOND_US
 from simkit.core.policy import (
     Actions,
     Pool,
@@ -17,6 +17,7 @@ from simkit.core.policy import (
     is_expired,
     is_hard_limited,
     is_reapable,
+    reaping_lot,
     reconcile,
     starts_backoff,
 )
@@ -135,3 +136,9 @@ def test_a_job_may_be_silent_for_all_of_its_time_and_no_longer(is_started: bool,
 )
 def test_a_build_takes_what_is_left_of_the_quota_and_no_more(consumed: int, daily_cost: int, above: bool):
     assert is_above_quota(consumed, daily_cost, 7) is above
+
+
+def test_a_lot_belongs_to_a_job_and_a_second():
+    at = 9 * SECOND_US
+    assert reaping_lot(3, at) == reaping_lot(3, at + SECOND_US - 1)
+    assert len({reaping_lot(3, at), reaping_lot(4, at), reaping_lot(3, at + SECOND_US), reaping_lot(3, at - 1)}) == 4

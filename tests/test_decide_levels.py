@@ -11,7 +11,7 @@ import pytest
 from scenarios import MONDAY_AT, scenario
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, UTC_ZONE, WEEK_US, parse_instant, zone
-from simkit.decide.levels import Calendar, edges_of, lead_us, level_tables, played
+from simkit.decide.levels import Calendar, LevelTables, edges_of, lead_us, level_tables, played
 from simkit.decide.plan import Block, Plan
 from simkit.decide.search import Aim, Search
 from simkit.model import Preset, Profile, Scenario, Workload, constant
@@ -31,6 +31,15 @@ def working(weeks: int = 6, build_us: int = 5 * MINUTE_US) -> Scenario:
 
 def calendars(of: Scenario) -> dict[str, Calendar]:
     return {"p": Calendar.of(of.zone, of.start_at, of.end_at)}
+
+
+@pytest.mark.parametrize(("hours", "weeks"), [(168, 1), (166, 1), (165, 0), (336, 2), (333, 1), (1, 0)])
+def test_a_week_that_lacks_no_more_than_clocks_can_take_is_whole(hours: int, weeks: int):
+    assert Calendar.of(UTC_ZONE, MONDAY_AT, MONDAY_AT + hours * HOUR_US).weeks == weeks
+
+
+def test_tables_of_three_numbers_go_up_to_two():
+    assert LevelTables(np.zeros((168, 4)), np.zeros((168, 3, 4)), np.zeros((168, 3, 4))).most == 2
 
 
 def test_a_calendar_has_whole_weeks_from_the_first_hour_on():
