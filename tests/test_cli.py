@@ -225,6 +225,26 @@ def test_who_is_asked_to_end_removes_scratch_folders(tmp_path: Path, number: int
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("number", "status", "said"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 1, "Aborted!\n")])
+@pytest.mark.parametrize("told_as", ["RuntimeError('Query interrupted')", "KeyboardInterrupt"])
+def test_who_is_asked_to_end_in_the_middle_of_a_statement_ends_as_elsewhere(number, status, said, told_as):
+    """DuckDB tells of any signal as an error of its own, and the store makes that Ctrl-C."""
+    script = (
+        "import os, signal, simkit, simkit.cli\n"
+        "def load(*_):\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        signal.pause()\n"
+        "    except BaseException:\n"
+        f"        raise {told_as} from None\n"
+        "simkit.load = load\n"
+        "simkit.cli.main(['run', 'x'])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stderr.lstrip("\n")) == (status, said)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_who_is_asked_to_end_twice_ends_at_once(tmp_path: Path, number: int):
     script = (

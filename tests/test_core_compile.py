@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import pwd
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from simkit.core import compile as compiling
 
 TESTS = Path(__file__).parent
+PATH = (str(TESTS), str(TESTS.parent))
 
 
 def test_the_key_of_compiled_code_covers_every_file_of_the_core(tmp_path, monkeypatch):
@@ -92,13 +95,23 @@ def flip(file: Path) -> None:
     file.write_bytes(changed)
 
 
+def of_another_version(file: Path) -> None:
+    """An index as another numba writes it, whose rest may be anything."""
+    file.write_bytes(pickle.dumps("0.0.1") + b"what another version writes")
+
+
+def of_another_program(file: Path) -> None:
+    """A good pickle of something else."""
+    file.write_bytes(pickle.dumps({"a": 1}) * 3)
+
+
 def replace_by_directory(file: Path) -> None:
     file.unlink()
     (file / "in the way").mkdir(parents=True)
 
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
-@pytest.mark.parametrize("damage", [cut, empty, overwrite, flip, Path.unlink])
+@pytest.mark.parametrize("damage", [cut, empty, overwrite, flip, of_another_version, of_another_program, Path.unlink])
 def test_damaged_code_is_compiled_again_and_kept(damage, ending, directory):
     assert called(plus_one) == (6, 0)
     assert called(plus_one) == (6, 1)
@@ -138,6 +151,38 @@ def test_a_directory_that_cannot_be_written_is_done_without(directory):
     assert list(Path(__file__).parent.rglob("*.nbi")) == [], "no code is kept where its key does not count"
 
 
+@pytest.mark.parametrize("what", ["no home", "a home that is none"])
+def test_without_a_home_nothing_is_kept_in_the_folder_one_works_in(what, tmp_path, monkeypatch):
+    for name in ("SIMKIT_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if what == "no home":
+        monkeypatch.setattr(os.path, "expanduser", str)  # as of a user whom the machine does not know
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    else:
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert compiling._cache_directory() is None
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, 100, 3000], ids="{} bytes".format)
+def test_where_there_is_no_room_for_it_it_is_compiled_each_time(room, tmp_path):
+    # Python would cut bytecode at the limit, too, and leave it: -B.
+    script = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+        "import test_core_compile as t; print(*t.called(t.plus_one))"
+    )
+    environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(PATH)}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == ("6 0\n", "")
+
+
 def test_the_code_of_another_function_is_not_taken_for_it(directory):
     assert plus_one.__code__.co_code == plus_two.__code__.co_code
     assert called(plus_one)[0] == 6
@@ -171,7 +216,7 @@ def test_code_of_another_core_is_not_taken_for_it(directory, monkeypatch):
 @pytest.mark.slow
 def test_processes_that_compile_at_once_do_not_disturb_each_other(tmp_path):
     command = [sys.executable, "-c", "import test_core_compile as t; print(*t.called(t.plus_one))"]
-    environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(PATH)}
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].split()[0] for process in both] == ["6", "6"]
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "6 1\n"

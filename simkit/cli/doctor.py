@@ -135,7 +135,8 @@ def _compiled_code() -> Iterator[Check]:
     of = kept()
     if not of.is_usable:
         cure = "every process compiles for some 20 s: let it be written, or name another folder in SIMKIT_CACHE_DIR"
-        yield Check("compiled code", "wrong", f"{of.directory} cannot be written", cure)
+        found = f"{of.directory} cannot be written" if of.directory else "this user has no home"
+        yield Check("compiled code", "wrong", found, cure)
     elif of.damaged:
         cure = f"what is needed of it is compiled again; to be rid of it delete {of.directory}"
         yield Check("compiled code", "wrong", f"{len(of.damaged)} damaged, such as {of.damaged[0]}", cure)

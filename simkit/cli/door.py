@@ -69,7 +69,8 @@ class _Group(_Listing):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _interrupted():
+                return super().invoke(ctx)
         except SimkitError as error:
             if ctx.params.get("debug"):
                 raise
@@ -98,12 +99,30 @@ def _fault(error: Exception) -> str:
     )
 
 
+_ASKED: list[int] = []
+"""The signals that this process was asked to end by, but for Ctrl-C."""
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """In the middle of a statement DuckDB tells of any signal as an error of its own, and forgets which it was."""
+    try:
+        yield
+    except (RuntimeError, KeyboardInterrupt) as error:
+        if isinstance(error, RuntimeError) and "query interrupted" not in str(error).lower():
+            raise
+        if _ASKED:
+            raise SystemExit(128 + _ASKED[-1]) from error
+        raise KeyboardInterrupt from error
+
+
 @contextmanager
 def _leaving_at_sigterm() -> Iterator[None]:
     """Who is asked to end leaves as at Ctrl-C: scratch files are removed, and what was begun is undone."""
 
     def leave(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # who asks twice does not wait
+        _ASKED.append(number)
         raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():

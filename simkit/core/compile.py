@@ -44,15 +44,23 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _place() -> Path:
-    """Where compiled code is kept if it can be."""
-    base = os.environ.get("SIMKIT_CACHE_DIR") or platformdirs.user_cache_dir("simkit")
+def _place() -> Path | None:
+    """Where compiled code is kept if it can be; None for a user without a home."""
+    base = os.environ.get("SIMKIT_CACHE_DIR", "")
+    if not base:
+        with suppress(RuntimeError):  # of newer ones; others leave the tilde
+            base = platformdirs.user_cache_dir("simkit")
+        if not Path(base).is_absolute():
+            return None
     return Path(base).absolute() / f"core-{source_digest()}"
 
 
 def _cache_directory() -> Path | None:
     """Where compiled code is kept; None if no such directory can be written (each process then compiles)."""
     directory = _place()
+    if directory is None:
+        _LOG.warning("compiled code is not kept: this user has no home; name a folder in SIMKIT_CACHE_DIR")
+        return None
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK):
@@ -283,9 +291,9 @@ def _kept(function: _F) -> _F:
 
 class Kept(NamedTuple):
     """What is kept of compiled code, or would be: where, if it can be, in how many bytes, and which files are not as
-    they were written."""
+    they were written. `directory` is None for a user without a home."""
 
-    directory: Path
+    directory: Path | None
     is_usable: bool
     bytes: int
     damaged: tuple[Path, ...]
