@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from odd_names import ODD_NAMES, odd_scenario
 
 import simkit
 from simkit.clock import DAY_US, HOUR_US, parse_instant
@@ -20,6 +23,7 @@ from simkit.report.index import index_page
 from simkit.report.pdf import chromium, print_page
 from simkit.report.render import render
 from simkit.runs.measures import measures
+from simkit.shown import visible
 from simkit.store.reports import Made
 from simkit.studies.explore.grid import Grid
 from simkit.studies.explore.offline import offline
@@ -353,3 +357,82 @@ def test_a_page_of_sliders_is_heard_as_it_is_seen(sliders, browser):
     assert re.search(r'rowheader "hit rate"', heard)
     assert 'img "Wanted: 1, Monday to Friday 09:00-17:00 4, Saturday and Sunday 10:00-12:00 2."' in heard
     assert 'button "Copy"' in heard
+
+
+ODD_HISTORY = f"""
+window: {{from: "2026-10-27", until: "2026-11-01", timezone: America/New_York}}
+presets: [{{name: {json.dumps(ODD_NAMES[1])}, instances: 2}}]
+demand: {{profiles: [{{preset: {json.dumps(ODD_NAMES[1])}, weekday: [{", ".join(["0.4"] * 24)}]}}]}}
+"""
+GIVEN = {
+    "00-start-here": {},
+    "01-capacity": {"replications": "2"},
+    "02-expiration": {"replications": "2", "ttls": "4h"},
+    "03-cron-ranges": {"pools": "2", "pools_for_a_year": "1"},
+    "04-control-plane": {},
+    "05-decide": {"replications": "2"},
+    "06-replay": {"replications": "2"},
+}
+"""What makes a notebook quick. Those that take neither a scenario nor a history have no names from outside."""
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def report_page(request, tmp_path_factory) -> Path:
+    """The report of each notebook, of inputs with names that a page could obey."""
+    folder, notebook = tmp_path_factory.mktemp("odd"), request.param
+    given = dict(GIVEN[notebook.stem])
+    if notebook.stem == "06-replay":
+        (folder / "history.yaml").write_text(ODD_HISTORY)
+        given["history"] = str(folder / "my.duckdb")
+        simkit.run(simkit.load(folder / "history.yaml"), seed=1).save(given["history"])
+    elif notebook.stem not in ("03-cron-ranges", "04-control-plane"):
+        (folder / "odd.yaml").write_text(odd_scenario())
+        given["scenario"] = str(folder / "odd.yaml")
+    return render(notebook, given, folder / "reports", made_at=AT).html
+
+
+def test_no_script_of_a_name_runs_on_the_page_of_any_notebook(report_page, browser):
+    page = quiet_page(browser, report_page)
+    for summary in page.locator("summary").all():  # a fold opens and closes, and nothing in it wakes up
+        summary.click()
+        summary.click()
+    assert_obeys_nobody(page, scripts=0)
+    if report_page.stem not in ("03-cron-ranges", "04-control-plane"):
+        shown = page.locator("body").inner_text()
+        assert visible(ODD_NAMES[1]).split()[0] in shown, "it is there, as text"
+
+
+STRUCTURE = """() => ({
+    levels: [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map((heading) => Number(heading.tagName[1])),
+    mains: document.querySelectorAll('main').length,
+    language: document.documentElement.lang,
+    unlabelled: [...document.querySelectorAll('nav:not([aria-label])')].length,
+    unheaded: [...document.querySelectorAll('table')].filter((table) =>
+        table.querySelector('th:not([scope])')
+        || [...table.tBodies[0].rows].some((row) => row.cells[0].scope !== 'row'))
+        .map((table) => table.innerText.slice(0, 80)),
+    pictures: [...document.querySelectorAll('img')].map((image) => image.alt),
+})"""
+
+
+def test_the_page_of_any_notebook_is_heard_as_it_is_seen(report_page, browser):
+    page = quiet_page(browser, report_page)
+    found = page.evaluate(STRUCTURE)
+    assert found["levels"][0] == 1
+    assert found["levels"].count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(found["levels"])), found["levels"]
+    assert (found["mains"], found["language"], found["unlabelled"]) == (1, "en", 0)
+    assert found["unheaded"] == []
+    without = [alt for alt in found["pictures"] if not re.search(r"[0-9]", alt) and not alt.endswith(".")]
+    # Weeks of schedules are bands of colour: their hours stand in the tables beside them.
+    assert report_page.stem == "03-cron-ranges" or without == [], "a picture's text has the numbers that it shows"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith(f"#{page.locator('details').first.get_attribute('id')}")
+    heard = page.locator("main").aria_snapshot()
+    assert len(re.findall(r"heading .* \[level=2\]", heard)) == page.locator("summary h2").count() > 1
+    if report_page.stem == "01-capacity":
+        assert 'columnheader "hit rate"' in heard
+        assert "rowheader" in heard

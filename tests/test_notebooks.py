@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from odd_names import ODD_NAMES, odd_scenario
 from result_schema import faults
 
 import simkit
@@ -329,27 +330,6 @@ def test_the_replay_notebook_takes_a_history_with_odd_names_and_short_of_a_week(
     assert faults(json.loads(made.result.read_text())) == []
 
 
-ODD_NAMES = (
-    "\"><img src=x onerror=alert(1)>' <script>alert(2)</script> <iframe src=//evil.example>",
-    "[x](javascript:alert(3)) $x^2$ \\(y\\) **b** _i_ `c` ~~s~~ www.evil.example https://evil.example a@b.example",
-    "# h\n\n- a\n\n<svg onload=alert(4)> \x1b[31m \u202e &amp; | a | 日本",
-)
-ODD_SCENARIO = """\
-name: {0}
-window: {{from: "2026-10-26", until: "2026-11-02", timezone: America/New_York}}
-presets: [{{name: {1}, instances: 2}}, {{name: {2}, instances: 1}}]
-template_schedule: {{default_ttl: 10h, autostop_requirement: {{days_of_week: [saturday], weeks: 1}}}}
-people:
-  - name: staff
-    count: 6
-    preset: {1}
-    autostart: "CRON_TZ=America/New_York 30 8 * * 1-5"
-    sessions: {{weekday: [0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 0, 0, 0, 5, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0], length: 3h}}
-failures: {{probability: 0.2}}
-cost: {{per_instance_hour: 1, currency: {2}}}
-"""
-
-
 class Page(HTMLParser):
     """What a browser could obey on a page, and its text."""
 
@@ -390,7 +370,7 @@ def test_the_page_of_odd_names_is_looked_at_as_a_browser_does():
 )
 def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     scenario = tmp_path / "odd.yaml"
-    scenario.write_text(ODD_SCENARIO.format(*(json.dumps(name) for name in ODD_NAMES)))
+    scenario.write_text(odd_scenario())
     given = {"scenario": str(scenario), "replications": "2"}
     made = render(
         notebook,

@@ -130,3 +130,13 @@ def test_each_number_of_a_table_is_heard_with_its_column_and_row(name: str, tmp_
     assert body.count('<th scope="row"') == body.count("<th ") == 2
     assert body.count("<td") == body.count("</td>") == 2
     assert body.count("</th>") == 2
+
+
+def test_the_state_of_widgets_stays_in_the_notebook(tmp_path: Path):
+    made = nbformat.v4.new_notebook(cells=[markdown("# Why"), markdown("## A"), markdown("## B")])
+    state = {"x": {"model_name": "HTMLModel", "model_module": "m", "model_module_version": "1", "state": {}}}
+    made.metadata["widgets"] = {
+        "application/vnd.jupyter.widget-state+json": {"state": state, "version_major": 2, "version_minor": 0}
+    }
+    nbformat.write(made, tmp_path / "book.ipynb")
+    assert "<script" not in page(tmp_path / "book.ipynb")

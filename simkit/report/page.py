@@ -31,6 +31,8 @@ def page(executed: Path) -> str:
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
     )
 
+    notebook.metadata.pop("widgets", None)  # their state, for a script that a page does not have
+
     def html_of(cells: list[Any]) -> str:
         part = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)  # type: ignore[no-untyped-call]
         html: str = exporter.from_notebook_node(part)[0]

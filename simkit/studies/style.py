@@ -20,6 +20,7 @@ from matplotlib.layout_engine import LayoutEngine
 
 from simkit.clock import DAY_US, WEEK_US, Int64Array, Zone
 from simkit.shown import visible
+from simkit.studies.heard import heard
 from simkit.times import day_month, short_weekday
 
 # Okabe and Ito's colours, which people with any colour vision tell apart.
@@ -90,11 +91,15 @@ class Picture(Figure):
         """Lines and areas as SVG; thousands of points, which are smaller so, as PNG."""
         svg = self.svg()
         width, height = (round(inches * _DPI) for inches in self.get_size_inches())
-        shown = {"width": width, "height": height, "alt": visible(self.alt)}
+        shown = {"width": width, "height": height, "alt": visible(self._text())}
         # Drawing takes a quarter of a report's time: what no PNG is much smaller than is not drawn once more to see.
         if len(svg) <= _SMALL or len(svg) <= len(png := self.png()):
             return {"image/svg+xml": svg.decode()}, {"image/svg+xml": shown}
         return {"image/png": b64encode(png).decode()}, {"image/png": shown}
+
+    def _text(self) -> str:
+        numbers = heard(self)
+        return f"{self.alt.rstrip('.')}. {numbers}" if numbers else self.alt
 
 
 AGES = tuple(
