@@ -24,6 +24,7 @@ from benchmarks.clocks import line, spread, timed
 from benchmarks.decide import FEW_CLAIMS, decide, sweeps
 from benchmarks.drawing import drawing
 from benchmarks.forecast import forecast
+from benchmarks.load import SIZES, load
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
 from benchmarks.promises import promises
@@ -240,14 +241,17 @@ BENCHMARKS = {
         check,
         promises,
         reports,
+        load,
     )
 }
-BY_NAME = {promises.__name__, reports.__name__}
+BY_NAME = {promises.__name__, reports.__name__, load.__name__}
 """What takes minutes is run only where it is named."""
 
 
 def main(names: list[str]) -> None:
-    """Run the benchmarks of these names, or all that take seconds."""
+    """Run the benchmarks of these names, or all that take seconds; a number is a size for `load`."""
+    sizes = [int(name) for name in names if name.isdigit()]
+    names = [name for name in names if not name.isdigit()]
     if unknown := [name for name in names if name not in BENCHMARKS]:
         sys.exit(f"no benchmark {', '.join(unknown)}; write one of: {', '.join(BENCHMARKS)}")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "duckdb", "simpy"))
@@ -256,7 +260,10 @@ def main(names: list[str]) -> None:
         f"One preset, a year, {year.CLAIMS:,} claims. Ratios of one run carry over to other machines, seconds do not.\n"
     )
     for name in names or [name for name in BENCHMARKS if name not in BY_NAME]:
-        BENCHMARKS[name]()
+        if name == load.__name__:
+            load(sizes or SIZES)
+        else:
+            BENCHMARKS[name]()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from simkit.model import (
     constant,
 )
 from simkit.runs.result import Result
-from simkit.store import ask, questions, refused, save, writing
+from simkit.store import ask, asking, questions, refused, save, writing
 from simkit.store.asking import table_of
 from simkit.store.connection import constraints, explained, opened, schema
 
@@ -713,6 +713,19 @@ def test_a_pools_row_counts_what_is_there_at_its_instant(given: Scenario):
     both = result.ask("pool").merge(counts, left_on=["preset", "changed_at"], right_on=["preset", "at"])
     for name in ("starting", "running", "eligible"):
         np.testing.assert_array_equal(both[f"{name}_x"], both[f"{name}_y"], err_msg=name)
+
+
+def test_an_answer_that_comes_in_parts_is_duckdbs_with_equal_texts_once():
+    columns = """i, CASE WHEN i % 7 > 0 THEN i END AS gap, 'preset-' || i % 3 AS preset, make_timestamptz(i) AS at,
+        CASE WHEN i >= 9000 THEN 'late ' || i % 2 END AS error, i % 2 = 0 AS even, i / 3 AS third,
+        NULL::VARCHAR AS none, CASE WHEN i % 5 > 0 THEN 'x' END AS some"""
+    for rows in (0, 1, 2_047, 20_000):
+        sql = f"SELECT {columns} FROM range({rows}) AS r(i) ORDER BY i"
+        with opened(":memory:") as connection, pytest.MonkeyPatch.context() as patched:
+            patched.setattr(asking, "_CHUNKS", 1)
+            answer, theirs = asking._frame(connection.execute(sql)), connection.execute(sql).df()
+        pd.testing.assert_frame_equal(answer, theirs)
+        assert len({id(text) for text in answer["preset"].to_numpy(dtype=object)}) == min(rows, 3)
 
 
 def test_a_row_is_refused_by_the_rule_that_it_breaks_as_it_is_on_insert():

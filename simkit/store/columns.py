@@ -91,7 +91,9 @@ def stacked(run_ids: Sequence[str], each: Sequence[Columns], names: Iterable[str
     for name in names:
         parts = [columns.get(name) for columns in each]
         known = next((part for part in parts if part is not None), None)
-        if known is not None:
+        if len(parts) == 1 and known is not None:
+            found[name] = known  # nothing is copied of a run of millions of rows
+        elif known is not None:
             null = None if known.dtype == object else NEVER
             found[name] = np.concatenate(
                 [np.full(n, null, known.dtype) if p is None else p for n, p in zip(lengths, parts, strict=True)]

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -26,12 +27,17 @@ READABLE = (3, SCHEMA_VERSION)
 """Versions of files that can be asked; what an older one lacks is empty. Only the newest is written to."""
 # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
 SETTINGS = "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true"
+MEMORY = "4GB"
+"""How much DuckDB takes before it goes on on the disk: a year of millions of claims is asked on a planner's laptop."""
 _LOCKED = "Could not set lock on file"
-_WITHOUT_EXTENSIONS: dict[str, str | bool | int | float | list[str]] = {
+_CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # Of a file that looks like a SQLite one DuckDB takes the extension for it, if the user has got it.
     "extension_directory": os.devnull,
+    "memory_limit": MEMORY,
+    # Not beside the file, where writing may be forbidden, and not in the folder in which somebody happens to work.
+    "temp_directory": os.path.join(tempfile.gettempdir(), f"simkit-{os.getpid()}"),
 }
 
 
@@ -88,7 +94,7 @@ def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -
 
 def _connected(database: str, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(database, read_only=read_only, config=_WITHOUT_EXTENSIONS)
+        return duckdb.connect(database, read_only=read_only, config=_CONFIGURATION)
     except duckdb.ConnectionException:
         # Somebody in this process has it open already, and all of a process share one way to have it open.
         return duckdb.connect(database, read_only=read_only)
