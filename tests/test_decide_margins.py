@@ -61,6 +61,23 @@ def test_the_next_quarter_is_not_below_the_limit_as_often_as_it_says(confidence:
     assert np.mean(met) == pytest.approx(confidence, abs=0.03)
 
 
+def test_a_limit_for_quarters_that_are_busier_as_a_whole_holds_as_often_as_it_says():
+    seed = 12
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    slope, met = -0.1, {0.0: [], 0.01: []}
+    for _ in range(2000):
+        volume = np.repeat(np.exp(rng.normal(0, 0.1, 2)), (26, 13))
+        volume[:26] = 1.0
+        claims = rng.poisson(280 * volume)
+        hits = rng.binomial(claims, 0.93 + slope * np.log(volume)).astype(float)
+        for of_volume, of in met.items():
+            limit = lower_limit(Weeks(hits[:26], claims[:26].astype(float)), 0.8, of_volume=of_volume)
+            of.append(hits[26:].sum() / claims[26:].sum() >= limit)
+    assert np.mean(met[0.01]) == pytest.approx(0.8, abs=0.03)
+    assert np.mean(met[0.0]) < 0.75, "otherwise this proves nothing"
+
+
 def test_the_outlook_holds_weeks_and_volume_and_stays_a_share():
     weeks = Weeks(np.full(20, 99.0) + np.tile([0.0, 1.0], 10), np.full(20, 100.0))
     one = outlook(weeks, slope=-0.1, builds=0.001)

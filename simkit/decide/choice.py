@@ -3,11 +3,13 @@
 Constant numbers are played once on the exact kernel and give tables (`levels`); a search over them finds a plan
 (`search`); exact runs of all presets together correct the tables until the plan meets the aim there, too. The aim is
 not the target itself: of plans that just met it on past weeks every second one missed it on the next. It is a limit
-that the next quarter is not below, with a confidence, raised by what such plans lose on weeks left out.
+that the next quarter is not below, with a confidence, be it a busier one; raised by what such plans lose on weeks left
+out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -28,7 +30,7 @@ from simkit.decide.levels import (
     joined,
     played,
 )
-from simkit.decide.margins import Weeks, lower_limit, rate
+from simkit.decide.margins import Weeks, deviation_of_volume, lower_limit, rate
 from simkit.decide.plan import Plan
 from simkit.decide.recommendation import (
     CONFIDENCE,
@@ -40,10 +42,13 @@ from simkit.decide.recommendation import (
 )
 from simkit.decide.search import Aim, Fit, Search
 from simkit.decide.work import in_order
+from simkit.demand import scaled
 from simkit.model import History, Preset, Scenario
 from simkit.runs.counts import Counts
 
 FOLDS = 4
+THINNED, THICKENED = 0.8, 1.25
+"""Volumes between which the hit rate's slope is measured."""
 WORTH_A_BLOCK = 0.02
 """Of the idle time: a schedule that saves less is one line too many."""
 MOST_CORRECTIONS = 4
@@ -73,6 +78,10 @@ class Choice:
         self.may_drown = any(drowns_below(asked.scenario, p.name) for p in presets_of(asked.scenario))
         self.lost: dict[str, float] = {}
         """What plans lose on other weeks, as a rate, by preset."""
+        self.of_volume: dict[str, float] = {}
+        """The standard deviation of a quarter's hit rate as more or fewer people come, by preset."""
+        self.by_volume: list[list[Counts]] = []
+        """Runs with THINNED and THICKENED demand, of plans that nearly meet the target."""
         self.lucks: list[Counts] = []
         self.lucks_of: Mapping[str, Plan] = {}
         """The plans that have them."""
@@ -113,12 +122,12 @@ class Choice:
         parts = [played(self.scenario, result, self.calendar) for result in results]
         return {name: joined([part[name] for part in parts]) for name in self.names}
 
-    def _with(self, plans: Mapping[str, Plan], scenario: Scenario | None = None) -> Scenario:
+    def _with(self, plans: Mapping[str, Plan]) -> Scenario:
         def changed(preset: Preset) -> Preset:
             plan = plans.get(preset.name)
             return plan.of(preset, self.zone[preset.name].name) if plan is not None else preset
 
-        return (scenario or self.scenario).with_presets(changed)
+        return self.scenario.with_presets(changed)
 
     def _outcomes(self, results: Sequence[Counts]) -> dict[str, Outcome]:
         weeks = (self.scenario.end_at - self.scenario.start_at) / WEEK_US * len(results)
@@ -201,15 +210,41 @@ class Choice:
         searches = {
             name: self._search(self.tables[name].of_weeks(self.fitted), name, targets[name]) for name in self.names
         }
-        plans = {}
+        plans = {name: cheapest_worth_it(search, self.asked.max_schedules) for name, search in searches.items()}
+        if not self.lost:
+            self._measure_margins(plans, searches, targets)
+        safer = {}
+        for name, first in plans.items():
+            searches[name] = self._search(searches[name].tables, name, targets[name])
+            has_margin = self.lost[name] or self.of_volume[name]
+            again = searches[name].best(self.asked.max_schedules, (first,)) if has_margin else None
+            safer[name] = first if again is None else again.plan
+        chosen = self._corrected(safer, searches)
+        if safer != plans and _rank(*self._tried(chosen).values())[0] > 0:
+            # Where daemons are few, more prebuilds may serve fewer people.
+            other = self._corrected(plans, searches)
+            chosen = min(chosen, other, key=lambda one: _rank(*self._tried(one).values()))
+        return chosen
+
+    def _measure_margins(self, plans: Mapping[str, Plan], searches: Mapping[str, Search], targets: Targets) -> None:
+        """How much worse such plans do in a quarter with more people, and on weeks that they were not chosen by."""
+        self.by_volume = self._by_volume(plans)
+        slopes = slopes_of([self._hit_rates(one) for one in self.by_volume])
+        self.of_volume = {name: deviation_of_volume(slope) for name, slope in slopes.items()}
         for name, search in searches.items():
-            first = cheapest_worth_it(search, self.asked.max_schedules)
-            if name not in self.lost:
-                self.lost[name] = self._lost(search, first)
-            searches[name] = self._search(search.tables, name, targets[name])
-            again = searches[name].best(self.asked.max_schedules, (first,)) if self.lost[name] else None
-            plans[name] = first if again is None else again.plan
-        return self._corrected(plans, searches)
+            safe = self._search(search.tables, name, targets[name])
+            self.lost[name] = self._lost(safe, plans[name])
+
+    def _by_volume(self, plans: Mapping[str, Plan]) -> list[list[Counts]]:
+        scenario = self._with(plans)
+        return [self._runs(scaled(scenario, factor)) for factor in (THINNED, THICKENED)]
+
+    def _hit_rates(self, results: Sequence[Counts]) -> dict[str, float]:
+        return {name: float(rate(weeks_of(one, self.fitted))) for name, one in self._played(results).items()}
+
+    def _limit(self, weeks: Weeks, name: str) -> float:
+        """What the next quarter's hit rate is not below, less what plans lose on weeks they were not chosen by."""
+        return float(lower_limit(weeks, CONFIDENCE, of_volume=self.of_volume[name])) - self.lost[name]
 
     def _corrected(self, begin: Mapping[str, Plan], searches: Mapping[str, Search]) -> Chosen:
         """The best of exact runs of these plans and of those that searches find which these runs correct."""
@@ -248,9 +283,10 @@ class Choice:
     def _search(self, table: LevelTables, name: str, target: float) -> Search:
         claims = table.claims.sum(axis=0)
         most = table.claims.sum(axis=0) - table.misses[:, table.most].sum(axis=0)
-        reachable = float(lower_limit(Weeks(most, claims), CONFIDENCE)) - WITHIN_REACH
+        of_volume = self.of_volume.get(name, 0.0)
+        reachable = float(lower_limit(Weeks(most, claims), CONFIDENCE, of_volume=of_volume)) - WITHIN_REACH
         goal = min(target + self.lost.get(name, 0.0), reachable)
-        return Search(table, Aim(claims, goal, CONFIDENCE), min(self._least(name), table.most))
+        return Search(table, Aim(claims, goal, CONFIDENCE, of_volume), min(self._least(name), table.most))
 
     def _lost(self, search: Search, begin: Plan) -> float:
         """What plans lose, as a rate, on weeks that they were not chosen by: on a quarter of the weeks left out, four
@@ -299,19 +335,27 @@ class Choice:
 
     def _in_time(self, of: Chosen, most_s: float) -> dict[str, InTime]:
         """Who is served within so many seconds in the exact runs of these plans."""
+        slopes = slopes_of(
+            [{n: float(rate(self._served(one, n, most_s))) for n in self.names} for one in self.by_volume]
+        )
         found = {}
         for name in self.names:
-            parts = []
-            for one in of.results:
-                mine = one.claim_preset == one.presets.index(name)
-                at, calendar = one.claimed_at[mine], self.calendar[name]
-                served = at[one.ready_at[mine] - at <= most_s * SECOND_US]
-                parts.append([calendar.counts(who, who).sum(axis=1) for who in (served, at)])
-            served_by_week, asked = (np.concatenate(weeks).astype(np.float64) for weeks in zip(*parts, strict=True))
-            weeks = Weeks(served_by_week[self.fitted], asked[self.fitted])
-            limit = float(lower_limit(weeks, CONFIDENCE)) - self.lost[name]
+            weeks = self._served(of.results, name, most_s)
+            of_volume = deviation_of_volume(slopes[name])
+            limit = float(lower_limit(weeks, CONFIDENCE, of_volume=of_volume)) - self.lost[name]
             found[name] = InTime(most_s, float(rate(weeks)), max(0.0, limit))
         return found
+
+    def _served(self, results: Sequence[Counts], name: str, most_s: float) -> Weeks:
+        """Who of a preset is served within so many seconds, in the weeks that choose."""
+        parts = []
+        for one in results:
+            mine = one.claim_preset == one.presets.index(name)
+            at, calendar = one.claimed_at[mine], self.calendar[name]
+            served = at[one.ready_at[mine] - at <= most_s * SECOND_US]
+            parts.append([calendar.counts(who, who).sum(axis=1) for who in (served, at)])
+        served_by_week, asked = (np.concatenate(weeks).astype(np.float64) for weeks in zip(*parts, strict=True))
+        return Weeks(served_by_week[self.fitted], asked[self.fitted])
 
     def _within_cost(self, chosen: Chosen, targets: Targets, most: float, bound: list[str]) -> Chosen:
         cost = cost_of(self._outcomes(chosen.results))
@@ -385,7 +429,7 @@ class Choice:
         """What the exact runs of these plans say of each preset."""
         exact, outcomes, found = self._played(of.results), self._outcomes(of.results), {}
         for name, one in outcomes.items():
-            limit = float(lower_limit(weeks_of(exact[name], self.fitted), CONFIDENCE)) - self.lost[name]
+            limit = self._limit(weeks_of(exact[name], self.fitted), name)
             point = Point(of.plans[name], one.hit_rate, limit, one.idle_hours_per_week, one.cost_per_week)
             goal = of.searches[name].aim.hit_rate - self.lost[name]
             found[name] = _Tried(point, goal, float(exact[name].idle_us[self.fitted].sum()))
@@ -432,6 +476,12 @@ class Chosen:
     plans: dict[str, Plan]
     searches: dict[str, Search]
     results: list[Counts]
+
+
+def slopes_of(rates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """d hit rate / d log volume of each preset, of its rates with THINNED and THICKENED demand."""
+    few, many = rates
+    return {name: (many[name] - few[name]) / math.log(THICKENED / THINNED) for name in few}
 
 
 def cost_of(outcomes: Mapping[str, Outcome]) -> float:

@@ -97,11 +97,6 @@ class Played:
     misses: Int64Array
     idle_us: Int64Array
 
-    @property
-    def hit_rate(self) -> float:
-        claims = int(self.claims.sum())
-        return 1 - int(self.misses.sum()) / claims if claims else float("nan")
-
 
 def lead_us(scenario: Scenario, preset: str) -> int:
     """How long before a claim a prebuild for it has to be wanted: build and agent by their medians, and a tick."""

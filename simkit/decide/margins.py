@@ -52,10 +52,19 @@ def _missed(weeks: Weeks) -> Float64Array:
     return np.asarray((misses + 0.5) / (weeks.claims.sum() + 1))
 
 
-def lower_limit(weeks: Weeks, confidence: float, ahead: int = QUARTER) -> Float64Array:
-    """What the hit rate of the next `ahead` weeks is not below, with this confidence (one-sided, Student's t)."""
+def deviation_of_volume(slope: float) -> float:
+    """How far a quarter's hit rate is off as more or fewer people come. `slope`: d rate / d log volume."""
+    return abs(slope) * GROWTH
+
+
+def lower_limit(weeks: Weeks, confidence: float, ahead: int = QUARTER, of_volume: float = 0.0) -> Float64Array:
+    """What the hit rate of the next `ahead` weeks is not below, with this confidence (one-sided, Student's t).
+
+    Weeks of one quarter are no strangers to each other: that it is busier than those before is in no difference of
+    weeks, and `of_volume` (see Outlook) has it.
+    """
     t = t_quantile(weeks.claims.size - 1, 2 * confidence - 1)
-    return rate(weeks) - t * deviation_of_next(weeks, ahead)
+    return np.asarray(rate(weeks) - t * np.hypot(deviation_of_next(weeks, ahead), of_volume))
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def outlook(weeks: Weeks, slope: float, builds: float, lost: float = 0.0) -> Out
 
     As weeks differ, the interval reaches down by the odds of a miss, which a bad quarter multiplies.
     """
-    mean, of_weeks, of_volume = float(rate(weeks)) - lost, float(deviation_of_next(weeks)), abs(slope) * GROWTH
+    mean, of_weeks, of_volume = float(rate(weeks)) - lost, float(deviation_of_next(weeks)), deviation_of_volume(slope)
     t = t_quantile(weeks.claims.size - 1)
     missed, others = max(1 - mean, float(_missed(weeks))), t * math.hypot(lost, of_volume)
     down = up = t * of_weeks

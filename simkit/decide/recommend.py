@@ -22,6 +22,7 @@ from simkit.decide.choice import (
     cost_of,
     limited_from,
     preset_named,
+    slopes_of,
     weeks_of,
 )
 from simkit.decide.holidays import Exceptions, Of, Span, exceptions, quiet_number, without
@@ -30,7 +31,7 @@ from simkit.decide.levels import (
     lead_us,
     level_tables,
 )
-from simkit.decide.margins import QUARTER, lower_limit, outlook, rate
+from simkit.decide.margins import QUARTER, outlook, rate
 from simkit.decide.plan import Plan
 from simkit.decide.quota import quota_said
 from simkit.decide.reasons import queued, why
@@ -46,7 +47,6 @@ from simkit.decide.recommendation import (
     Recommendation,
 )
 from simkit.decide.work import workers
-from simkit.demand import scaled
 from simkit.estimates import share_interval
 from simkit.model import Daemons, History, Holiday, Scenario
 from simkit.runs.counts import Counts, count
@@ -56,7 +56,6 @@ SOME_FAIL = 0.01
 """Of builds: what is tried where a scenario has no failures."""
 MANY_DAEMONS = 1000
 NOTICED_RATE = 0.002
-THINNED, THICKENED = 0.8, 1.25
 
 
 @takes(
@@ -158,7 +157,8 @@ class Known(Choice):
         before_results = self._runs(self.asked.scenario)
         before, after = self._outcomes(before_results), self._outcomes(chosen.results)
         exact, exact_before = self._played(chosen.results), self._played(before_results)
-        slopes, builds = self._slopes(chosen.plans), self._of_builds()
+        slopes = slopes_of([self._hit_rates(one) for one in self._by_volume(chosen.plans)])
+        builds = self._of_builds()
         fragile, of_today = self._fragile(chosen), self._drowned_today(before_results)
         in_time = {} if most_s is None else self._in_time(chosen, most_s)
         held_out = self._judged(chosen, targets, exact, exact_before)
@@ -168,7 +168,7 @@ class Known(Choice):
         presets = []
         for name in self.names:
             seen = weeks_of(exact[name], self.fitted)
-            limit = float(lower_limit(seen, CONFIDENCE)) - self.lost[name]
+            limit = self._limit(seen, name)
             presets.append(
                 Advice(
                     now=self.now[name],
@@ -221,15 +221,6 @@ class Known(Choice):
             notes=(quota_said(advised, chosen.results, all(one.is_met for one in presets)),),
             left_out_weeks=int((~self.ordinary).sum()),
         )
-
-    def _slopes(self, plans: Mapping[str, Plan]) -> dict[str, float]:
-        """d hit rate / d log volume of each preset."""
-        rates = []
-        for factor in (THINNED, THICKENED):
-            other = self._played(self._runs(self._with(plans, scaled(self.scenario, factor))))
-            rates.append({name: other[name].hit_rate for name in self.names})
-        span = float(np.log(THICKENED / THINNED))
-        return {name: (rates[1][name] - rates[0][name]) / span for name in self.names}
 
     def _of_builds(self) -> dict[str, float]:
         """The standard deviation of a quarter's hit rate that is chance of builds alone, while the pool lives.
@@ -444,7 +435,7 @@ class Known(Choice):
                 prebuild_tags=mine_apart,
             )
             own_s = float(queued(self._runs(apart, 1), zone).wait_s[hour])
-            for daemons in dict.fromkeys((count + 1, count + 2, count * 3 // 2 + 1, count * 2, count * 3, count * 5)):
+            for daemons in dict.fromkeys((count + 1, count + 2, *(-(-count * n // 2) for n in (3, 4, 6, 10, 20)))):
                 more = replace(advised, provisioners=(), provisioner_daemons=daemons)
                 if queued(self._runs(more, 1), zone).wait_s.max() * 1e6 < NOTICED_US:
                     mending = daemons

@@ -105,7 +105,8 @@ class Advice:
     aim: float
     """The hit rate on the weeks seen that makes the target likely in the next quarter."""
     limit: float
-    """What the next quarter is not below, with CONFIDENCE, less what plans lose on weeks they were not chosen by."""
+    """What the next quarter is not below, with CONFIDENCE, be it a busier one, less what plans lose on weeks that they
+    were not chosen by."""
     before: Outcome
     after: Outcome
     held_out: HeldOut | None

@@ -23,7 +23,7 @@ PRICES = 16
 _PRICES = np.geomspace(0.05, 500, PRICES)
 """Prices per miss that are tried to begin with, in idle hours."""
 MOST_BASES = 6
-MOST_IMPROVED, MUCH_WORSE = 6, 1.3
+MOST_IMPROVED, MUCH_WORSE = 3, 1.3
 """So many bases are searched further, if they are not so many times as dear to begin with as the best."""
 MOST_ROUNDS = 200
 _RANGES = [(first, last) for first in range(24) for last in range(first, 24)]
@@ -41,16 +41,19 @@ class Fit:
 @dataclass(frozen=True)
 class Aim:
     """A hit rate, of the weeks with these claims, float64[w]; or, with a confidence, what the next quarter's is not
-    below."""
+    below. `of_volume`: see Outlook."""
 
     claims: Float64Array
     hit_rate: float
     confidence: float | None = None
+    of_volume: float = 0.0
 
     def shortfall(self, hits: Float64Array) -> Float64Array:
         """How far hits by week, float64[n, w], are from it: float64[n], 0 or less where it is met."""
         weeks = Weeks(hits, self.claims)
-        return self.hit_rate - (rate(weeks) if self.confidence is None else lower_limit(weeks, self.confidence))
+        if self.confidence is None:
+            return self.hit_rate - rate(weeks)
+        return self.hit_rate - lower_limit(weeks, self.confidence, of_volume=self.of_volume)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simkit.clock import DAY_US, NEVER
+from simkit.decide.choice import THICKENED, THINNED
 from simkit.decide.compare import Difference, compare
-from simkit.decide.recommend import THICKENED, THINNED
 from simkit.decide.work import in_order, workers
 from simkit.demand import scaled
 from simkit.model import Scenario, Workload
