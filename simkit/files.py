@@ -45,6 +45,7 @@ def read_head(path: Path, count: int) -> bytes:
 
 
 LEADS_OUT = "is a link out of its repository, or out of its folder if it is in none, and not followed; put a copy there"
+OUTSIDE = "is outside of the repository of this file, or of its folder if it is in none, and not read; put a copy there"
 
 
 def leads_out(path: Path) -> bool:
@@ -52,11 +53,29 @@ def leads_out(path: Path) -> bool:
 
     Who looks at somebody else's templates reads no other files of the machine for them.
     """
-    if not os.path.islink(path):
-        return False
-    folder = Path(os.path.realpath(path.parent))
-    top = next((place for place in (folder, *folder.parents) if os.path.lexists(place / ".git")), folder)
-    return not Path(os.path.realpath(path)).is_relative_to(top)
+    return os.path.islink(path) and not _within(path, _top(path.parent) or path.parent)
+
+
+def is_outside(path: Path, folder: Path) -> bool:
+    """Is a file, which one in `folder` names, outside of the git repository of that one?
+
+    If there is no repository, what is below `folder` or the current folder is not outside. Links are followed.
+    """
+    top = _top(folder)
+    return not any(_within(path, place) for place in ((folder, Path.cwd()) if top is None else (top,)))
+
+
+def _top(folder: Path) -> Path | None:
+    """The uppermost folder of the git repository in which this one is."""
+    real = Path(os.path.realpath(folder))
+    return next((place for place in (real, *real.parents) if os.path.lexists(place / ".git")), None)
+
+
+def _within(path: Path, folder: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except ValueError:
+        return True  # a name that no file has leads nowhere
 
 
 def _ordinary(mode: int) -> None:

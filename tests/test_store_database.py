@@ -18,7 +18,7 @@ from promises import broken_promises
 from simkit.clock import NEVER
 from simkit.controlplane.jobs import HUNG
 from simkit.errors import RefusedError, StoreError
-from simkit.store.connection import constraints
+from simkit.store.connection import MEMORY, connect, constraints
 from simkit.store.database import Database, instant
 
 
@@ -253,3 +253,12 @@ def killed_often(killer: subprocess.Popen[str], tmp_path: Path, kills: int) -> t
             assert broken_promises(plane.database) == [], f"some time after kill {kill}, seed {seed}"
             last_at = plane.now_at
     return came_far, hung
+
+
+def test_what_takes_long_draws_no_bar_and_fits_the_machine():
+    with closing(connect(":memory:")) as connection:
+        asked = "SELECT name, value FROM duckdb_settings() WHERE name IN ('enable_progress_bar', 'temp_directory')"
+        found = dict(connection.execute(asked).fetchall())
+    assert found["enable_progress_bar"] == "false", "a bar would stand in what a pipe reads"
+    assert not Path(found["temp_directory"]).exists(), "a name that nobody can take before"
+    assert 0 < MEMORY <= 4_000_000_000

@@ -342,6 +342,46 @@ def test_a_template_that_is_not_there_is_told(folder):
     ]
 
 
+@pytest.mark.parametrize("is_repository", [True, False])
+@pytest.mark.parametrize(
+    "names",
+    [
+        "template: {}\ntests: [{{name: a, never: [never_holds]}}]\n",
+        "template: main.tf\ntests: [{{name: a, simulate: {{demand: {}}}, expect: [hit_rate: 1]}}]\n",
+        "template: main.tf\ntests: [{{name: a, simulate: {{demand: {{history: {}}}}}, expect: [hit_rate: 1]}}]\n",
+        "template: main.tf\ntests: [{{name: a, simulate: {{demand: {{history: {{duckdb: {}, table: t}}}}}}, "
+        "expect: [hit_rate: 1]}}]\n",
+        "template: main.tf\ntests: [{{name: a, expect: [{{within_of_best: 10%, against: {}}}]}}]\n",
+    ],
+)
+def test_no_file_outside_of_the_repository_is_read_for_a_test_file(folder, names, is_repository):
+    outside = folder.parent / f"{folder.name}.secret"
+    outside.write_text("a secret\n")
+    if is_repository:
+        Path(".git").mkdir()
+    Path("link").symlink_to(outside)
+    for path in (f"../{outside.name}", str(outside), "link", f"data/../../{outside.name}"):
+        said = read(names.format(path))[1]
+        refused = [text for text in said if "is outside of the repository of this file" in text or "is a link" in text]
+        assert refused, said
+        assert not [text for text in said if "secret\n" in text or "a secret" in text]
+
+
+def test_a_test_file_may_name_what_is_elsewhere_in_its_repository(folder):
+    Path(".git").mkdir()
+    Path("tests").mkdir()
+    Path("tests/a.simkit.yaml").write_text("template: ../main.tf\ntests: [{name: a, never: [never_holds]}]\n")
+    findings = Findings()
+    assert read_test_file("tests/a.simkit.yaml", findings) is not None, list(findings)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "y/" * 3000, "x/" + "y" * 256])
+def test_a_name_that_no_file_can_have_is_told(folder, name):
+    (said,) = read(f"template: {json.dumps(name)}\ntests: [{{name: a, never: [never_holds]}}]\n")[1]
+    assert said.startswith("a.simkit.yaml:1: template: ")
+    assert said.endswith("does not exist")
+
+
 @pytest.mark.parametrize("text", ["", "tests: [", "- a\n", "3\n", "template: main.tf\ntests: []\n"])
 def test_a_file_that_holds_no_tests_is_told_and_never_a_traceback(folder, text):
     found, said = read(text)

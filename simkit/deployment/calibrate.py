@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from os.path import exists
 from pathlib import Path
 
 from simkit.deployment import hours
@@ -45,7 +46,7 @@ def calibrate(
     in it as they came, `by_hour` as expected in each hour of the week: so they do with a `hidden_demand`, a share by
     which there are more than were seen. A file that is there is written over with `force` alone.
     """
-    if Path(out).exists() and not force:
+    if exists(out) and not force:
         raise refused(Path(out), "is there already; give another name, or --force")
     found = measured(history, Path(out).parent, template, run_id, by_hour, hidden_demand)
     write_whole(Path(out), found.text.encode())

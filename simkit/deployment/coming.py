@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import exists
 from pathlib import Path
 
 from simkit.clock import HOUR_US, Zone, format_instant
@@ -59,7 +60,7 @@ def write_coming(
         raise _refused(out, "that is the scenario itself; give the coming weeks another name")
     demand = out.with_suffix(".csv")
     for path in (out, demand):
-        if path.exists() and not force:
+        if exists(path) and not force:
             raise _refused(path, "is there already; give another name, or --force")
     start_at = min(int(one.at[0]) for one in found)
     end_at = max(int(one.at[-1]) for one in found) + HOUR_US

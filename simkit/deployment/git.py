@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
+from os.path import exists
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -157,7 +158,7 @@ def write_claims(out: str | Path, begun: Begun, keep_names: bool = False, force:
     if path.suffix.lower() != ".csv":
         text = f"this import writes claims as CSV, for the history of a scenario; write {path.stem or 'claims'}.csv"
         raise InputError([Finding("error", Where(str(path)), text)])
-    if path.exists() and not force:
+    if exists(path) and not force:
         raise InputError([Finding("error", Where(str(path)), "is there already; give another name, or --force")])
     told = io.StringIO()
     rows = csv.writer(told, lineterminator="\n")
@@ -217,7 +218,7 @@ def _repositories(folder: Path, findings: Findings) -> list[Path]:
     if _is_repository(folder):
         return [folder]
     if not folder.is_dir():
-        if folder.exists():
+        if exists(folder):
             findings.error(where, "is no folder; clone it first, and give the clone's folder")
         elif _ELSEWHERE.match(str(folder)):
             findings.error(Where("a repository elsewhere"), "nothing is fetched; clone it, and give the clone's folder")
@@ -231,7 +232,7 @@ def _repositories(folder: Path, findings: Findings) -> list[Path]:
 
 
 def _is_repository(folder: Path) -> bool:
-    return (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
+    return exists(folder / ".git") or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
 
 
 def _commits(repository: Path) -> Iterator[list[bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from os.path import normpath
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ import yaml
 
 from simkit.clock import Zone, parse_duration, parse_instant, unknown_zone, zone
 from simkit.errors import Findings, Where, did_you_mean
+from simkit.files import OUTSIDE, is_outside
 from simkit.inputs.keys import Keys
 from simkit.inputs.text import NO_TEXT, read_text
 
@@ -90,6 +92,20 @@ class Value:
             return str(self.node.value)
         self.error(f"expected a single value, got {self._seen()}")
         return None
+
+    def file(self, folder: Path, is_trusted: bool = True) -> Path | None:
+        """The path of a file, which need not be there, as one in `folder` writes it.
+
+        What is not trusted to name any file of the machine names one of its own repository.
+        """
+        text = self.scalar()
+        if text is None:
+            return None
+        path = Path(normpath(folder / text))
+        if not is_trusted and is_outside(path, folder):
+            self.error(f"{path} {OUTSIDE}")
+            return None
+        return path
 
     def read(self, convert: Callable[[str], _T]) -> _T | None:
         """A single value through `convert`, whose ValueError is what is wrong with it."""

@@ -21,7 +21,7 @@ from simkit.model import Distribution, History, Scenario, SessionHistory
 from simkit.store.foreign import Query
 
 
-def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | None:
+def source_of(value: Value, beside: Callable[[Value], Path | None]) -> Path | Query | None:
     """What a scenario gives as a history: a file, or `{duckdb: FILE, table: NAME}`, or `{duckdb: FILE, query: SQL}`."""
     what, text = "", ""
     named = value
@@ -34,10 +34,9 @@ def source_of(value: Value, beside: Callable[[str], Path]) -> Path | Query | Non
             return None
         named, what = given["duckdb"], kinds[0]
         text = given[what].scalar() or ""
-    file = named.scalar()
-    if file is None or (what and not text):
+    path = beside(named)
+    if path is None or (what and not text):
         return None
-    path = beside(file)
     if not isfile(path):
         named.error(f"{path} {'is no file' if exists(path) else 'does not exist'}")
         return None
@@ -49,7 +48,7 @@ def source_in_words(text: str, given: str, findings: Findings) -> Path | Query |
     if not text.lstrip().startswith("{"):
         return Path(text)
     value = read_yaml(text, given, findings)
-    return None if value is None else source_of(value, Path)
+    return None if value is None else source_of(value, lambda named: named.file(Path()))
 
 
 def read_history(

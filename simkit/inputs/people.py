@@ -87,7 +87,9 @@ def parse_ttl(text: str) -> int:
     return us
 
 
-def people(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[str], Path]) -> tuple[People, ...]:
+def people(
+    value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[Value], Path | None]
+) -> tuple[People, ...]:
     """The groups of people in a list. `zone`: of what says nothing of one; `beside`: where a file that it names is."""
     found: dict[str, People] = {}
     for entry in value.items():
@@ -99,7 +101,7 @@ def people(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[s
     return tuple(found.values())
 
 
-def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[str], Path]) -> People | None:
+def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[Value], Path | None]) -> People | None:
     given = value.mapping(keys.PEOPLE)
     before = len(value.findings.errors)
     name = given["name"].scalar() if "name" in given else None
@@ -146,7 +148,7 @@ def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[s
 
 
 def _sessions(
-    value: Value, zone: Zone, has_zone: bool, beside: Callable[[str], Path]
+    value: Value, zone: Zone, has_zone: bool, beside: Callable[[Value], Path | None]
 ) -> tuple[SessionProfile | SessionHistory | None, int]:
     """(sessions drawn by the hour or read from a history, the number of persons of the latter)."""
     given = value.mapping(keys.SESSIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from os.path import exists, isfile, normpath
+from os.path import exists, isfile
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,8 @@ class ScenarioReader:
     """Those that were read already, by what they were read from."""
     names: dict[str, None] = field(default_factory=dict)
     """Of every preset that was given, also of those with a problem, so that no second one follows from it."""
+    is_trusted: bool = True
+    """Somebody's own scenario may name any file; part of a repository's test file names those of the repository."""
 
     def scenario(self, document: Value, stem: str) -> Scenario | None:
         given = document.mapping(keys.SCENARIO)
@@ -205,9 +207,9 @@ class ScenarioReader:
             )
         return replace(read, notes=tuple(self.findings))
 
-    def beside(self, text: str) -> Path:
+    def beside(self, named: Value) -> Path | None:
         """A path as the scenario writes it, relative to the scenario's folder."""
-        return Path(normpath(self.folder / text))
+        return named.file(self.folder, self.is_trusted)
 
     def window(self, value: Value | None) -> tuple[int, int, Zone]:
         if value is None:
@@ -313,10 +315,9 @@ class ScenarioReader:
                 )
 
     def template_name(self, given: Mapping[str, Value], name: str) -> str:
-        text = given["template"].scalar() if "template" in given else None
-        if not text:
+        path = self.beside(given["template"]) if "template" in given else None
+        if path is None:
             return name
-        path = self.beside(text)
         return path.resolve().parent.name if path.stem == "main" else path.resolve().stem
 
     def presets(self, given: Mapping[str, Value], owner: Value) -> tuple[Preset, ...]:
@@ -334,10 +335,9 @@ class ScenarioReader:
         return read_presets(found, self.findings)
 
     def template(self, value: Value) -> tuple[Preset, ...]:
-        text = value.scalar()
-        if text is None:
+        path = self.beside(value)
+        if path is None:
             return ()
-        path = self.beside(text)
         if not exists(path):
             value.error(f"{path} does not exist")
             return ()

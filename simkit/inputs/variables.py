@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from os.path import isfile
+from os.path import exists, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +93,7 @@ def values_beside(folder: Path, findings: Findings) -> dict[str, Given]:
         if path.is_symlink() and child_folder(folder, folder, path.name) is None:
             said = "is a link out of the template's folder, which is all that Coder gets; it is not read"
             findings.warning(Where(str(path)), said)
-        elif path.exists():
+        elif exists(path):
             found.update(_values(path, findings))
     return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from multiprocessing import get_context
+from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def _keep(folder: Path, keep: int) -> None:
     made_at = parse_instant(json.loads(result.read_text(encoding="utf-8"))["made_at"])
     older = folder / "older"
     kept = older / format_instant(made_at).replace(":", "")  # sorts by time, and is a name everywhere
-    if keep and not kept.exists():
+    if keep and not exists(kept):
         kept.mkdir(parents=True)
         for file in folder.iterdir():
             if file.is_file():

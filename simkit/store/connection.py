@@ -26,18 +26,21 @@ SCHEMA_VERSION = 4
 READABLE = (3, SCHEMA_VERSION)
 """Versions of files that can be asked; what an older one lacks is empty. Only the newest is written to."""
 # Object arrays hold text, also where the rows that DuckDB would look at to find out are all NULL.
-SETTINGS = "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true"
-MEMORY = "4GB"
-"""How much DuckDB takes before it goes on on the disk: a year of millions of claims is asked on a planner's laptop."""
+SETTINGS = (
+    "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true; "
+    "SET enable_progress_bar = false"  # it would draw into what a pipe reads
+)
+MEMORY = min(4_000_000_000, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 4 // 5)
+"""Bytes that DuckDB takes before it goes on on the disk: a year of millions of claims is asked on a laptop."""
 _LOCKED = "Could not set lock on file"
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # Of a file that looks like a SQLite one DuckDB takes the extension for it, if the user has got it.
     "extension_directory": os.devnull,
-    "memory_limit": MEMORY,
+    "memory_limit": f"{MEMORY}B",
     # Not beside the file, where writing may be forbidden, and not in the folder in which somebody happens to work.
-    "temp_directory": os.path.join(tempfile.gettempdir(), f"simkit-{os.getpid()}"),
+    "temp_directory": os.path.join(tempfile.gettempdir(), f"simkit-{secrets.token_hex(8)}"),
 }
 
 

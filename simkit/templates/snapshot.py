@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from difflib import SequenceMatcher
 from itertools import groupby, pairwise
+from os.path import exists
 from pathlib import Path
 from typing import NamedTuple
 
@@ -223,7 +224,7 @@ def _found(paths: Iterable[str | Path]) -> Found:
 
 
 def _that_have_one(found: Found) -> Found:
-    return replace(found, files={file: root for file, root in found.files.items() if snapshot_path(file).exists()})
+    return replace(found, files={file: root for file, root in found.files.items() if exists(snapshot_path(file))})
 
 
 @dataclass
@@ -292,7 +293,7 @@ def _template_of(path: Path) -> Path:
         return path
     stem = path.name.removesuffix(SUFFIX)
     template, plan = path.with_name(stem + TERRAFORM), path.with_name(f"{stem}.json")
-    return plan if plan.exists() and not template.exists() else template
+    return plan if exists(plan) and not exists(template) else template
 
 
 def window_of(snapshot: Path, findings: Findings) -> tuple[Window | None, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from os.path import normpath
+from os.path import exists
 from pathlib import Path
 from types import MappingProxyType
 
@@ -107,11 +107,10 @@ class _Reader:
         self, value: Value | None, own: Mapping[str, Given]
     ) -> tuple[str, tuple[Preset, ...], tuple[str, ...]]:
         """(path, the presets without a problem, the names of all), with values that the file itself has."""
-        text = value.scalar() if value is not None else None
-        if value is None or text is None:
+        path = value.file(self.path.parent, is_trusted=False) if value is not None else None
+        if value is None or path is None:
             return "", (), ()
-        path = Path(normpath(self.path.parent / text))
-        if not path.exists():
+        if not exists(path):
             value.error(f"{path} does not exist")
             return str(path), (), ()
         read = self.templates.with_values(own).read(path)
@@ -250,15 +249,14 @@ class _Reader:
         """The path of a history; "", with an error, for what is none."""
         from simkit.store.asking import history_run  # it takes DuckDB, which most tests need not wait for
 
-        text = value.scalar()
-        if text is None:
+        path = value.file(self.path.parent, is_trusted=False)
+        if path is None:
             return ""
-        path = normpath(self.path.parent / text)
         try:
-            history_run(path)
+            history_run(str(path))
         except StoreError as error:
             value.error(str(error))
-        return path
+        return str(path)
 
     def desired(self, value: Value, given: Mapping[str, Value], zone: Zone) -> list[Expectation]:
         if "desired" not in given:
@@ -352,7 +350,7 @@ class _Reader:
         zone: Zone,
     ) -> Simulation | None:
         given = value.mapping(keys.SIMULATE)
-        reader = ScenarioReader(self.path.parent, self.findings)
+        reader = ScenarioReader(self.path.parent, self.findings, is_trusted=False)
         errors = len(self.findings.errors)
         seed, replications = 0, _REPLICATIONS
         if "seed" in given:
