@@ -32,6 +32,8 @@ demo: $(READY) ## Simulate working weeks and render reports on them
 	.venv/bin/simkit report notebooks/02-expiration.ipynb -p scenario=data/scenarios/lifecycle.yaml
 	.venv/bin/simkit report notebooks/05-decide.ipynb -p scenario=data/scenarios/three-regions.yaml -p preset=backend-us
 	.venv/bin/simkit recommend data/scenarios/three-regions.yaml --preset backend-us --max-schedules 1
+	@echo; echo "To paste into the preset of backend-us (the same with --format terraform):"; echo
+	@.venv/bin/simkit recommend data/scenarios/three-regions.yaml --preset backend-us --max-schedules 1 --format terraform
 
 lab: $(READY) ## Open JupyterLab where the questions are
 	.venv/bin/jupyter lab notebooks/00-start-here.ipynb

@@ -13,7 +13,8 @@ from scenarios import MONDAY_AT, scenario
 
 from simkit import recommend
 from simkit.clock import HOUR_US, MINUTE_US, WEEK_US
-from simkit.decide.advice import document, markdown, queue_said, sentences, verdict
+from simkit.decide.advice import blocks, document, markdown, queue_said, sentences, verdict
+from simkit.decide.plan import terraform
 from simkit.decide.recommendation import Queue, Recommendation
 from simkit.model import History, Preset, Workload, constant
 
@@ -50,6 +51,16 @@ def test_markdown_shows_names_as_text_and_has_the_block_and_the_comparison(found
     table = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in table} <= {4, 5, 6}, "no name breaks a row"
     assert text.count("\n1. ") == 3
+
+
+def test_what_is_to_paste_is_terraform_below_its_verdict_as_a_comment(found: Recommendation):
+    text = blocks(found)
+    comments, rest = [], []
+    for line in text.splitlines():
+        (comments if line.startswith("# ") else rest).append(line)
+    assert "\n".join(rest) == terraform(found.presets[0].preset)
+    assert verdict(found.presets[0]) in " ".join(line.removeprefix("# ") for line in comments)
+    assert max(map(len, comments)) <= 100
 
 
 def test_a_verdict_says_if_the_target_is_met_and_by_how_much_it_is_not(found: Recommendation):

@@ -102,7 +102,9 @@ def _rate(_: click.Context, parameter: click.Parameter, text: str) -> float:
     metavar="FILE|country:CODE",
     help="Days on which people do not come, to plan around: a CSV of dates, or country:US, country:DE-BY.",
 )
-@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "markdown", "terraform", "json"]), default="text", show_default=True
+)
 @click.option("--apply", "template", type=click.Path(), help="Write the block into this .tf file, and nothing else.")
 @seed_option
 @variables_option
@@ -133,7 +135,7 @@ def recommend(
     """
     import json
 
-    from simkit.decide.advice import document, markdown
+    from simkit.decide.advice import blocks, document, markdown
     from simkit.decide.apply import readable, write
 
     loaded, days = _loaded(scenario, variables, holidays)
@@ -159,6 +161,8 @@ def recommend(
         echo_exactly(json.dumps(document(found), indent=2, allow_nan=False) + "\n")
     elif style == "markdown":
         echo_exactly(markdown(found) + "\n")
+    elif style == "terraform":
+        echo_exactly(blocks(found))
     else:
         _print(found)
     if template is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,8 @@ from simkit.times import in_column, weekday_date
 from simkit.version import __version__
 
 Row = tuple[str, ...]
+_COMMENT = 98
+"""Characters in a line of a comment."""
 
 
 def setting(preset: Preset) -> str:
@@ -238,6 +241,15 @@ def based_on(of: Recommendation) -> str:
         f"{visible(scenario.name)}, {window} ({zone.name}), {weeks}; {history}. Coder {scenario.behaviour.version}, "
         f"seed {of.seed}, {of.runs} exact runs."
     )
+
+
+def blocks(of: Recommendation) -> str:
+    """What to paste, and nothing else: each preset's block below its name and verdict, as a comment of Terraform."""
+    parts = []
+    for advice in of.presets:
+        said = f"{visible(advice.preset.name)}: {visible(verdict(advice, of.over_cost))}"
+        parts += [*(f"# {line}" for line in textwrap.wrap(said, _COMMENT)), terraform(advice.preset), ""]
+    return "\n".join(parts)
 
 
 def markdown(of: Recommendation) -> str:
