@@ -19,7 +19,7 @@ from building import TOP, build, needed
 import simkit
 
 EPOCH = 1_760_000_000
-KINDS = {".py", ".sql", ".json", ".html", ".css", ".js"}
+KINDS = {".py", ".sql", ".json", ".yaml", ".html", ".css", ".js"}
 
 
 class Made(NamedTuple):

@@ -6,11 +6,13 @@ import json
 import shutil
 import sys
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from result_schema import faults
+from rich.console import Console
 
 from simkit.cli import main
 from simkit.errors import RunError
@@ -51,14 +53,12 @@ def test_a_block_is_printed_written_and_means_what_was_said(scenario: Path):
 @pytest.mark.parametrize("verb", ["recommend", "worth", "league", "compare", "sweep"])
 def test_who_watches_is_told_before_the_loop_that_counts_is_compiled(verb: str, scenario: Path, monkeypatch):
     told = []
-
-    class Watched:
-        is_terminal = True
+    watched = Console(force_terminal=True, file=StringIO())
 
     def stop(*_: object, **__: object) -> None:
         raise RunError(f"told {told}")
 
-    monkeypatch.setattr("simkit.cli.door.console_for", lambda **_: Watched())
+    monkeypatch.setattr("simkit.cli.door.console_for", lambda **_: watched)
     monkeypatch.setattr("simkit.core.compile.will_compile", lambda kind: told.append(kind) or True)
     monkeypatch.setattr(f"simkit.{verb}", stop, raising=False)
     more = {"compare": [scenario], "sweep": ["--vary", "coder.provisioner_daemons=2", "--out", "x.duckdb"]}

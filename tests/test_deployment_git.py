@@ -312,7 +312,7 @@ def test_the_document_shows_what_is_printed(tmp_path, monkeypatch):
     document = (Path(__file__).parent.parent / "docs" / "deployment.md").read_text(encoding="utf-8")
     status, said = run(*command.split()[3:])
     assert status == 0
-    shown = document.split(f"```\n$ {command}\n", 1)[1].split("```", 1)[0]
+    shown = document.split(f"```console\n$ {command}\n", 1)[1].split("```", 1)[0]
     assert shown == said
-    shown = document.split("```\n$ cat claims.csv\n", 1)[1].split("```", 1)[0]
+    shown = document.split("```console\n$ cat claims.csv\n", 1)[1].split("```", 1)[0]
     assert shown == (tmp_path / "claims.csv").read_text()
