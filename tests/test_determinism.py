@@ -65,7 +65,7 @@ def test_code_for_any_processor_gives_the_same_numbers(tmp_path):
     assert moved(*RUNS, "decisions", here=tmp_path, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_a_copy_in_another_place_gives_the_same_numbers(tmp_path):
     top = tmp_path / "a place, with blanks and ü"
     for name in ("simkit", "data", "examples", "tests"):

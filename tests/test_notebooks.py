@@ -123,7 +123,7 @@ WARM_S = 30
 """Of processor time, which other work on the machine does not lengthen as it does an hour by the clock."""
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_as_it_is_from_any_folder_and_warm_within_thirty_seconds(source, tmp_path):
     def seconds() -> float:
