@@ -351,7 +351,6 @@ def test_a_template_that_is_not_there_is_told(folder):
         "template: main.tf\ntests: [{{name: a, simulate: {{demand: {{history: {}}}}}, expect: [hit_rate: 1]}}]\n",
         "template: main.tf\ntests: [{{name: a, simulate: {{demand: {{history: {{duckdb: {}, table: t}}}}}}, "
         "expect: [hit_rate: 1]}}]\n",
-        "template: main.tf\ntests: [{{name: a, expect: [{{within_of_best: 10%, against: {}}}]}}]\n",
     ],
 )
 def test_no_file_outside_of_the_repository_is_read_for_a_test_file(folder, names, is_repository):
@@ -365,6 +364,15 @@ def test_no_file_outside_of_the_repository_is_read_for_a_test_file(folder, names
         refused = [text for text in said if "is outside of the repository of this file" in text or "is a link" in text]
         assert refused, said
         assert not [text for text in said if "secret\n" in text or "a secret" in text]
+
+
+def test_nothing_is_told_of_a_file_that_is_no_history_wherever_it_is(folder):
+    outside = folder.parent / f"{folder.name}.secret"
+    outside.write_text("a secret\n")
+    (said,) = read(f"template: main.tf\ntests: [{{name: a, expect: [{{within_of_best: 10%, against: {outside}}}]}}]\n")[
+        1
+    ]
+    assert "a secret" not in said
 
 
 def test_a_test_file_may_name_what_is_elsewhere_in_its_repository(folder):
