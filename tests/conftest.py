@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas  # noqa: F401  # a pytest run within a test forgets what was first imported in it, and there is one pandas
 from hypothesis import Phase, settings
 
 # A compiled function's first call takes as long as it takes. What fails is made smaller, and nobody waits to be told
