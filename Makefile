@@ -12,13 +12,13 @@ unexport PYTHONDONTWRITEBYTECODE
 PY    = .venv/bin/python
 PIP   = $(PY) -m pip --disable-pip-version-check
 # Each of two gets half of the files, so that a file's fixtures are made once; who is done first takes from the other.
-TWO   = $(PY) -m pytest -n 2 --dist worksteal
+TWO   = $(PY) -m pytest -n 2 --dist worksteal --durations=20
 READY = .venv/.installed
 DUCKDB_OLDEST = .venv/duckdb-1.5
 # Tests of all that says SQL: files and their damage, every question, every statement of the control plane, imports.
 TOUCHES_DUCKDB = store* controlplane_completion controlplane_jobs controlplane_lifecycle controlplane_metrics \
   controlplane_plane controlplane_prebuilds controlplane_presets controlplane_scrapes deployment deployment_api \
-  runs_reference runs_measures
+  runs_measures
 
 .DEFAULT_GOAL = help
 .PHONY: help demo lab test test-slow test-longest fuzz mutants test-browser test-prometheus test-oldest test-pythons smoke docs gallery dist bench lint lock audit licences setup clean

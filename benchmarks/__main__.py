@@ -21,17 +21,18 @@ import numpy as np
 from benchmarks import many_presets, people, week, year
 from benchmarks.answers import answers
 from benchmarks.clocks import line, spread, timed
-from benchmarks.decide import FEW_CLAIMS, decide, sweeps
+from benchmarks.decide import decide, sweeps
 from benchmarks.drawing import drawing
 from benchmarks.forecast import forecast
 from benchmarks.load import SIZES, load
 from benchmarks.memory import peak_megabytes
 from benchmarks.peer_simpy import Counts, Deployment, Given
-from benchmarks.promises import promises
+from benchmarks.promises import first_year, promises
 from benchmarks.reports import reports
 from benchmarks.targets import targets
 from simkit.clock import NEVER
 from simkit.core import facts, kernel
+from simkit.runs.givens import givens
 from simkit.runs.reference import run_reference
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
@@ -48,9 +49,9 @@ from simkit.runs.simulate import run
 assert len(run(people.scenario(1)).rows.lives) > 0
 """
 RECOMMEND = """
-from benchmarks.decide import middling
+from benchmarks.promises import first_year
 from simkit import recommend
-found = recommend(middling(), 0.95, max_schedules=3)
+found = recommend(first_year(), 0.95, max_schedules=3)
 print(found.runs, found.is_met)
 """
 YEAR = """
@@ -203,8 +204,12 @@ def check() -> None:
 
 
 def recommendation() -> None:
-    """`recommend` with up to three schedules in a process of its own, as a multiple of SimPy's year in between."""
-    peer, as_many = (given(run(year.scenario(claims))) for claims in (year.CLAIMS, FEW_CLAIMS))
+    """`recommend` on a year of the demand that `promises` judges, with up to three schedules, in a process of its own.
+
+    As a multiple of SimPy's year in between, of 100,000 claims and of as many.
+    """
+    claims = len(givens(first_year(), 0, 0).inputs.claims)
+    peer, as_many = (given(run(year.scenario(many))) for many in (year.CLAIMS, claims))
     recommend = [sys.executable, "-c", RECOMMEND]
     told = subprocess.run(recommend, check=True, capture_output=True, text=True).stdout  # compiles
     seconds, peer_s = [], []
@@ -215,7 +220,7 @@ def recommendation() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     runs, is_met = told.split()
-    line("recommend, 14,400 claims in a year, with its start", f"{min(seconds):.2f} s", spread(seconds))
+    line(f"recommend, {claims:,} claims in a year, with its start", f"{min(seconds):.2f} s", spread(seconds))
     line("ratio to SimPy's year (best to best)", f"{min(seconds) / min(peer_s):.1f}", f"aim 3; {spread(peer_s)}")
     few_s = timed(lambda: Deployment(as_many).run(), 2, time.process_time)[1]
     line("ratio to SimPy's year of as many claims", f"{min(seconds) / min(few_s):.1f}", spread(few_s))

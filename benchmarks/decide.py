@@ -18,7 +18,7 @@ from benchmarks import year
 from benchmarks.clocks import line, spread, timed
 from benchmarks.memory import peak_megabytes
 from simkit import ask, sweep
-from simkit.clock import HOUR_US, MINUTE_US, WEEK_US
+from simkit.clock import MINUTE_US, WEEK_US
 from simkit.core import kernel
 from simkit.model import History, Scenario, lognormal
 from simkit.runs.counts import count
@@ -26,16 +26,6 @@ from simkit.runs.givens import givens
 from simkit.runs.measures import measures
 from simkit.runs.result import KernelResult
 from simkit.runs.simulate import run
-
-FEW_CLAIMS = 14_400
-
-
-def middling() -> Scenario:
-    """A year of 14,400 claims, with builds of 5 minutes and a TTL of 8 hours."""
-    given = year.scenario(FEW_CLAIMS)
-    build = lognormal(5 * MINUTE_US, 5 * MINUTE_US * 3 // 2)
-    given = replace(given, workload=replace(given.workload, build=build, failing_builds=()))
-    return given.with_presets(lambda preset: replace(preset, ttl_us=8 * HOUR_US))
 
 
 def scenario() -> Scenario:

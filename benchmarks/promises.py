@@ -39,19 +39,12 @@ NEAR = 0.001
 
 
 def promises() -> None:
-    """The demand in the file that SIMKIT_DEMAND names, in SIMKIT_TIMEZONE with SIMKIT_DAEMONS, or a made one.
+    """The demand that `demanded` is, with SIMKIT_DAEMONS.
 
     Builds of 5 and 20 minutes, a TTL of 8 hours, targets of 90, 95 and 99 %. Takes minutes, and runs only by its name.
     """
-    given, where = os.environ.get("SIMKIT_DEMAND"), zone(os.environ.get("SIMKIT_TIMEZONE", "UTC"))
-    assert where is not None, "SIMKIT_TIMEZONE is a time zone"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(given) if given else made(Path(folder))
-        findings = Findings()
-        history = read_history(path, where, NAME, (NAME,), findings)
-        findings.raise_errors()
-    of = demand(history.claim_at, where)
-    line("weeks of the demand", f"{of.weeks}", f"{history.claim_at.size:,} claims")
+    of = demanded()
+    line("weeks of the demand", f"{of.weeks}", f"{of.history.claim_at.size:,} claims")
     _halves(of, of.weeks // 2)
     _rolling(of)
 
@@ -65,12 +58,30 @@ class Demand(NamedTuple):
     weeks: int
 
 
+def demanded() -> Demand:
+    """The demand in the file that SIMKIT_DEMAND names, in SIMKIT_TIMEZONE, or a made one."""
+    given, where = os.environ.get("SIMKIT_DEMAND"), zone(os.environ.get("SIMKIT_TIMEZONE", "UTC"))
+    assert where is not None, "SIMKIT_TIMEZONE is a time zone"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(given) if given else made(Path(folder))
+        findings = Findings()
+        history = read_history(path, where, NAME, (NAME,), findings)
+        findings.raise_errors()
+    return demand(history.claim_at, where)
+
+
 def demand(claim_at: Int64Array, where: Zone) -> Demand:
     """Whole weeks; the last one may end with its last claim, on Friday."""
     first, last = (where.local(int(at)).date() for at in claim_at[[0, -1]])
     monday = datetime.combine(first + timedelta(days=-first.weekday() % 7), time())
     history = History(claim_at, (NAME,) * claim_at.size)
     return Demand(history, where, monday, ((last - monday.date()).days + 3) // 7)
+
+
+def first_year() -> Scenario:
+    """The first half of that demand, with builds of the first kind."""
+    of = demanded()
+    return scenario(of, BUILDS_MINUTES[0], 0, of.weeks // 2)
 
 
 def scenario(of: Demand, build: int, first: int, weeks: int) -> Scenario:

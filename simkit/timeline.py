@@ -89,8 +89,9 @@ def whole_weeks(zone: Zone, start_at: int, end_at: int) -> Int64Array:
     return edges
 
 
+@lru_cache(maxsize=16)
 def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:
-    """The local hours that begin or go on in [start_at, end_at]."""
+    """The local hours that begin or go on in [start_at, end_at]; whoever asks for the same ones shares them."""
     from_at, offset_us = zone.offsets(start_at, end_at + 1)
     at_parts, wall_parts = [], []
     for (begin, end), offset in zip(pairwise([*from_at.tolist(), end_at + 1]), offset_us.tolist(), strict=True):
@@ -101,7 +102,7 @@ def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:
     at, wall = np.concatenate(at_parts), np.concatenate(wall_parts)
     dates = (wall // DAY_US).astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
-    return LocalHours(
+    hours = LocalHours(
         at=at,
         wall=at + np.repeat(offset_us, [part.size for part in at_parts]),
         hour=wall % DAY_US // HOUR_US,
@@ -109,6 +110,9 @@ def local_hours(zone: Zone, start_at: int, end_at: int) -> LocalHours:
         month=months.astype(np.int64) % 12 + 1,
         weekday=(wall // DAY_US + 4) % 7,
     )
+    for column in (hours.at, hours.wall, hours.hour, hours.day, hours.month, hours.weekday):
+        column.flags.writeable = False
+    return hours
 
 
 def range_steps(cron: Cron, zone: Zone, start_at: int, end_at: int, early_us: int = 0) -> Steps:

@@ -167,8 +167,11 @@ def test_without_a_home_nothing_is_kept_in_the_folder_one_works_in(what, tmp_pat
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("room", [0, 100, 3000], ids="{} bytes".format)
+@pytest.mark.parametrize(
+    "room",
+    [pytest.param(0, marks=pytest.mark.slow), *(pytest.param(room, marks=pytest.mark.longest) for room in (100, 3000))],
+    ids="{} bytes".format,
+)
 def test_where_there_is_no_room_for_it_it_is_compiled_each_time(room, tmp_path):
     # Python would cut bytecode at the limit, too, and leave it: -B.
     script = (

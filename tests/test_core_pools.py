@@ -41,7 +41,19 @@ from simkit.core.facts import (
     W_OWNER,
 )
 from simkit.core.numbers import CANCELED, DELETE, FAILED, NONE, PENDING, RUNNING, START, SUCCEEDED
-from simkit.model import Activate, Daemons, Pause, Preset, Resume, Schedule, Tags, TemplateVersion, Workload, constant
+from simkit.model import (
+    Activate,
+    Daemons,
+    Pause,
+    Preset,
+    Reconciler,
+    Resume,
+    Schedule,
+    Tags,
+    TemplateVersion,
+    Workload,
+    constant,
+)
 from simkit.runs.result import Result
 from simkit.runs.simulate import run
 
@@ -321,3 +333,21 @@ def test_a_claims_build_counts_as_starting_where_the_prebuilds_user_initiates_it
     claims = ((MONDAY_AT + 10 * MINUTE_US, "p"),)
     given = scenario(Preset("p", 1), claims=claims, workload=workload, behaviour=BEHAVIOURS[version])
     assert minutes(run(given).rows.workspaces[:, W_CREATED]) == created
+
+
+@pytest.mark.parametrize(
+    ("failing", "claimed", "held_from"),
+    [(1, (6, 6, 6), 6), (4, (30, 31), 61)],
+    ids=["all that are newer are claimed", "and are deleted when none are wanted"],
+)
+def test_a_failure_holds_back_from_the_tick_on_at_which_it_is_among_the_newest_again(failing, claimed, held_from):
+    # Base of one: a single newer prebuild hides a failure.
+    given = scenario(
+        Preset("p", 1, timezone="UTC", schedules=(Schedule("* 0 * * *", 3), Schedule("* 1 * * *", 0))),
+        claims=tuple((MONDAY_AT + at * MINUTE_US, "p") for at in claimed),
+        workload=replace(QUICK, claim=constant(MINUTE_US), failing_builds=(failing,)),
+        reconciler=Reconciler(backoff_interval_us=2 * HOUR_US),
+        behaviour=BEHAVIOURS["v2.26"],
+    )
+    decisions = run(given).rows.decisions
+    assert minutes(decisions[decisions[:, D_BACKOFF_UNTIL] != NEVER, D_AT])[:1] == [held_from]

@@ -218,7 +218,7 @@ def covered(found: list[Comparison], measure: str, true: float) -> tuple[float, 
     return np.mean([each[0] for each in over]), np.mean([each[-1] for each in over])
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_intervals_over_drawn_people_cover_what_is_known():
     found = [compare(steady(), steady(1.2), replications=10, seed=seed) for seed in range(REPETITIONS)]
     shares = covered(found, "builds", BY_BUILDS)[0], covered(found, "idle_hours", BY_IDLE)[0]
@@ -226,7 +226,7 @@ def test_intervals_over_drawn_people_cover_what_is_known():
     assert all(0.93 <= share <= 0.97 for share in shares), shares
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_intervals_over_weeks_of_a_history_cover_what_is_known():
     """A build that takes two minutes longer: for each claim an instance idles so much less."""
     slow = Workload(constant(5 * MINUTE_US))

@@ -21,6 +21,8 @@ import simkit
 from simkit.report.render import render
 from simkit.shown import visible
 
+MOST_PARTS = ("lifecycle", "twelve-presets")
+"""Samples with people, and with many presets; what is in the others is in these, or in other tests of notebooks."""
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 START = ROOT / "notebooks" / "00-start-here.ipynb"
@@ -397,8 +399,13 @@ def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):
     assert visible(ODD_NAMES[0]) in recorded["sentences"][0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scenario", sorted((ROOT / "data" / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(path, marks=pytest.mark.slow if path.stem in MOST_PARTS else pytest.mark.longest, id=path.stem)
+        for path in sorted((ROOT / "data" / "scenarios").glob("*.yaml"))
+    ],
+)
 @pytest.mark.parametrize(
     ("notebook", "pictures"), [(CAPACITY, 9), (EXPIRATION, 7)], ids=lambda x: getattr(x, "stem", "")
 )

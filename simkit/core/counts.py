@@ -90,6 +90,7 @@ from simkit.core.numbers import (
 from simkit.core.policy import goes_first
 from simkit.core.pools import (
     choose,
+    count_taken,
     duration,
     fails_by_chance,
     finish_prebuild,
@@ -298,11 +299,10 @@ def _serve(inputs: Inputs, world: _World, periods: Periods, i: int, now_at: int)
     world.hit[i] = True
     unlink(world, preset * LISTS + RUNNING_LIST, w)
     world.workspaces[w, K_WORK] = GONE
+    count_taken(inputs, world, preset, now_at)
     if inputs.settings.claims_by_prebuilds:
-        world.state[preset, S_CLAIMING] += 1
         world.workspaces[w, W_OWNER] = i
         _enqueue(world, w, TAKEN, now_at)
-    wake(world, preset, now_at)
 
 
 @part
@@ -313,9 +313,9 @@ def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at
     if of.held_until != NEVER:
         world.state[preset, S_WAKE] = of.wake_at
         return
-    actions, canceled = of.actions, 0
+    actions = of.actions
     if inputs.settings.cancels_pending and not of.pool.active:
-        canceled = _withdraw(inputs, world, preset, now_at)
+        _withdraw(inputs, world, preset, now_at)
     if of.newly_limited and world.limited_at[preset] == NEVER:
         world.limited_at[preset] = now_at
     deletes = actions.delete_expired + actions.delete_oldest
@@ -340,8 +340,7 @@ def _decide(inputs: Inputs, world: _World, periods: Periods, preset: int, now_at
         _count(world, preset, N_BUILDS)
         link(world, lists + STARTING_LIST, w)
         _enqueue(world, w, PENDING_BUILD, now_at)
-    acted = deletes + actions.create + canceled > 0 or of.newly_limited
-    sleep(inputs, world, preset, acted, of.wake_at, now_at)
+    sleep(inputs, world, preset, deletes, of.wake_at, now_at)
 
 
 @part
@@ -356,7 +355,7 @@ def _fails(inputs: Inputs, world: _World, preset: int, luck: int) -> bool:
 
 
 @part
-def _withdraw(inputs: Inputs, world: _World, preset: int, now_at: int) -> int:
+def _withdraw(inputs: Inputs, world: _World, preset: int, now_at: int) -> None:
     """Cancel a preset's builds that no daemon has taken; where the version deletes what it cancels, by a job of its
     own, that waits in their place behind the others."""
     counters, rows = world.counters, world.workspaces
@@ -370,18 +369,16 @@ def _withdraw(inputs: Inputs, world: _World, preset: int, now_at: int) -> int:
             rows[last, K_AFTER] = rows[w, K_AFTER]
         w = rows[w, K_AFTER]
     counters[PREBUILDS_FIRST + 1] = last
-    canceled, which = 0, preset * LISTS + STARTING_LIST
+    which = preset * LISTS + STARTING_LIST
     w = world.lists[which, FIRST]
     while w != NONE:
         following = rows[w, W_NEXT]
         if rows[w, K_WORK] == PENDING_BUILD:
             rows[w, K_WORK] = GONE
             unlink(world, which, w)
-            canceled += 1
             if inputs.settings.deletes_canceled:
                 _enqueue(world, w, CANCELED_BUILD, now_at)
         w = following
-    return canceled
 
 
 @part
@@ -553,11 +550,20 @@ def claimed_us(inputs: Inputs, of: Counted) -> Int64Array:
 
     A prebuild is its owner's at once, a cold workspace runs from when a daemon takes its build.
     """
-    at, end_at = inputs.claims[:, A_AT], inputs.settings.end_at
-    begins_at = np.where(of.hit, at, np.where(of.queued_us == NEVER, end_at, at + of.queued_us))
     found = np.zeros(inputs.presets.shape[0], dtype=np.int64)
-    np.add.at(found, inputs.claims[:, A_PRESET], end_at - begins_at)
+    _claimed(inputs, of.hit, of.queued_us, found)
     return found
+
+
+@jit
+def _claimed(inputs: Inputs, hit: npt.NDArray[np.bool_], queued_us: Int64Array, found: Int64Array) -> None:
+    end_at = inputs.settings.end_at
+    for i in range(hit.size):
+        claim = inputs.claims[i]
+        if hit[i]:
+            found[claim[A_PRESET]] += end_at - claim[A_AT]
+        elif queued_us[i] != NEVER:
+            found[claim[A_PRESET]] += end_at - claim[A_AT] - queued_us[i]
 
 
 def _empty_world(inputs: Inputs, periods: Periods) -> _World:

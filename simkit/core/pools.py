@@ -368,6 +368,16 @@ def _ready(world: Pools, which: int, skipped: int, now_at: int) -> int:
 
 
 @part
+def count_taken(inputs: Inputs, world: Pools, preset: int, now_at: int) -> None:
+    """One prebuild of a preset's pool has a new owner."""
+    if inputs.settings.claims_by_prebuilds:  # one running less and one starting more change no decision
+        world.state[preset, S_CLAIMING] += 1
+        if not _failed_lately(inputs, world, preset, now_at):
+            return
+    wake(world, preset, now_at)
+
+
+@part
 def serve_claim(inputs: Inputs, world: World, targets: Targets | None, i: int, now_at: int) -> None:
     """Somebody asks for a workspace: give a ready prebuild a new owner and build it once more, or build one cold."""
     preset = inputs.claims[i, A_PRESET]
@@ -378,9 +388,7 @@ def serve_claim(inputs: Inputs, world: World, targets: Targets | None, i: int, n
         world.workspaces[w, W_OWNER] = i
         world.workspaces[w, W_CLAIMED] = now_at
         world.workspaces[w, W_READY] = NEVER
-        if inputs.settings.claims_by_prebuilds:
-            world.state[preset, S_CLAIMING] += 1
-        wake(world, preset, now_at)
+        count_taken(inputs, world, preset, now_at)
     else:
         w = new_workspace(world, preset, i, inputs.claims[i, A_LUCK], now_at)
     if targets is not None:
@@ -494,6 +502,13 @@ def _backoff_until(inputs: Inputs, world: Pools, preset: int, now_at: int) -> tu
 
 
 @part
+def _failed_lately(inputs: Inputs, world: Pools, preset: int, now_at: int) -> bool:
+    """Could the preset's newest failed prebuild hold it back, with fewer others that are newer?"""
+    newest = world.lists[preset * LISTS + FAILED_LIST, LAST]
+    return newest != NONE and world.workspaces[newest, W_CREATED] >= now_at - inputs.settings.lookback_us
+
+
+@part
 def clear_failed(inputs: Inputs, world: World, preset: int, now_at: int) -> None:
     """An operator deletes the preset's failed prebuilds that are old enough. Coder itself never does."""
     cleared_after_us, failed = inputs.presets[preset, P_CLEARED_AFTER], preset * LISTS + FAILED_LIST
@@ -575,11 +590,11 @@ def judge(inputs: Inputs, world: Pools, targets: Targets | None, preset: int, no
 
 
 @part
-def sleep(inputs: Inputs, world: Pools, preset: int, acted: bool, wake_at: int, now_at: int) -> None:
+def sleep(inputs: Inputs, world: Pools, preset: int, deletes: int, wake_at: int, now_at: int) -> None:
     """After a tick that was not held back: the instant before which no other can decide anything."""
     lists = preset * LISTS
-    if acted and world.lists[lists + FAILED_LIST, SIZE] > 0:
-        wake_at = now_at + 1  # what was created or deleted changes which failures are among the newest
+    if deletes > 0 and _failed_lately(inputs, world, preset, now_at):
+        wake_at = now_at + 1  # a failure may be among the newest again, of which fewer are left
     oldest, ttl_us = world.lists[lists + RUNNING_LIST, FIRST], inputs.presets[preset, P_TTL]
     if world.state[preset, S_ACTIVE] == 1 and ttl_us > 0 and oldest != NONE:
         wake_at = min(wake_at, world.workspaces[oldest, W_CREATED] + ttl_us + 1)
@@ -622,4 +637,4 @@ def decide(inputs: Inputs, world: World, targets: Targets | None, preset: int, n
     wake_at = of.wake_at
     if targets is not None and acted:
         wake_at = now_at + 1  # an expression may ask for what was created or deleted
-    sleep(inputs, world, preset, acted, wake_at, now_at)
+    sleep(inputs, world, preset, deletes, wake_at, now_at)

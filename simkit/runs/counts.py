@@ -98,7 +98,8 @@ def count(given: Givens, edges: Int64Array | None = None) -> Counts:
     if edges.size < 2 or (np.diff(edges) <= 0).any():
         raise ValueError("edges of periods are at least two instants, each later than the one before")
     of = _counted(given, edges)
-    asked, names = of.asked, names_of(given)
+    names = names_of(given)
+    asked = slice(None) if of.asked.all() else of.asked  # a slice copies nothing
     group = groups_of(given, names)
     cells = of_groups(of.cells, group, len(names))
     limited_at = np.full(len(names), NEVER, dtype=np.int64)
