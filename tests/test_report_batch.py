@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import nbformat
@@ -11,6 +14,7 @@ import pytest
 
 import simkit
 from simkit.clock import DAY_US, parse_instant
+from simkit.report import batch as reports
 from simkit.report.batch import HISTORY, INDEX, Batch, read_batch, render_all
 from simkit.store.reports import Made, add_reports, all_reports
 
@@ -168,3 +172,78 @@ def test_the_digest_of_a_report_is_of_the_files_that_it_names(tmp_path: Path):
     assert made(batch)[0][1:] == (True, "")
     result = json.loads((batch.out / "a" / "default" / "result.json").read_text())
     assert result["parameters"] == {"rows": f"{tmp_path}/rows.csv"}
+
+
+SCENARIO = """\
+window: {from: "2026-03-02", until: "2026-03-16", timezone: America/New_York}
+presets:
+  - name: large
+    instances: 2
+    scheduling: {timezone: Europe/Berlin, schedules: [{cron: "* 8-18 * * 1-5", instances: 4}]}
+demand: {history: claims.csv}
+durations: {build: {median: 3m, p95: 6m}}
+events: [{at: "2026-03-04T12:00", event: pause}]
+"""
+CLAIMS = "started_at,preset\n" + "".join(f"2026-03-03T{i // 60:02}:{i % 60:02}:00Z,large\n" for i in range(1200))
+
+
+def digest_of(tmp_path: Path, batch: Batch, scenario: str = SCENARIO, claims: str = CLAIMS) -> str:
+    (tmp_path / "a.yaml").write_text(scenario)
+    (tmp_path / "claims.csv").write_text(claims)
+    simkit.load(tmp_path / "a.yaml")  # what cannot be read has a digest, too
+    return reports._digest(batch.reports[0], reports._scenario)
+
+
+@pytest.fixture
+def of_one(tmp_path: Path) -> Batch:
+    book(tmp_path / "a.ipynb", "seed", parameters='scenario = "x.yaml"\nseed = 7')
+    return read_batch(file_of(tmp_path, "reports: [{notebook: a.ipynb, scenarios: [a.yaml]}]"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("instances: 2", "instances: 3"),
+        ("8-18", "8-17"),
+        ("Europe/Berlin", "Europe/Paris"),
+        ("America/New_York", "UTC"),
+        ("p95: 6m", "p95: 7m"),
+        ("event: pause", "event: resume"),
+        ("03-16", "03-17"),
+        ("01:40:00Z", "01:40:01Z"),  # in the middle of a long column
+    ],
+)
+def test_whatever_decides_a_scenario_makes_its_report_again(old: str, new: str, tmp_path: Path, of_one: Batch):
+    assert old in SCENARIO + CLAIMS
+    before = digest_of(tmp_path, of_one)
+    assert digest_of(tmp_path, of_one, SCENARIO.replace(old, new), CLAIMS.replace(old, new)) != before
+
+
+def test_where_and_how_a_scenario_is_written_makes_no_report_again(tmp_path: Path, of_one: Batch):
+    before = digest_of(tmp_path, of_one)
+    assert digest_of(tmp_path, of_one, "# a comment\n\n" + SCENARIO.replace("3m,", "180s,")) == before
+
+
+def test_other_rules_of_time_zones_make_a_report_again(tmp_path: Path, of_one: Batch, monkeypatch):
+    before = digest_of(tmp_path, of_one)
+    (tmp_path / "zones" / "Europe").mkdir(parents=True)
+    monkeypatch.setenv("SIMKIT_ZONEINFO", str(tmp_path / "zones"))
+    rules = (resources.files("tzdata") / "zoneinfo" / "Europe" / "London").read_bytes()
+    (tmp_path / "zones" / "Europe" / "Berlin").write_bytes(rules)
+    reports._zones.cache_clear()
+    try:
+        assert digest_of(tmp_path, of_one) != before
+    finally:
+        reports._zones.cache_clear()
+
+
+def test_whether_a_report_is_up_to_date_is_told_without_loading_what_makes_one(tmp_path: Path, of_one: Batch):
+    digest_of(tmp_path, of_one)
+    asked = (
+        "import sys; from simkit.report import batch; "
+        f"made = batch.read_batch({str(tmp_path / 'reports.yaml')!r}); batch.all_reports('none'); "
+        "print(len(batch._digest(made.reports[0], batch._scenario))); "
+        "print(*{'numba', 'pandas', 'papermill', 'nbconvert', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["64"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib import resources
 from multiprocessing import get_context
@@ -16,8 +17,17 @@ from os.path import exists
 from pathlib import Path
 from typing import Any
 
-from simkit.clock import SECOND_US, WEEK_US, format_instant, parse_duration, parse_instant
-from simkit.errors import Findings, SimkitError
+import numpy as np
+
+from simkit.clock import (
+    SECOND_US,
+    WEEK_US,
+    format_instant,
+    parse_duration,
+    parse_instant,
+    zone_database_version,
+)
+from simkit.errors import Findings, SimkitError, Where
 from simkit.files import write_whole
 from simkit.inputs.document import Value, read_document
 from simkit.inputs.quantities import parse_share
@@ -26,7 +36,6 @@ from simkit.report.index import Threshold, index_page
 from simkit.report.keys import BATCH, ENTRY, LIMITS, THRESHOLDS
 from simkit.report.parameters import checked
 from simkit.report.render import Report, is_name, named, render, spare_import
-from simkit.runs.givens import scenario_digest
 from simkit.store.reports import Made, add_reports, all_reports
 
 HISTORY, INDEX = "history.duckdb", "index.html"
@@ -300,19 +309,59 @@ def _digest(asked: Asked, digest_of: Callable[[str], str]) -> str:
 
 
 def _scenario(path: str) -> str:
+    """A digest of a scenario as it was read, with all that it names: whoever simulates nothing needs no numba.
+
+    Where it is the same, so is `simkit.runs.givens.scenario_digest`, which is of what a run is given.
+    """
+    digest = hashlib.sha256(_zones())
     try:
-        return scenario_digest(load(path))
+        for part in _parts(replace(load(path), notes=())):
+            digest.update(part)
     except SimkitError as error:
         return str(error)  # the report will say so
+    return digest.hexdigest()
+
+
+def _parts(value: object) -> Iterable[bytes]:
+    """All that a value of the model consists of, but for where it was written."""
+    if isinstance(value, Where):
+        return
+    if is_dataclass(value):
+        yield type(value).__name__.encode()
+        for field in fields(value):
+            yield f"{field.name}: ".encode()
+            yield from _parts(getattr(value, field.name))
+    elif isinstance(value, np.ndarray):
+        yield f"{value.dtype}{value.shape}".encode()
+        yield value.tobytes()
+    elif isinstance(value, tuple) and not all(isinstance(one, str | int | float) for one in value):
+        yield f"{len(value)} of ".encode()
+        for one in value:
+            yield from _parts(one)
+    else:
+        yield repr(value).encode()
+
+
+@cache
+def _zones() -> bytes:
+    """A digest of the rules of all time zones."""
+    digest = hashlib.sha256(zone_database_version().encode())
+    if own := os.environ.get("SIMKIT_ZONEINFO", ""):
+        digest.update(_folder(Path(own)))
+    return digest.digest()
 
 
 @cache
 def _package() -> bytes:
     """A digest of simkit's own files: a version alone does not tell a working copy from the next."""
-    digest = hashlib.sha256()
     with resources.as_file(resources.files("simkit")) as folder:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.parent.name != "__pycache__":
-                digest.update(path.relative_to(folder).as_posix().encode())
-                digest.update(path.read_bytes())
+        return _folder(folder)
+
+
+def _folder(folder: Path) -> bytes:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.parent.name != "__pycache__":
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.digest()
