@@ -22,7 +22,7 @@ from rich.console import Console
 
 import simkit
 from simkit.cli import main
-from simkit.cli.door import working
+from simkit.cli.door import working, wrapped
 from simkit.store import writing
 from simkit.store.columns import Columns
 
@@ -457,7 +457,51 @@ def test_an_answer_fits_the_terminal(columns: int, scenario: Path, tmp_path: Pat
         )
 
 
-def at_a_terminal(columns: int, *arguments: str) -> str:
+PLAN = {
+    "format_version": "1.2",
+    "resource_changes": [
+        {
+            "address": "docker_container.workspace",
+            "mode": "managed",
+            "type": "docker_container",
+            "change": {
+                "actions": ["delete", "create"],
+                "before": {name: f"what the {name} was before" for name in ("image", "hostname", "domainname")},
+                "after": {name: f"what the {name} is after" for name in ("image", "hostname", "domainname")},
+                "replace_paths": [["image"], ["hostname"], ["domainname"]],
+            },
+        }
+    ],
+}
+
+
+def test_what_is_said_fits_the_terminal_and_stays_in_its_lines_elsewhere(scenario: Path, tmp_path: Path):
+    file, plan = tmp_path / "runs.duckdb", tmp_path / "plan.json"
+    assert invoke("run", scenario, "--out", file).exit_code == 0
+    plan.write_text(json.dumps(PLAN))
+    samples = ("metrics", str(file), "--step", "1h", "--out", str(tmp_path / "m"))
+    for status, arguments in ((0, ("versions",)), (0, samples), (1, ("plan-check", str(plan)))):
+        shown, piped = at_a_terminal(60, *arguments, status=status), invoke(*arguments).stdout
+        assert set(shown.split()) == set(piped.split())
+        widest = max(len(line.rstrip()) for line in shown.splitlines() if " " in line.strip())
+        assert widest <= 60, arguments
+    assert max(map(len, piped.splitlines())) > 60
+
+
+def test_a_line_that_does_not_fit_goes_on_below_its_last_text():
+    assert wrapped("well   zones   2026f, 598 of them", 30) == ["well   zones   2026f, 598 of", "               them"]
+    assert wrapped("- one two three", 9) == ["- one two", "  three"]
+    assert wrapped("  one two three", 9) == ["  one two", "    three"]
+    assert wrapped("one two three", 9) == ["one two", "three"]
+    assert wrapped("well  /a/path/of/one/word", 20) == ["well", "/a/path/of/one/word"]
+    assert wrapped("", 9) == [""]
+
+
+def test_an_instant_that_is_now_has_whole_seconds():
+    assert re.search(r"At \w{3} [0-9-]{10}T[0-9:]{8}Z it ", invoke("explain", "* 8-18 * * 1-5").stdout)
+
+
+def at_a_terminal(columns: int, *arguments: str, status: int = 0) -> str:
     """What a command writes to a terminal of so many columns, without its colours."""
     own, its = pty.openpty()
     # A dumb terminal would have 80 columns, whatever is said.
@@ -470,7 +514,7 @@ def at_a_terminal(columns: int, *arguments: str) -> str:
             while part := os.read(own, 65536):
                 written += part
     os.close(own)
-    assert process.returncode == 0
+    assert process.returncode == status
     return re.sub(r"\x1b\[[0-9;]*m", "", written.decode()).replace("\r\n", "\n")
 
 

@@ -54,7 +54,15 @@ def notebook(folder: Path, cells: str = CELLS, name: str = "pool.ipynb") -> Path
 
 
 def test_a_report_is_a_notebook_a_page_and_its_numbers(tmp_path: Path):
-    report = render(notebook(tmp_path), {"seed": "8"}, tmp_path / "reports", made_at=MADE_AT)
+    told: list[tuple[int, int]] = []
+    report = render(
+        notebook(tmp_path),
+        {"seed": "8"},
+        tmp_path / "reports",
+        made_at=MADE_AT,
+        told=lambda done, of: told.append((done, of)),
+    )
+    assert told == [(done, 7) for done in range(8)], "cell by cell, the given parameters among them"
     folder = tmp_path / "reports" / "pool" / "day_seed=8"
     assert report.notebook.parent == report.html.parent == report.result.parent == folder
 

@@ -24,7 +24,9 @@ from simkit.cli.door import (
     progress_of_shares,
     seed_option,
     variables_option,
+    working,
 )
+from simkit.cli.tables import print_table
 from simkit.deployment.tables import psql_lines
 from simkit.shown import printed, visible
 
@@ -285,7 +287,8 @@ def calibrate(
     from simkit.deployment.written import told
     from simkit.times import many
 
-    found = calibrate(history, out, template, run_id, by_hour, hidden_demand or 0.0, force)
+    with working(console_for(stderr=True), "measuring"):
+        found = calibrate(history, out, template, run_id, by_hour, hidden_demand or 0.0, force)
     facts = found.facts
     print_findings(found.notes)
     claims, daemons = many(facts.claims, "claim"), many(facts.provisioners.count, "daemon")
@@ -354,7 +357,7 @@ def _print_replayed(one: Replayed, replications: int) -> None:
         known = values[0] == values[0] and again.median == again.median
         mark = "outside" if known and not is_around(again, values[0]) else ""
         table.add_row(label, *("-" if value != value else text(value) for value in values), mark)
-    console.print(table)
+    print_table(console, table)
     for line in told(one):
         console.print(printed(line))
     console.print("")
@@ -469,7 +472,8 @@ def forecast(
     if scenario is not None and out is None:
         raise click.UsageError("--for needs --out: a YAML file beside the scenario")
     target = None if picture is None else png_file(picture)
-    found = simkit.forecast(source, weeks, preset, holidays, variables)
+    with working(console_for(stderr=True), "trying the last weeks"):
+        found = simkit.forecast(source, weeks, preset, holidays, variables)
     if target is not None:
         from simkit.files import write_whole
         from simkit.studies.forecast import pictures
@@ -533,7 +537,7 @@ def _print_days(one: Forecast) -> None:
         bounds = (f"{bound:,}" for bound in day.busiest_bounds[2:])
         hour = f"{day.busiest_hour:02}:00"
         table.add_row(day.name, f"{day.claims:,.1f}", hour, f"{day.busiest_claims:,.1f}", *bounds)
-    console.print(table)
+    print_table(console, table)
     console.print(printed(told(one)))
     if one.trial is not None:
         _print_trial(one.trial)
@@ -552,4 +556,4 @@ def _print_trial(trial: Trial) -> None:
     table.add_row("people beyond it", *(f"{one.beyond:.1%}" for one in pools))
     table.add_row("spare, on average", *(f"{one.spare:.2f}" for one in pools))
     table.add_row("loss (pinball)", *("-" if loss != loss else f"{loss:.2f}" for loss in (trial.loss, 1.0)))
-    console.print(table)
+    print_table(console, table)

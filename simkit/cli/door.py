@@ -5,8 +5,11 @@ Exit status 0: good. 1: it failed. 2: the input is wrong. 143: it was asked to e
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -34,8 +38,39 @@ def console_for(stderr: bool = False) -> Console:
 
 
 def echo(text: str, err: bool = False, nl: bool = True) -> None:
-    """Print lines of text: what inputs have in them is seen, and obeyed by nobody."""
-    click.echo(printed(text), err=err, nl=nl)
+    """Print lines of text: what inputs have in them is seen, and obeyed by nobody. On a terminal they end at a word."""
+    shown = printed(text)
+    if (sys.stderr if err else sys.stdout).isatty():
+        columns = shutil.get_terminal_size().columns
+        shown = "\n".join(part for line in shown.split("\n") for part in wrapped(line, columns))
+    click.echo(shown, err=err, nl=nl)
+
+
+def wrapped(line: str, columns: int) -> list[str]:
+    """A line as several of so many columns, of which no word is broken.
+
+    They go on below the last text in it that two spaces set apart, if its words fit there, else below its begin.
+    """
+    if cell_len(line) <= columns:
+        return [line]
+    most = columns - max(columns // 2, *map(cell_len, line.split()), 0)
+    own = len(line) - len(line.lstrip())
+    indent = max(
+        (found.end() for found in _GAP.finditer(line) if found.end() <= most),
+        default=own + 2 * (own > 0 or line.startswith("- ")),
+    )
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 
 
 def echo_exactly(text: str) -> None:
@@ -179,11 +214,11 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
 
 
 def instant(text: str | None) -> int:
-    """Microseconds since the epoch; now for None."""
-    from simkit.clock import parse_instant
+    """Microseconds since the epoch; for None now, to the second, as people read it."""
+    from simkit.clock import SECOND_US, parse_instant
 
     if text is None:
-        return time.time_ns() // 1000
+        return time.time_ns() // 1_000_000_000 * SECOND_US
     try:
         return parse_instant(text)
     except ValueError as error:

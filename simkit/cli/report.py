@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simkit.cli.door import console_for, echo, instant, main, pairs, say_if_counting_compiles, working
+from simkit.cli.door import echo, instant, main, pairs, progress, say_if_counting_compiles
 from simkit.shown import visible
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def report(
     from simkit.report.render import render, spare_import
 
     spare_import()
-    with working(console_for(stderr=True), f"executing {Path(notebook).name}"):
-        made = render(notebook, parameters, out or "reports", made_at=instant(None), name=name)
+    with progress(f"executing {Path(notebook).name}, cell by cell") as told:
+        made = render(notebook, parameters, out or "reports", made_at=instant(None), name=name, told=told)
     for sentence in made.sentences:
         echo(sentence)
     echo(f"Report: {visible(str(made.html))} (also {made.notebook.name} and {made.result.name} beside it)")
@@ -85,7 +85,6 @@ def report(
 
 
 def _interactive(scenario: str, parameters: dict[str, str], name: str | None, out: str, pdf: bool) -> None:
-    from simkit.cli.door import progress
     from simkit.files import write_whole
     from simkit.report.parameters import typed
     from simkit.report.render import folder_of
@@ -104,7 +103,6 @@ def _interactive(scenario: str, parameters: dict[str, str], name: str | None, ou
 
 
 def _all(path: str, out: str | None, jobs: int | None, force: bool, pdf: bool) -> None:
-    from simkit.cli.door import progress
     from simkit.report.batch import INDEX, read_batch, render_all
     from simkit.times import many
 

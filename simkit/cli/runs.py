@@ -58,10 +58,14 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     from simkit.inputs.history import rows_told
     from simkit.templates.cures import lint_tried
 
-    loaded = simkit.load(scenario, variables)
+    watched = console_for(stderr=True)
+    with working(watched, "reading"):
+        loaded = simkit.load(scenario, variables)
     if engine == "kernel":
         _say_if_it_compiles(loaded)  # before anything is tried, for that compiles
-        print_findings(lint_tried(loaded, seed))
+        with working(watched, "trying what would mend its schedules"):
+            findings = lint_tried(loaded, seed)
+        print_findings(findings)
     else:
         print_findings(simkit.lint(loaded))
     runs: Iterable[Storable] = (
@@ -71,7 +75,8 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     )
     results = _simulated(runs, replications)
     if out is not None:
-        _save(out, results)
+        with working(watched, "saving"):
+            _save(out, results)
     _print_outcome(results, loaded, seed)
     for told in rows_told(loaded):
         echo(told)

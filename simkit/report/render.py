@@ -7,9 +7,10 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -41,21 +42,22 @@ def render(
     *,
     made_at: int,
     name: str | None = None,
+    told: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Execute a notebook with parameters and write its report: notebook, HTML and result.json.
 
     They are put in `directory`/NOTEBOOK/NAME, where the name is, if not given, that of `named`. `made_at`
     (microseconds) is told in result.json, to the second; result.schema.json beside this module holds the rest, which
     is the same bytes for the same notebook, parameters and versions. Parameters are text and take the type of the
-    notebook's own value. Raises InputError for a parameter that the notebook does not declare, RunError if the
-    notebook fails; nothing is written then.
+    notebook's own value. `told` is called with how many cells are done, of how many. Raises InputError for a parameter
+    that the notebook does not declare, RunError if the notebook fails; nothing is written then.
     """
     source = Path(notebook)
     given, defaults = checked(source, parameters)
     folder = folder_of(source, source.stem, given, defaults, directory, name)
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
-        _execute(source, executed, given)
+        _execute(source, executed, given, told)
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         records = list(_records(cells))
         sentences = tuple(text for text, _ in records)
@@ -134,18 +136,36 @@ def spare_import() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: it cannot be imported
 
 
-def _execute(source: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
+def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], told: Callable[[int, int], None]) -> None:
     import papermill
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
+    from papermill.engines import NBClientEngine, papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
+    class Telling(NBClientEngine):  # type: ignore[misc]
+        """papermill's own, which tells of each cell."""
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **named: Any) -> Any:
+            done, complete, of = count(1), nb_man.cell_complete, len(nb_man.nb.cells)
+
+            def completed(*cell: Any, **index: Any) -> None:
+                complete(*cell, **index)
+                told(next(done), of)
+
+            nb_man.cell_complete = completed
+            told(0, of)
+            return super().execute_managed_notebook(nb_man, kernel_name, **named)
+
+    papermill_engines.register("simkit", Telling)
     try:
         papermill.execute_notebook(
             str(source),
             str(executed),
             dict(parameters),
             kernel_name="python3",
+            engine_name="simkit",
             progress_bar=False,
             # The kernel's own warnings are not the reader's.
             extra_arguments=["--log-level=ERROR"],
