@@ -123,10 +123,13 @@ def test_three_sentences_say_why_with_a_number_each(found: Recommendation):
 
 
 def test_the_same_question_has_the_same_answer(found: Recommendation):
-    again = recommend(office(), 0.95)
+    told: list[tuple[int, int]] = []
+    again = recommend(office(), 0.95, told=lambda *of: told.append(of))
     assert again.presets[0].plan == found.presets[0].plan
     assert again.presets[0].after == found.presets[0].after
     assert again.runs == found.runs
+    assert [done for done, _ in told] == list(range(1, again.runs + 1)), "each run is told"
+    assert all(done < of for done, of in told)
 
 
 @pytest.mark.parametrize("made", [lambda: ThreadPoolExecutor(1), lambda: ProcessPoolExecutor(2)], ids=["one", "two"])

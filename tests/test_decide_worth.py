@@ -39,7 +39,10 @@ def test_one_more_in_a_block_is_the_sum_of_its_hours():
 
 
 def test_where_nobody_comes_the_last_instance_prevents_nothing():
-    (one,) = worth(working(base=1))
+    told: list[tuple[int, int]] = []
+    (one,) = worth(working(base=1), told=lambda *of: told.append(of))
+    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert 3 <= len(told) <= told[0][1], "of at most so many"
     night = one.wanted.reshape(7, 24)[6] == 1
     assert night.all()
     assert np.isinf(one.hours_per_miss.reshape(7, 24)[6]).all()

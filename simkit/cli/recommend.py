@@ -19,10 +19,10 @@ from simkit.cli.door import (
     echo_exactly,
     main,
     print_findings,
+    progress,
     say_if_counting_compiles,
     seed_option,
     variables_option,
-    working,
 )
 from simkit.cli.tables import print_table
 from simkit.shown import printed
@@ -141,9 +141,8 @@ def recommend(
     loaded, days = _loaded(scenario, variables, holidays)
     if template is not None:
         readable(Path(template))
-    console = console_for(stderr=True)
     say_if_counting_compiles()
-    with working(console, "choosing"):
+    with progress("choosing") as told:
         found = simkit.recommend(
             loaded,
             target_hit_rate,
@@ -155,6 +154,7 @@ def recommend(
             ttls_us=ttls,
             holidays=days,
             seed=seed,
+            told=told,
         )
     print_findings(loaded.notes)
     if style == "json":

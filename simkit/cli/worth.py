@@ -17,10 +17,10 @@ from simkit.cli.door import (
     echo_exactly,
     main,
     png_file,
+    progress,
     say_if_counting_compiles,
     seed_option,
     variables_option,
-    working,
 )
 from simkit.cli.tables import print_table
 from simkit.shown import printed, visible
@@ -50,8 +50,8 @@ def worth(
     target = None if picture is None else png_file(picture)
     loaded = simkit.load(scenario, variables)
     say_if_counting_compiles()
-    with working(console_for(stderr=True), "playing constant numbers"):
-        found = simkit.worth(loaded, preset, seed=seed)
+    with progress("playing constant numbers") as told:
+        found = simkit.worth(loaded, preset, seed=seed, told=told)
     if target is not None:
         from simkit.files import write_whole
         from simkit.studies.decide import pictures

@@ -10,7 +10,7 @@ out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -69,11 +69,13 @@ Targets = Mapping[str, float]
 
 
 class Choice:
-    """The way from a question to plans, for one choice of TTL."""
+    """The way from a question to plans, for one choice of TTL. `told` is called after each run."""
 
-    def __init__(self, asked: Asked, ttl_us: int | None, executor: Executor) -> None:
+    def __init__(
+        self, asked: Asked, ttl_us: int | None, executor: Executor, told: Callable[[], None] = lambda: None
+    ) -> None:
         self.tables: dict[str, LevelTables] = {}
-        self.asked, self.runs, self.executor = asked, 0, executor
+        self.asked, self.runs, self.executor, self.told = asked, 0, executor, told
         self.more_least = 0
         self.may_drown = any(drowns_below(asked.scenario, p.name) for p in presets_of(asked.scenario))
         self.lost: dict[str, float] = {}
@@ -116,7 +118,11 @@ class Choice:
         many = replications or self.replications
         self.runs += many
         tasks = (Run(scenario, self.asked.seed, first + r, self.edges) for r in range(many))
-        return list(in_order(self.executor, counted, tasks))
+        found = []
+        for one in in_order(self.executor, counted, tasks):
+            found.append(one)
+            self.told()
+        return found
 
     def _played(self, results: Sequence[Counts]) -> dict[str, Played]:
         parts = [played(self.scenario, result, self.calendar) for result in results]

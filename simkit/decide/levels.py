@@ -8,7 +8,7 @@ is from the kernel depends on how often the number changes, and whoever uses it 
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -170,9 +170,14 @@ def counted(of: Run) -> Counts:
 
 
 def level_tables(
-    scenario: Scenario, calendars: Mapping[str, Calendar], seed: int, replications: int, executor: Executor
+    scenario: Scenario,
+    calendars: Mapping[str, Calendar],
+    seed: int,
+    replications: int,
+    executor: Executor,
+    told: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, LevelTables], int]:
-    """(tables of each preset with a calendar, how many runs that took).
+    """(tables of each preset with a calendar, how many runs that took). `told` is called after each.
 
     All presets have the same number in a run. Without a hard limit: a constant run would drown in it where a schedule
     that is above it for some hours does not; what the limit does is seen in exact runs. So is what presets do to each
@@ -186,7 +191,10 @@ def level_tables(
     tasks = (Run(constant, seed, r, edges) for constant in constants for r in range(replications))
     results = in_order(executor, counted, tasks, os.cpu_count() or 1)
     for level in LEVELS:
-        runs = [played(scenario, one, calendars) for one in islice(results, replications)]
+        runs = []
+        for one in islice(results, replications):
+            runs.append(played(scenario, one, calendars))
+            told()
         for name, levels in found.items():
             levels.append(joined([one[name] for one in runs]))
         tried.append(level)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -52,6 +53,8 @@ from simkit.model import Daemons, History, Holiday, Scenario
 from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
 
+AS_A_RULE = 30
+"""Runs of each replication that it takes to know what to set."""
 SOME_FAIL = 0.01
 """Of builds: what is tried where a scenario has no failures."""
 MANY_DAEMONS = 1000
@@ -80,6 +83,7 @@ def recommend(
     holidays: Sequence[Holiday] = (),
     seed: int = 0,
     executor: Executor | None = None,
+    told: Callable[[int, int], None] = lambda done, of: None,
 ) -> Recommendation:
     """The cheapest base and schedules of each preset that is asked for (or of the one named) that meet the target.
 
@@ -87,9 +91,9 @@ def recommend(
     the same way of choosing judged. `ttls_us`: lifetimes of prebuilds that may be chosen, 0 is none, beside
     the preset's own. `holidays`: days on which people do not come. A history's weeks with one are left out of the
     choice; for those in the window and after it there are the two edits around them. `executor`: where runs are
-    computed, threads if it is left out; the numbers are the same. Raises InputError with every
-    problem: a target that nobody can mean, limits that contradict each other, no demand or less than four weeks of it,
-    a preset that is not there.
+    computed, threads if it is left out; the numbers are the same. `told` is called with how many runs are done, and how
+    many it takes as a rule. Raises InputError with every problem: a target that nobody can mean, limits that contradict
+    each other, no demand or less than four weeks of it, a preset that is not there.
 
     >>> scenario = simkit.load("data/scenarios/three-regions.yaml")
     >>> found = simkit.recommend(scenario, 0.9, preset="backend-us", max_schedules=1)
@@ -109,7 +113,15 @@ def recommend(
     )
     asked.check()
     with workers(executor) as given:
-        chosen = [Known(asked, ttl_us, given).recommendation() for ttl_us in (None, *dict.fromkeys(ttls_us))]
+        ttls = (None, *dict.fromkeys(ttls_us))
+        done = itertools.count(1)
+
+        def one_more() -> None:
+            many = next(done)
+            told(many, max(many + 1, AS_A_RULE * sum(one.replications for one in known)))
+
+        known = [Known(asked, ttl_us, given, one_more) for ttl_us in ttls]
+        chosen = [one.recommendation() for one in known]
     if len(chosen) == 1:
         return chosen[0]
     met = [one for one in chosen if one.is_met] or chosen
@@ -141,7 +153,7 @@ class Known(Choice):
 
     def recommendation(self) -> Recommendation:
         self.tables, runs = level_tables(
-            self.scenario, self.calendar, self.asked.seed, self.replications, self.executor
+            self.scenario, self.calendar, self.asked.seed, self.replications, self.executor, self.told
         )
         self.runs += runs
         targets: Targets = dict.fromkeys(self.names, self.asked.target)

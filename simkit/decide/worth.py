@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,7 @@ from simkit.arguments import a_scenario, a_text, a_whole_number, takes
 from simkit.clock import LONG_WEEKDAYS, Int64Array
 from simkit.decide.asked import Asked, drowns_below
 from simkit.decide.choice import Choice
-from simkit.decide.levels import Calendar, Float64Array, LevelTables, level_tables
+from simkit.decide.levels import LEVELS, Calendar, Float64Array, LevelTables, level_tables
 from simkit.decide.work import workers
 from simkit.model import HOURS_PER_WEEK, Preset, Scenario
 from simkit.timeline import desired
@@ -56,11 +58,18 @@ class Worth:
 
 
 @takes(scenario=a_scenario, preset=a_text, seed=a_whole_number)
-def worth(scenario: Scenario, preset: str | None = None, *, seed: int = 0) -> tuple[Worth, ...]:
+def worth(
+    scenario: Scenario,
+    preset: str | None = None,
+    *,
+    seed: int = 0,
+    told: Callable[[int, int], None] = lambda done, most: None,
+) -> tuple[Worth, ...]:
     """The marginal value of instances of each preset that is asked for, or of the one named.
 
     By tables of constant numbers that exact runs gave (see `levels`): an hour's value is that of its number alone, with
-    all other hours as they are. Raises InputError as `recommend` does.
+    all other hours as they are. `told` is called with how many runs are done, and how many there are at most. Raises
+    InputError as `recommend` does.
 
     >>> scenario = simkit.load("data/scenarios/three-regions.yaml")
     >>> [each.preset for each in simkit.worth(scenario, "backend-us")]
@@ -70,7 +79,10 @@ def worth(scenario: Scenario, preset: str | None = None, *, seed: int = 0) -> tu
     asked.check()
     with workers(None) as executor:
         choice = Choice(asked, None, executor)
-        tables, _ = level_tables(scenario, choice.calendar, seed, choice.replications, executor)
+        done, most = itertools.count(1), len(LEVELS) * choice.replications
+        tables, _ = level_tables(
+            scenario, choice.calendar, seed, choice.replications, executor, lambda: told(next(done), most)
+        )
     return tuple(
         _worth(scenario, choice.now[n], choice.calendar[n], tables[n], choice.zone[n].name) for n in choice.names
     )
