@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conformance_kernel import put, world_of
 from hypothesis import given
 from scenarios import MONDAY_AT, scenario, scenarios
+from uncompiled import pools
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
 from simkit.coder_versions import BEHAVIOURS, behaviour_of
@@ -351,3 +353,166 @@ def test_a_failure_holds_back_from_the_tick_on_at_which_it_is_among_the_newest_a
     )
     decisions = run(given).rows.decisions
     assert minutes(decisions[decisions[:, D_BACKOFF_UNTIL] != NEVER, D_AT])[:1] == [held_from]
+
+
+def test_a_random_claim_takes_any_that_is_ready_and_no_other():
+    grows = Preset("p", 2, timezone="UTC", schedules=(Schedule("* 1 * * *", 4),))
+    workload = Workload(constant(2 * MINUTE_US), constant(20 * MINUTE_US))
+    for minute, any_of in ((70, {0, 1}), (90, {0, 1, 2, 3})):
+        claims = ((MONDAY_AT + minute * MINUTE_US, "p"),)
+        given = scenario(grows, hours=2, claims=claims, claim_order="random", workload=workload)
+        found = [run(given, seed).rows.claims[0].tolist() for seed in range(24)]
+        assert {row[C_HIT] for row in found} == {1}
+        assert {row[C_WORKSPACE] for row in found} == any_of
+    none = scenario(grows, hours=2, claims=((MONDAY_AT + MINUTE_US, "p"),), claim_order="random", workload=workload)
+    assert run(none).rows.claims[0, C_HIT] == 0
+
+
+def test_only_a_prebuild_has_an_ordinal_and_each_build_counts_on_from_that_before_it():
+    claims = ((MONDAY_AT + 10 * MINUTE_US, "p"), (MONDAY_AT + 10 * MINUTE_US, "p"))
+    rows = run(scenario(Preset("p", 1), claims=claims, workload=QUICK)).rows
+    assert rows.workspaces[:, W_ORDINAL].tolist() == [1, 0, 2], "the second claim is built cold"
+    assert columns(rows.builds, B_WORKSPACE, B_NUMBER) == [(0, 1), (0, 2), (1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize(("newer", "held"), [(0, True), (1, True), (2, False)])
+def test_a_failure_holds_back_while_fewer_than_the_base_number_are_newer(newer: int, held: bool):
+    inputs, world = world_of(instances=2, backoff_us=HOUR_US, lookback_us=HOUR_US)
+    put(world, facts.FAILED_LIST, 0, FAILED)
+    for _ in range(newer):
+        put(world, facts.RUNNING_LIST, 0, SUCCEEDED)
+    assert bool(pools._backoff_until(inputs, world, 0, MINUTE_US)[0] != NEVER) is held
+
+
+def test_a_backoff_is_over_after_its_last_instant_and_shorter_when_a_failure_leaves_the_lookback():
+    inputs, world = world_of(instances=9, backoff_us=10, lookback_us=25)
+    for at in (0, 5):
+        put(world, facts.FAILED_LIST, at, FAILED)
+    assert pools._backoff_until(inputs, world, 0, 25) == (25, 26), "two intervals from the newest"
+    assert pools._backoff_until(inputs, world, 0, 26) == (NEVER, NEVER)
+    inputs, world = world_of(instances=9, backoff_us=30, lookback_us=25)
+    for at in (0, 5):
+        put(world, facts.FAILED_LIST, at, FAILED)
+    assert pools._backoff_until(inputs, world, 0, 20) == (65, 26), "at 26 the first is out of the lookback"
+    assert pools._backoff_until(inputs, world, 0, 26) == (35, 31)
+    world.state[0, facts.S_ACTIVE] = 0
+    assert pools._backoff_until(inputs, world, 0, 20) == (NEVER, NEVER)
+
+
+@pytest.mark.parametrize(
+    ("limit", "failed", "newer", "limited"),
+    [
+        (3, 3, 0, True),
+        (3, 2, 0, False),
+        (3, 3, 1, False),
+        (1, 1, 0, True),
+        (0, 3, 0, False),
+        (2, 3, 0, True),
+    ],
+)
+def test_the_hard_limit_is_reached_when_the_newest_have_all_failed(limit: int, failed: int, newer: int, limited: bool):
+    inputs, world = world_of(hard_limit=limit)
+    put(world, facts.STARTING_LIST, 0, PENDING)
+    for _ in range(failed):
+        put(world, facts.FAILED_LIST, 0, FAILED)
+    for _ in range(newer):
+        put(world, facts.RUNNING_LIST, 0, SUCCEEDED)
+    assert bool(pools._limited(inputs, world, 0)) is limited
+
+
+def test_a_workspace_stands_in_a_list_by_its_creation_and_leaves_it_from_anywhere():
+    _, world = world_of()
+    ids = [int(pools.new_workspace(world, 0, NONE, 0, 0)) for _ in range(4)]
+
+    def listed() -> list[int]:
+        found, w = [], world.lists[1, facts.FIRST]
+        while w != NONE:
+            found.append(int(w))
+            w = world.workspaces[w, facts.W_NEXT]
+        back, w = [], world.lists[1, facts.LAST]
+        while w != NONE:
+            back.append(int(w))
+            w = world.workspaces[w, facts.W_PREV]
+        assert back[::-1] == found
+        assert world.lists[1, facts.SIZE] == len(found)
+        return found
+
+    for one, expected in ((2, [2]), (0, [0, 2]), (1, [0, 1, 2]), (3, [0, 1, 2, 3])):
+        pools.link(world, 1, one)
+        assert listed() == expected
+    for one, expected in ((1, [0, 2, 3]), (0, [2, 3]), (3, [2]), (2, [])):
+        pools.unlink(world, 1, one)
+        assert listed() == expected
+    assert [row[facts.W_CREATED] for row in world.workspaces[ids].tolist()] == [0] * 4
+
+
+def test_failing_ordinals_are_those_of_the_preset():
+    own = (("one", Workload(failing_builds=(1, 3, 4, 8))), ("two", Workload(failing_builds=(2, 9))))
+    given = scenario(Preset("one", 1), Preset("two", 1), workloads=own)
+    inputs = run(given).inputs
+    for preset, failing in enumerate(({1, 3, 4, 8}, {2, 9})):
+        assert {ordinal for ordinal in range(12) if pools.fails(inputs, preset, ordinal, 0)} == failing
+
+
+def test_the_next_tick_is_at_an_instant_or_after_it():
+    assert [pools.tick_from(at, 3, 10) for at in (3, 4, 12, 13, NEVER)] == [3, 13, 13, 13, NEVER]
+
+
+def test_a_pool_that_is_due_for_several_reasons_wakes_for_the_first():
+    _, world = world_of()
+    world.state[0, facts.S_WAKE] = world.counters[facts.NEXT_WAKE] = 50
+    pools.wake(world, 0, 60)
+    assert (world.state[0, facts.S_WAKE], world.counters[facts.NEXT_WAKE]) == (50, 50)
+    pools.wake(world, 0, 40)
+    assert (world.state[0, facts.S_WAKE], world.counters[facts.NEXT_WAKE]) == (40, 40)
+
+
+def test_each_preset_takes_of_the_quota_what_it_costs_for_each_that_runs():
+    own = (
+        ("p", replace(QUICK, daily_cost=1)),
+        ("q", replace(QUICK, daily_cost=10)),
+        ("r", replace(QUICK, daily_cost=100)),
+    )
+    given = scenario(Preset("p", 2), Preset("q", 1), Preset("r", 3), hours=1, workloads=own, provisioner_daemons=9)
+    assert above(run(replace(given, prebuilds_quota=312))) == []
+    assert above(run(replace(given, prebuilds_quota=311)))[0] == (2, 2), "the last of the dearest is one too many"
+
+
+@pytest.mark.parametrize(
+    ("deletes", "failed", "ttl_us", "active", "wakes_at"),
+    [
+        (0, [20], 0, True, 90),
+        (1, [], 0, True, 90),
+        (1, [20], 0, True, 51),  # a failure may be among the newest again
+        (1, [19], 0, True, 90),  # it is out of the lookback
+        (2, [19, 20], 0, True, 51),
+        (0, [], 30, True, 71),
+        (0, [], 60, True, 90),
+        (0, [], 1, True, 42),
+        (0, [], 30, False, 90),
+    ],
+)
+def test_a_pool_sleeps_until_something_can_be_decided_anew(
+    deletes: int, failed: list[int], ttl_us: int, active: bool, wakes_at: int
+):
+    inputs, world = world_of(lookback_us=30)
+    inputs.presets[0, facts.P_TTL], world.state[0, facts.S_ACTIVE] = ttl_us, active
+    for at in failed:
+        put(world, facts.FAILED_LIST, at, FAILED)
+    for at in (40, 45):
+        put(world, facts.RUNNING_LIST, at, SUCCEEDED)
+    pools.sleep(inputs, world, 0, deletes, 90, 50)
+    assert world.state[0, facts.S_WAKE] == wakes_at
+
+
+@pytest.mark.parametrize(
+    ("by_prebuilds", "failed", "wakes_at"), [(False, [], 50), (True, [], 90), (True, [20], 50), (True, [19], 90)]
+)
+def test_a_claim_wakes_its_pool_unless_its_build_counts_as_starting(by_prebuilds, failed, wakes_at):
+    inputs, world = world_of(lookback_us=30)
+    inputs = inputs._replace(settings=inputs.settings._replace(claims_by_prebuilds=by_prebuilds))
+    world.state[0, facts.S_WAKE] = 90
+    for at in failed:
+        put(world, facts.FAILED_LIST, at, FAILED)
+    pools.count_taken(inputs, world, 0, 50)
+    assert world.state[0, [facts.S_WAKE, facts.S_CLAIMING]].tolist() == [wakes_at, int(by_prebuilds)]

@@ -114,3 +114,33 @@ def test_a_miss_stands_a_lead_time_before_the_claim_and_in_the_claims_week():
     assert early > 0, "otherwise this proves nothing"
     assert one.misses[:, 167].tolist() == [0, early], "Sunday's last hour could have prevented them"
     assert one.misses.sum(axis=1).tolist() == [int(((asked - MONDAY_AT) // (7 * DAY_US) == w).sum()) for w in (0, 1)]
+
+
+def test_tables_have_no_hard_limit_in_which_a_constant_number_drowns(threads: Executor):
+    of = working(2)
+    of = replace(of, workload=replace(of.workload, failure_probability=0.3))
+    tables, _ = level_tables(of, calendars(of), 4, 1, threads)
+    free = replace(of, reconciler=replace(of.reconciler, failure_hard_limit=0))
+    two = measures(run(free.with_presets(lambda p: replace(p, instances=2)), 4))
+    assert tables["p"].idle_hours[:, 2].sum() == pytest.approx(float(two.idle_instance_hours[0]), rel=1e-9)
+    assert tables["p"].misses[:, 2].sum() == two.claims[0] - two.hits[0]
+
+
+def test_numbers_are_tried_until_no_preset_gains_by_more_and_three_at_least(threads: Executor):
+    slow = working(1, build_us=3 * WEEK_US)
+    tables, runs = level_tables(slow, calendars(slow), 4, 2, threads)
+    assert (tables["p"].most, runs) == (2, 6), "nobody is ever served: 0, 1 and 2 are tried, twice each"
+    assert tables["p"].claims.shape == (168, 2)
+    (profile,) = slow.demand
+    (version,) = slow.versions
+    both = replace(
+        slow,
+        versions=(replace(version, presets=(*version.presets, replace(version.presets[0], name="quick"))),),
+        demand=(profile, replace(profile, preset="quick")),
+        workloads=(("quick", Workload(constant(HOUR_US))),),
+        provisioner_daemons=500,
+    )
+    calendar = calendars(both)["p"]
+    tables, runs = level_tables(both, {"p": calendar, "quick": calendar}, 4, 1, threads)
+    assert tables["p"].most == tables["quick"].most > 2
+    assert runs > 3

@@ -118,9 +118,18 @@ def test_the_interval_holds_rare_misses_that_come_one_by_one(share: float):
         ((40.0, 50.0, 60.0), -0.5, 0.01, 0.137745, 0.842255),
         # Where misses are few, the odds of their share m, 30.5 of 301, are multiplied by exp(0.275590 / (m (1 - m))).
         ((80.0, 90.0, 100.0), 0.0, 0.0, 0.302047, 1.0),
+        # And of a plan that loses a twentieth of what it had: 0.15 are missed, and 4.302653 * 0.05 comes besides.
+        ((80.0, 90.0, 100.0), 0.0, 0.05, 0.346585, 1.0),
     ],
 )
 def test_the_outlook_is_by_hand(hits: tuple[float, ...], slope: float, lost: float, low: float, high: float):
     found = outlook(Weeks(np.array(hits), np.full(3, 100.0)), slope=slope, builds=0.0, lost=lost)
     assert found.of_weeks == pytest.approx(0.1 * math.sqrt(1 / 3 + 1 / 13))
     assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=2e-5)
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.1])
+def test_where_nobody_found_anything_nothing_is_promised(lost: float):
+    found = outlook(Weeks(np.zeros(3), np.full(3, 100.0)), slope=0.0, builds=0.0, lost=lost)
+    assert found.interval.low == 0.0
+    assert found.interval.mean == -lost

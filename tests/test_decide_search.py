@@ -8,7 +8,7 @@ import pytest
 from simkit.clock import Int64Array
 from simkit.decide.levels import LevelTables
 from simkit.decide.plan import EVERY_DAY, Block, Plan
-from simkit.decide.search import Aim, Search
+from simkit.decide.search import _PRICES, Aim, Fit, Search, _greedy
 
 MOST = 4
 
@@ -104,3 +104,63 @@ def test_a_number_beyond_the_tables_does_what_their_last_does():
     of = tables(7)
     search = Search(of, Aim(of.claims.sum(axis=0), 0.9))
     np.testing.assert_array_equal(search.fit(Plan(MOST + 9)).hits, search.fit(Plan(MOST)).hits)
+
+
+def one_claim(idle: float) -> LevelTables:
+    """Somebody comes each Monday at ten, whom one instance serves that idles so long then, and far longer at any other
+    hour."""
+    claims, misses, hours = np.zeros((168, 4)), np.zeros((168, 2, 4)), np.zeros((168, 2, 4))
+    claims[10] = misses[10, 0] = 1.0
+    hours[:, 1] = 1e6
+    hours[10, 1] = idle
+    return LevelTables(claims, misses, hours)
+
+
+@pytest.mark.parametrize("idle", [0.04, 0.06, 1.0, 260.0, 490.0])
+def test_a_claim_is_served_at_any_price_that_is_tried(idle: float):
+    of = one_claim(idle)
+    found = Search(of, Aim(of.claims.sum(axis=0), 1.0)).best(1)
+    assert found is not None
+    assert found.plan == Plan(0, (Block(10, 10, 1, 1),))
+
+
+def test_a_search_begins_with_the_prices_around_the_aim_of_the_cheapest_bases():
+    of = one_claim(490.0)
+    met = Search(of, Aim(of.claims.sum(axis=0), 0.0))._beginnings(1)
+    assert met == [Plan(0), Plan(1, (Block(0, 23, EVERY_DAY, 0),))], "by the lowest price, and there is none below"
+    served = Search(of, Aim(of.claims.sum(axis=0), 1.0))._beginnings(1)
+    assert served == [Plan(0, (Block(10, 10, 1, 1),)), Plan(0)]
+    bases = {plan.base for plan in Search(of, Aim(of.claims.sum(axis=0), 1.1))._beginnings(0)}
+    assert bases == {0, 1}, "where none meets it, all are as good"
+
+
+def test_a_base_may_be_the_greatest_number_of_all():
+    of = one_claim(1.0)
+    found = Search(of, Aim(of.claims.sum(axis=0), 1.0), least=1).best(1)
+    assert found is not None
+    assert found.plan == Plan(1)
+
+
+def test_an_aim_that_is_just_met_is_met():
+    of = tables(1)
+    half = Fit(Plan(0), np.full(6, 50.0), np.zeros(6))
+    claims = np.full(6, 100.0)
+    assert Search(of, Aim(claims, 0.5)).meets(half)
+    assert Search(of, Aim(claims, 0.5 + 1e-13)).meets(half)
+    assert not Search(of, Aim(claims, 0.5 + 1e-11)).meets(half)
+
+
+@pytest.mark.parametrize("goal", [0.6, 0.9])
+def test_of_each_base_the_search_begins_with_the_first_price_that_meets_the_aim_and_that_before_it(goal: float):
+    of = tables(3)
+    search = Search(of, Aim(of.claims.sum(axis=0), goal))
+    misses, idle = of.misses.sum(axis=2), of.idle_hours.sum(axis=2)
+    found = []
+    for base in range(MOST + 1):
+        fits = [search.fit(_greedy(idle + price * misses, base, 0, 1)) for price in _PRICES]
+        first = next(i for i, fit in enumerate(fits) if search.meets(fit))
+        found.append((float(fits[first].idle_hours.sum()), [fit.plan for fit in (fits[first], *fits[:first][-1:])]))
+    found.sort(key=lambda one: one[0])
+    assert any(len(set(plans)) == 2 for _, plans in found[:3]), "otherwise this proves nothing"
+    cheap = [plan for cost, plans in found[:3] if cost <= 1.3 * found[0][0] for plan in plans]
+    assert search._beginnings(1) == cheap

@@ -84,10 +84,8 @@ MAY_READ_THE_CLOCK = {"simkit.cli.door"}
 # Modules whose tests stand under another name, and where: what is seen of them is seen there alone.
 TESTED_ELSEWHERE = {
     "simkit.core.facts": "test_core_pools",  # columns, by all that happens in them
-    "simkit.core.lifecycle": "test_conformance",  # held by what Coder itself answered
     "simkit.core.tally": "test_core_counts",  # the counts of rows are those of the loop that keeps none
     "simkit.decide.asked": "test_decide_recommend",  # what is refused, beside what is answered
-    "simkit.decide.choice": "test_decide_recommend",  # what is recommended is what is chosen
     "simkit.report.pdf": "test_cli_report",  # a page is printed, or it is said why not
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",

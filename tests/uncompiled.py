@@ -37,4 +37,6 @@ def _second_copy(*names: str) -> list[ModuleType]:
             simkit.core = first[CORE]
 
 
-jobs, pools, lives, lifecycle_executor, kernel = _second_copy("jobs", "pools", "lives", "lifecycle_executor", "kernel")
+jobs, pools, lives, lifecycle, lifecycle_executor, kernel = _second_copy(
+    "jobs", "pools", "lives", "lifecycle", "lifecycle_executor", "kernel"
+)
