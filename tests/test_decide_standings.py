@@ -72,7 +72,7 @@ def test_a_dead_pool_is_named_with_its_day_and_who_missed():
     assert told[0].startswith("Stuck: claims_5m can never leave zero for a|b, whoever comes")
     assert told[1] == (
         "Dead: under claims_5m there are no prebuilds to the end of the window: "
-        "a|b from Fri 1970-01-02 by the hard limit (1,200 miss)."
+        "a|b from Fri 1970-01-02 by the hard limit (1,200 claims without a prebuild)."
     )
     assert remarks(made(one("x"))) == []
 

@@ -53,6 +53,13 @@ def test_each_section_folds_and_stands_in_the_contents(tmp_path: Path):
     assert "<title>Why</title>" in html
 
 
+def test_code_and_emphasis_of_a_heading_are_shown_as_such_and_are_text_in_the_title(tmp_path: Path):
+    html = page_of(tmp_path, markdown("# What `9-17` is"), markdown("## Is `*/2 <1> *` what *you* meant?"))
+    assert html.count("Is <code>*/2 &lt;1&gt; *</code> what <em>you</em> meant?") == 2, "in the contents, and above"
+    assert "<title>What 9-17 is</title>" in html
+    assert Outline(html).links == ["#is-2-1-what-you-meant"]
+
+
 @pytest.mark.parametrize(
     ("headings", "names"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import sys
@@ -256,3 +257,8 @@ def test_what_is_no_notebook_is_told(tmp_path: Path):
     (tmp_path / "text.ipynb").write_text("text")
     with pytest.raises(simkit.InputError, match="is not a notebook"):
         render(tmp_path / "text.ipynb", {}, made_at=MADE_AT)
+
+
+def test_what_spares_the_import_of_grammars_is_needed_as_long_as_jsonschema_loads_them_when_it_is_loaded():
+    formats = Path(importlib.util.find_spec("jsonschema").origin).with_name("_format.py").read_text()
+    assert re.search(r"^    with suppress.*\n +from rfc3987_syntax import", formats, re.M), "spare_import can go"

@@ -268,8 +268,8 @@ def test_what_became_of_the_prebuilds_adds_up_to_all_of_them(two):
 
 def test_a_ttl_is_a_mark_at_its_own_length(busy):
     left = pictures.age_at_claim(busy["age_at_claim"], busy["fates"]).axes[0]
-    marks = [c for c in left.collections if np.ptp(c.get_segments()[0][:, 1]) > 0]
-    assert marks[0].get_segments()[0][0, 0] == 8 * HOUR_US / SECOND_US
+    marks = [line for line in left.get_lines() if line.get_label() == "TTL"]
+    assert marks[0].get_xdata()[0] == 8 * HOUR_US / SECOND_US
 
 
 def test_a_name_is_text_in_a_picture_and_leaves_room_for_it():

@@ -77,6 +77,22 @@ def test_every_picture_names_its_units_its_zone_and_its_colours(week, versions, 
     assert shown[3].png() == across(NEW_YORK, True).png()
 
 
+def test_whoever_hears_a_picture_has_its_hours_and_days(week, versions, year):
+    assert pictures.weeks(week)._text().split(". ")[1:] == [
+        "as written: Mon 1 Jun 08:00 to 18:00 8; Fri 5 Jun 08:00 to 18:00 8; else 1",
+        "as meant: Mon 1 Jun to Fri 5 Jun 08:00 to 18:00 8; else 1.",
+    ]
+    edges = pictures.edges(versions)._text()
+    assert "early-ranges: Mon 1 Jun to Fri 5 Jun 08:59 to 17:59 8; else 1." in edges
+    assert "the first span ends, Mon 2026-06-01: early-ranges 17:57 8, 17:59 1" in edges
+    alone = pictures.year(year)._text().split("alone: ")[1]
+    assert alone.startswith("up to 8 on 63 days (Mon 52, Tue 2, Wed 2, Thu 2, Fri 1, Sat 1, Sun 3); else 1.")
+    forward = across(NEW_YORK, True)._text()
+    assert "as written: 1 all the time. summer time all along: 8 from 06:00 to 07:00 UTC; else 1." in forward
+    never = readings.week([read("none", {})], NEW_YORK, "2026-06-01", {}, seed=7, pools=1)
+    assert "none: 1 all the time." in pictures.weeks(never)._text()
+
+
 def test_a_week_is_seven_rows_of_24_hours_coloured_where_the_schedule_holds(week):
     written, meant = pictures.weeks(week).axes
     assert written.get_xlim() == meant.get_xlim() == (0, 24)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,9 @@ def test_the_answer_stands_beside_the_target_and_the_next_quarter(advice: Advice
     assert f"target {advice.target:.1%}" in said
     assert "hit rate: share of claims that find a prebuild" in said
     assert "chosen without the last week, and tried there" in said
+    heard = pictures.answer(advice)._text()
+    assert re.search(r"today's setting, weeks seen [0-9.]+%, recommended, weeks seen [0-9.]+%", heard)
+    assert re.search(r"recommended, next 13 weeks \(95%\) [0-9.]+% to [0-9.]+%", heard)
 
 
 def test_the_answer_needs_no_weeks_left_out(advice: Advice):
@@ -59,6 +63,7 @@ def test_the_front_has_a_point_for_each_plan_and_the_price_that_people_pay(advic
 def test_todays_setting_is_told_where_it_lies_beyond_the_picture(advice: Advice):
     far = replace(advice, before=replace(advice.before, hit_rate=0.01, cost_per_week=1.0))
     assert "today's setting: 1.0% at 1, beyond this edge" in words(pictures.front(far, "USD"))
+    assert pictures.front(far, "USD")._text().count("today's setting: 1.0% at 1, beyond this edge.") == 1
     near = replace(advice, before=advice.after)
     assert "beyond" not in words(pictures.front(near, "USD"))
 
@@ -70,6 +75,9 @@ def test_the_ladder_has_a_bar_for_each_rung_and_says_what_it_has_to_know(advice:
     hours = [rung.idle_hours_per_week for rung in advice.ladder]
     assert wide == sorted([*hours, advice.after.idle_hours_per_week, advice.before.idle_hours_per_week])
     assert "chosen by every claim, in sample" in words(picture)
+    last = advice.ladder[-1]
+    told = f"{last.name} (chosen by {last.knows}, in sample) {last.idle_hours_per_week:,.0f} h at {last.hit_rate:.1%}"
+    assert told in picture._text()
     assert "idle instance-hours a week" in words(picture)
 
 
@@ -184,5 +192,7 @@ def test_each_run_that_meets_the_hard_limit_is_a_dot_at_its_day():
     assert "1 of 2" in said
     assert "0 of 1" in said
     assert "1% fail (as now)" in said
+    told = "now: 1% fail (as now), 1 of 2, the first after 3 days. then: 1% fail (as now), 0 of 1."
+    assert picture._text().endswith(told)
     assert "days from the beginning" in said
     assert "The hard limit is off" in words(pictures.until_limited(frame.assign(hard_limit=0)))

@@ -174,9 +174,8 @@ def test_workspaces_by_state_add_up_to_all_that_people_got(fortnight):
     one = fortnight["one"]
     upper, lower = pictures.workspaces(one["workspaces"], one["story"], one["runs"]).axes
     states = ["running", "stopped", "dormant", "deleted"]
-    assert [band.get_label() for band in upper.collections] == states
-    top = max(path.vertices[:, 1].max() for band in upper.collections for path in band.get_paths())
-    assert top == one["workspaces"][states].sum(axis=1).max()
+    assert [band.get_label() for band in upper.patches] == states
+    assert max(band.get_data().values.max() for band in upper.patches) == one["workspaces"][states].sum(axis=1).max()
     dormant, deleted = (patch.get_data().values for patch in lower.patches)
     assert dormant.sum() == (one["story"]["what"] == "dormancy").sum() > 0
     assert -deleted.sum() == (one["story"]["what"] == "autodelete").sum() > 0

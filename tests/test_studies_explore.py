@@ -22,6 +22,7 @@ from simkit.model import History
 from simkit.runs.counts import count
 from simkit.runs.givens import givens
 from simkit.runs.measures import measures
+from simkit.studies.explore import pictures
 from simkit.studies.explore.grid import Grid
 from simkit.studies.explore.held import held
 from simkit.studies.explore.offline import LARGEST, offline, page_of
@@ -80,6 +81,15 @@ def test_the_sliders_begin_at_todays_setting_of_the_preset_with_most_claims(pane
     ]
     assert all(move.read(panel.setting) in move.values for move in panel.moves)
     assert panel.seen == panel.before or np.array_equal(panel.seen.ready, panel.before.ready)
+
+
+def test_the_week_is_heard_with_its_numbers(panel):
+    seen = panel.seen
+    alt = re.search('alt="(.*?)"', pictures.week(seen, panel.before, "dev", "America/New_York"))[1]
+    assert f"Wanted {seen.wanted.min():g} to {seen.wanted.max():g}, most on Mon from 09:00" in alt
+    assert f"; today {seen.wanted.min():g} to" in alt
+    none = pictures.week(replace(seen, missed=seen.missed * 0), panel.before, "dev", "America/New_York")
+    assert "that found none 0 in every hour." in none
 
 
 def test_what_is_seen_is_what_a_whole_run_gives(panel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +40,9 @@ def test_waits_fall_from_all_claims_to_none():
         assert (np.diff(y) <= 0).all()
         assert y[-1] == 0.0
     assert "time since the claim" in words(picture)
+    told = re.findall(r"(recorded|replayed) 50% wait at most (\w+), 95% wait at most (\w+)", picture._text())
+    assert [name for name, *_ in told] == ["recorded", "replayed"] * 2
+    assert "from 0% to 100%" not in picture._text()
 
 
 def test_a_wait_without_an_end_is_longer_than_all():

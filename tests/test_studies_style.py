@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from itertools import combinations
 
 import numpy as np
@@ -78,3 +79,11 @@ def test_an_axis_of_days_marks_local_midnights_also_where_clocks_change():
 def test_a_long_name_is_cut_and_an_odd_one_is_visible():
     assert style.shown_name("x" * 61) == "x" * 59 + "…"
     assert style.shown_name("a\nb") == "a\\nb"
+
+
+def test_what_stands_in_place_of_a_picture_is_text():
+    data, metadata = style.empty("Nobody <came>.")._repr_mimebundle_()
+    assert unescape(data["text/html"]) == "<p>Nobody <came>.</p>"
+    assert "<came>" not in data["text/html"]
+    assert data["text/plain"] == "Nobody <came>."
+    assert metadata == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from simkit.studies import tables
@@ -51,8 +53,16 @@ def test_an_empty_answer_is_a_table_of_names():
     assert tables.table(pd.DataFrame({"a_b": []}), "UTC")._repr_html_().count("<th") == 1 + 1  # with <thead>
 
 
+def test_a_short_line_of_a_listing_stays_whole_on_a_phone_and_a_long_one_is_wrapped():
+    grid, sentence = "Mon " + " ." * 24, "a word " * 10
+    page = Listing(f"{grid}\n{sentence}")._repr_html_()
+    whole = re.findall('<span style="white-space: pre">(.*?)</span>', page)
+    assert len(whole) == 1
+    assert whole[0].startswith("Mon")
+    assert page.startswith('<pre class="listing" style="white-space: pre-wrap">')
+
+
 def test_a_listing_is_text_as_it_is():
-    assert (
-        Listing('a{le="1"} <2>\n b')._repr_html_().endswith("a&#123;le&#61;&#34;1&#34;&#125; &#60;2&#62;\n&#32;b</pre>")
-    )
+    page = Listing('a{le="1"} <2>\n b')._repr_html_()
+    assert re.sub("</?(span|pre)[^>]*>", "", page) == "a&#123;le&#61;&#34;1&#34;&#125; &#60;2&#62;\n&#32;b"
     assert repr(Listing("a\nb\x1b")) == "a\nb\\x1b"

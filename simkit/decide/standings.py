@@ -22,7 +22,7 @@ from simkit.decide.league import (
     rate_expression,
 )
 from simkit.shown import code, escaped, visible_json
-from simkit.times import in_column, weekday_date
+from simkit.times import in_column, many, weekday_date
 
 _NAMED = {
     CONSTANT: "constant {}",
@@ -107,7 +107,7 @@ def remarks(of: League) -> list[str]:
                 if one.at_zero_since is not None:
                     since = weekday_date(of.scenario.zone.local(one.at_zero_since))
                     why = " by the hard limit" if one.is_limited else ""
-                    ends.append(f"{name} from {since}{why} ({one.missed:,} miss)")
+                    ends.append(f"{name} from {since}{why} ({many(one.missed, 'claim')} without a prebuild)")
             told.append(
                 f"Dead: under {name_of(row)} there are no prebuilds to the end of the window: {'; '.join(ends)}."
             )

@@ -132,9 +132,9 @@ class _Values(Formatter):
 
 def _markdown(template: str, values: Mapping[str, Any]) -> str:
     """Emphasis and code become HTML's: no value is too odd to stand in them."""
-    html = _rewritten(
+    html = rewritten(
         template,
-        lambda stars, inside: f"<{_TAGS[stars]}>{inside}</{_TAGS[stars]}>",
+        emphasised,
         lambda code: f"<code>{escaped(Formatter().vformat(code, (), values))}</code>",
     )
     return _Values(escaped).vformat(html, (), values)
@@ -142,10 +142,15 @@ def _markdown(template: str, values: Mapping[str, Any]) -> str:
 
 def text_of(template: str, values: Mapping[str, Any]) -> str:
     """As a terminal shows it: what stands between backticks, a cron for one, keeps its stars."""
-    return _Values(visible).vformat(_rewritten(template, lambda _, inside: inside, str), (), values)
+    return _Values(visible).vformat(rewritten(template, lambda _, inside: inside, str), (), values)
 
 
-def _rewritten(template: str, emphasis: Callable[[str, str], str], code: Callable[[str], str]) -> str:
+def emphasised(stars: str, inside: str) -> str:
+    """Emphasis as HTML's."""
+    return f"<{_TAGS[stars]}>{inside}</{_TAGS[stars]}>"
+
+
+def rewritten(template: str, emphasis: Callable[[str, str], str], code: Callable[[str], str]) -> str:
     """A template with other marks for its emphasis, of one star or two, and its code."""
     codes = _CODE.findall(template)
     text, before = _CODE.sub("\0", template), ""

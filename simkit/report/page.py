@@ -10,6 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from simkit.report.notebook import emphasised, rewritten
+
 _SECTION = "## "
 _SVG, _WIDGET = "image/svg+xml", "application/vnd.jupyter.widget-view+json"
 _NOTEBOOK = re.compile(r'<a href="[^":]+\.ipynb">(.*?)</a>')
@@ -46,11 +48,11 @@ def page(executed: Path) -> str:
     before, sections = _sections(notebook.cells)
     skip, contents, body, taken = "", "", "", set[str]()
     for number, (heading, cells) in enumerate(sections, 1):
+        text = _in_heading(heading)
         name = _NO_SLUG.sub("-", heading.lower()).strip("-")
         if not name or name in taken:
             name = f"{name}-{number}".lstrip("-")
         taken.add(name)
-        text = escape(heading)
         skip = skip or f'<a class="skip" href="#{name}">Skip to the first section</a>'
         contents += f'<li><a href="#{name}">{text}</a></li>\n'
         body += f'<details open id="{name}"><summary><h2>{text}</h2></summary>\n{html_of(cells)}</details>\n'
@@ -59,7 +61,7 @@ def page(executed: Path) -> str:
     folder = resources.files("simkit").joinpath("report")
     return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         style=folder.joinpath("look.css").read_text(encoding="utf-8"),
-        title=escape(title(notebook, executed.stem)),
+        title=escape(rewritten(title(notebook, executed.stem), lambda _, inside: inside, str)),
         skip=skip,
         before=html_of(before),
         contents=contents,
@@ -77,6 +79,11 @@ def title(notebook: Any, otherwise: str) -> str:
     """A notebook's first heading."""
     headings = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
     return next((line.removeprefix("# ").strip() for line in headings if line.startswith("# ")), otherwise)
+
+
+def _in_heading(text: str) -> str:
+    """A heading's Markdown as HTML: its code and emphasis; all else is text."""
+    return rewritten(escape(text), emphasised, lambda code: f"<code>{code}</code>")
 
 
 def _shown_alone(output: Any) -> None:

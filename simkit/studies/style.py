@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import warnings
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, time, timedelta
 from io import BytesIO
 from typing import Any, Literal
@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
 
-from simkit.clock import DAY_US, WEEK_US, Int64Array, Zone
-from simkit.shown import visible
+from simkit.clock import DAY_US, MINUTE_US, WEEK_US, Int64Array, Zone
+from simkit.shown import escaped, visible
 from simkit.studies.heard import heard
 from simkit.times import day_month, short_weekday
 
@@ -59,9 +59,13 @@ _TITLE = 93  # characters, also capitals, for which a title has room over the wh
 
 
 class Picture(Figure):
-    """A figure that shows itself in a notebook, sharp on any screen; the same bytes every time. `alt`: its text."""
+    """A figure that shows itself in a notebook, sharp on any screen; the same bytes every time.
+
+    `alt`: what it shows; `numbers`: those that `heard` cannot tell from it, as sentences.
+    """
 
     alt = ""
+    numbers = ""
     _is_laid_out = False
 
     def get_layout_engine(self) -> LayoutEngine | None:
@@ -98,7 +102,7 @@ class Picture(Figure):
         return {"image/png": b64encode(png).decode()}, {"image/png": shown}
 
     def _text(self) -> str:
-        numbers = heard(self)
+        numbers = " ".join(filter(None, (self.numbers.strip(), heard(self))))
         return f"{self.alt.rstrip('.')}. {numbers}" if numbers else self.alt
 
 
@@ -172,6 +176,17 @@ def days_axis(ax: Axes, where: Zone, from_at: int, until_at: int) -> None:
         ax.grid(axis="x")
     ax.set_axisbelow(True)
     ax.set_xlim(x_of(from_at), x_of(until_at))
+    ax.fmt_xdata = told_as_time(where)
+
+
+def told_as_time(where: Zone, with_day: bool = True) -> Callable[[float], str]:
+    """How a place on an axis of instants is told: on the zone's wall clock."""
+
+    def told(x: float) -> str:
+        local = where.local(round(x * DAY_US / MINUTE_US) * MINUTE_US)
+        return f"{short_weekday(local)} {day_month(local)} {local:%H:%M}" if with_day else f"{local:%H:%M}"
+
+    return told
 
 
 _SIDES: dict[str, Literal["outside upper left", "outside upper right"]] = {
@@ -218,8 +233,16 @@ def x_of(at: int) -> float:
     return at / DAY_US
 
 
+class _Sentence(Picture):
+    """What a notebook shows as text, which is read on a phone, found, and heard once."""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {"text/html": f"<p>{escaped(self.alt)}</p>", "text/plain": visible(self.alt)}, {}
+
+
 def empty(sentence: str) -> Picture:
-    picture = Picture(figsize=(WIDTH, 0.6))
+    """In place of a picture that would show nothing."""
+    picture = _Sentence(figsize=(WIDTH, 0.6))
     picture.alt = sentence
     picture.text(0.01, 0.5, sentence, va="center", color="#555555", fontsize=10)
     return picture

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TEXT, _NUMBER = "text-align: left; vertical-align: top", "text-align: right; vertical-align: top"
 _WRAPPED = f"{_TEXT}; white-space: normal; min-width: 20rem"
 _LONG = 48  # characters, above which a column's text is wrapped
+_LONG_LINE = 60  # characters, above which a line of a listing is wrapped
 _LONG_NUMBERS = 24  # the same for a column of numbers, of which a cell may hold several
 
 
@@ -56,7 +57,7 @@ def of_rows(titles: Sequence[str], rows: Iterable[Iterable[str]], first_number: 
 
 
 class Listing:
-    """Text as it is, line by line: a log, metrics."""
+    """Text as it is, line by line: a log, metrics. A long line is wrapped; a short one, of a grid perhaps, is not."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -65,8 +66,11 @@ class Listing:
         return visible_lines(self.text)
 
     def _repr_html_(self) -> str:
-        lines = "\n".join(map(escaped, self.text.split("\n")))
-        return f'<pre style="white-space: pre-wrap">{lines}</pre>'
+        lines = "\n".join(
+            escaped(line) if len(line) > _LONG_LINE else f'<span style="white-space: pre">{escaped(line)}</span>'
+            for line in self.text.split("\n")
+        )
+        return f'<pre class="listing" style="white-space: pre-wrap">{lines}</pre>'
 
 
 def table(answer: pd.DataFrame, timezone: str) -> Table:

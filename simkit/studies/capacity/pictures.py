@@ -38,13 +38,14 @@ from simkit.studies.style import (
     steps,
     styled,
     titled,
+    told_as_time,
     value_at,
     whiskers,
     x_of,
 )
 from simkit.studies.wording import as_instant, zone_of
 from simkit.timeline import local_hours
-from simkit.times import long_weekday_date
+from simkit.times import about, long_weekday_date
 
 _FIRST_HOURS_US = (-15 * MINUTE_US, 2 * HOUR_US)
 
@@ -140,6 +141,7 @@ def first_hours(
         ticks = range(start_at, until_at + 1, 30 * MINUTE_US)
         lower.set_xticks([x_of(at) for at in ticks], [f"{where.local(at):%H:%M}" for at in ticks])
         lower.set_xlim(x_of(from_at), x_of(until_at))
+        lower.fmt_xdata = told_as_time(where, with_day=False)
         title = shown_name(morning["preset"]), long_weekday_date(where.local(start_at))
         _under_one(upper, lower, title, where, columns)
         lower.set_ylabel(f"people since\n{where.local(from_at):%H:%M}")
@@ -172,7 +174,8 @@ def first_hour(answer: pd.DataFrame, limits: pd.DataFrame | None = None) -> Pict
         text = f"{share[row, weekday]:.0%} of {claims / runs:.3g}" if claims else "-"
         dark = claims > 0 and share[row, weekday] > 0.5
         ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
-    ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
+    image = ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
+    image.format_cursor_data = "{:.0%}".format  # type: ignore[method-assign]
     ax.set_xticks(range(7), WEEKDAYS)
     ax.set_yticks(range(len(presets)), [_with_limit(p, limits) for p in presets])
     ax.set_ylim(len(presets) - 0.5, -0.5)
@@ -215,6 +218,8 @@ def hit_rate_by_hour(answer: pd.DataFrame, presets: Sequence[str], limits: pd.Da
     grid[1, 0].set_ylim(bottom=-0.04 * grid[1, 0].get_ylim()[1])
     grid[0, 0].set_ylabel("claims served\nby the pool")
     grid[1, 0].set_ylabel("wait (minutes)")
+    grid[1, 0].fmt_ydata = lambda minutes: str(about(60 * minutes))
+    grid[0, 0].fmt_xdata = lambda hour: f"{hour:.0f}:00"
     grid[2, 0].set_ylabel("claims\nin the window")
     for ax in grid[:2].ravel():
         ax.grid(axis="y")
@@ -296,7 +301,7 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | No
     if limited.any():
         until = instants(answer.loc[limited, "until_at"]) / DAY_US
         ax.hlines(rows[limited], x[limited], until, color=WANTED, linewidth=2.5, label="hard-limited")
-        ax.plot(x[limited], rows[limited], "D", color=WANTED, markersize=5)
+        ax.plot(x[limited], rows[limited], "D", color=WANTED, markersize=5, label="_nolegend_")
     failed = (answer["what"] == "build failed").to_numpy()
     if failed.any():
         ax.plot(x[failed], rows[failed], "x", color=MISSED, markersize=5, label="build failed")
@@ -330,11 +335,11 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
             left.text(0.02, row, "none was claimed", va="center", fontsize=8, transform=left.get_yaxis_transform())
             continue
         p5, p25, p50, p75, p95 = np.quantile(np.maximum(ages["age_s"], 1), (0.05, 0.25, 0.5, 0.75, 0.95))
-        left.hlines(row, p5, p95, color=SERVED, linewidth=1.5)
-        left.hlines(row, p25, p75, color=SERVED, linewidth=6)
-        left.plot(p50, row, "o", color="white", markeredgecolor=SERVED, markersize=5)
+        left.hlines(row, p5, p95, color=SERVED, linewidth=1.5, label="nine of ten")
+        left.hlines(row, p25, p75, color=SERVED, linewidth=6, label="half of them")
+        left.plot(p50, row, "o", color="white", markeredgecolor=SERVED, markersize=5, label="median")
         for ttl in sorted({t for t in ages["ttl_s"] if t > 0}):
-            left.vlines(ttl, row - 0.35, row + 0.35, color=MISSED, linewidth=2)
+            left.plot(ttl, row, "|", color=MISSED, markersize=16, markeredgewidth=2, label="TTL")
             left.annotate(
                 "TTL",
                 (ttl, row),
@@ -347,6 +352,7 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # a line may end there
             )
     left.set_xscale("log")
+    left.fmt_xdata = lambda seconds: str(about(seconds))
     low, high = left.get_xlim()
     ticks = [(s, text) for s, text in AGES if low <= s <= high and not age.empty]
     left.set_xticks([s for s, _ in ticks], [text for _, text in ticks])

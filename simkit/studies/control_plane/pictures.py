@@ -26,6 +26,7 @@ from simkit.studies.style import (
     local_time,
     steps,
     styled,
+    told_as_time,
     x_of,
 )
 from simkit.studies.wording import zone_of
@@ -128,3 +129,4 @@ def _hours(ax: Axes, where: Zone, from_at: int, until_at: int) -> None:
     hours = [at for at in range(start, until_at + 1, HOUR_US) if at >= from_at and where.local(at).hour % 2 == 0]
     ax.set_xticks([x_of(at) for at in hours], [f"{where.local(at):%H:%M}" for at in hours])
     ax.set_xlim(x_of(from_at), x_of(until_at))
+    ax.fmt_xdata = told_as_time(where, with_day=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from simkit.clock import DAY_US, HOUR_US, MINUTE_US, UTC_ZONE, WEEKDAYS, to_datetime
 from simkit.studies.cron_ranges.readings import AROUND_A_CHANGE_US, Case, Jump, Reading, cells_of, days, overlaps
+from simkit.studies.heard import TOLD
 from simkit.studies.style import (
     MISSED,
     SERVED,
@@ -31,7 +33,7 @@ from simkit.studies.style import (
     x_of,
 )
 from simkit.timeline import BASE, local_hours
-from simkit.times import day_month, month, short_weekday, weekday_date
+from simkit.times import day_month, many, month, short_weekday, weekday_date
 
 _LOWEST = "#E4E4E4"
 _LONGEST_TITLE = 84  # characters
@@ -49,8 +51,10 @@ def weeks(case: Case) -> Picture:
     picture.alt = f"Desired instances in each hour of a week, {_labels(case)}, {case.zone.name}"
     grid = picture.subplots(len(case.readings), 1, sharex=True, squeeze=False)[:, 0]
     for ax, of in zip(grid, case.readings, strict=True):
-        _week(ax, cells[cells["reading"] == of.label], colours)
+        mine = cells[cells["reading"] == of.label]
+        _week(ax, mine, colours)
         ax.set_title(_title(of), fontsize=8.5)
+        picture.numbers += _week_told(of, mine)
     grid[-1].set_xlabel(f"hour of day, {local_time(case.zone.name)}")
     _legend(picture, colours)
     return picture
@@ -68,7 +72,9 @@ def edges(case: Case) -> Picture:
     grid = picture.add_gridspec(2, 2, height_ratios=[1.9, 1.6])
     upper = picture.add_subplot(grid[0, :])
     first = case.readings[0]
-    _week(upper, cells[cells["reading"] == first.label], colours)
+    mine = cells[cells["reading"] == first.label]
+    _week(upper, mine, colours)
+    picture.numbers = _week_told(first, mine)
     upper.set_title(_title(first), fontsize=8.5)
     upper.set_xlabel(f"hour of day, {local_time(case.zone.name)}")
     latest = held[held["reading"] == held["reading"].iloc[-1]]
@@ -115,6 +121,7 @@ def year(case: Case, with_overlaps: bool = False) -> Picture:
         mine = by_day[by_day["reading"] == of.label]
         _calendar(ax, mine["day"].tolist(), mine["desired"].tolist(), colours, framed)
         ax.set_title(_title(of), fontsize=8.5)
+        picture.numbers += _year_told(of, mine)
     year = case.zone.local(case.start_at).year
     grid[-1].set_xlabel(f"weeks of {year}, days of {case.zone.name}")
     more = [Patch(facecolor="none", edgecolor=WANTED, linewidth=1.5, label="two schedules hold")] if framed else []
@@ -139,6 +146,7 @@ def clocks(jump: Jump, case: Case) -> Picture:
         f"and desired instances {_labels(case)}"
     )
     ax = picture.subplots()
+    ax.set_label(TOLD)
     _wall_clock(ax, jump, case, rows)
     cells = cells_of(case)
     for row, of in enumerate(case.readings):
@@ -146,6 +154,13 @@ def clocks(jump: Jump, case: Case) -> Picture:
         begins = mine["from_at"].tolist()
         for begin, end, desired in zip(begins, [*begins[1:], case.end_at], mine["desired"], strict=True):
             _box(ax, begin, end, rows - 1 - row, colours[desired], str(desired), "white")
+        other = mine[mine["desired"] != of.preset.instances]
+        ends = (
+            (f"{UTC_ZONE.local(t):%H:%M}" for t in (begin, begin + round(hours * HOUR_US)))
+            for begin, hours in zip(other["from_at"].tolist(), other["hours"], strict=True)
+        )
+        spans = [f"{wanted} from {' to '.join(pair)} UTC" for pair, wanted in zip(ends, other["desired"], strict=True)]
+        picture.numbers += _told(of, spans)
     line = ax.axvline(x_of(at), color=MISSED, linewidth=1.6, linestyle=(0, (3, 2)), label="the clocks change")
     lost = f"no {first:%H:%M} to {last:%H:%M}" if jump.forward else f"{first:%H:%M} to {last:%H:%M} again"
     ax.text(x_of(at), rows + 0.5, f" {lost}", color=MISSED, fontsize=8, va="bottom")
@@ -210,7 +225,45 @@ def _box(ax: Axes, begin: int, end: int, row: int, colour: str, text: str, edge:
         )
 
 
+def _told(of: Reading, spans: Sequence[str]) -> str:
+    """A reading's schedules as a sentence: what is wanted in its spans, and its base in all else."""
+    if not spans:
+        return f"{of.label}: {of.preset.instances} all the time. "
+    return f"{of.label}: {'; '.join(spans)}; else {of.preset.instances}. "
+
+
+def _week_told(of: Reading, cells: pd.DataFrame) -> str:
+    by_day: dict[date, list[tuple[float, float, int]]] = {day: [] for day in cells["day"]}
+    held = cells[cells["desired"] != of.preset.instances]
+    for day, hour, hours, desired in zip(held["day"], held["hour"], held["hours"], held["desired"], strict=True):
+        spans = by_day[day]
+        goes_on = bool(spans) and spans[-1][1] == hour and spans[-1][2] == desired
+        begin = spans.pop()[0] if goes_on else hour
+        spans.append((begin, hour + hours, desired))
+    told = []
+    for same, group in groupby(by_day.items(), key=lambda item: item[1]):
+        names = [f"{short_weekday(day)} {day_month(day)}" for day, _ in group]
+        texts = [f"{_clock(begin)} to {_clock(end)} {desired}" for begin, end, desired in same]
+        if texts:
+            told.append(f"{' to '.join(dict.fromkeys((names[0], names[-1])))} {', '.join(texts)}")
+    return _told(of, told)
+
+
+def _clock(hour: float) -> str:
+    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"
+
+
+def _year_told(of: Reading, by_day: pd.DataFrame) -> str:
+    told = []
+    for desired, mine in by_day[by_day["desired"] != of.preset.instances].groupby("desired"):
+        weekdays = Counter(day.weekday() for day in mine["day"])
+        each = ", ".join(f"{WEEKDAYS[weekday]} {weekdays[weekday]}" for weekday in sorted(weekdays))
+        told.append(f"up to {desired} on {many(len(mine), 'day')} ({each})")
+    return _told(of, told)
+
+
 def _week(ax: Axes, cells: pd.DataFrame, colours: dict[int, str]) -> None:
+    ax.set_label(TOLD)
     shown = list(dict.fromkeys(cells["day"]))
     for desired, colour in colours.items():
         for row, day in enumerate(shown):
@@ -230,6 +283,7 @@ def _week(ax: Axes, cells: pd.DataFrame, colours: dict[int, str]) -> None:
 def _calendar(
     ax: Axes, dates: Sequence[date], desired: Iterable[int], colours: dict[int, str], framed: set[date]
 ) -> None:
+    ax.set_label(TOLD)
     monday = dates[0] - timedelta(days=dates[0].weekday())
     boxes: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for day, value in zip(dates, desired, strict=True):

@@ -22,6 +22,7 @@ from simkit.decide.recommendation import CONFIDENCE, Advice, Point
 from simkit.decide.standings import name_of
 from simkit.decide.worth import Worth, extremes
 from simkit.studies.decide.trials import Effect, widest
+from simkit.studies.heard import TOLD
 from simkit.studies.style import (
     MISSED,
     OTHER,
@@ -67,7 +68,7 @@ def answer(advice: Advice) -> Picture:
         ax.plot(rate, row, "o", color=colour, markersize=7)
         ax.text(1.015, row, percent(rate) or "nobody came", va="center", fontsize=8, transform=beside)
     ax.hlines(last, span.low, span.high, color=SERVED, linewidth=2)
-    ax.plot([span.low, span.high], [last, last], "|", color=SERVED, markersize=9)
+    ax.plot([span.low, span.high], [last, last], "|", color=SERVED, markersize=9, label="_nolegend_")
     ax.plot(advice.limit, last, "D", color=SERVED, markersize=6, label=f"not below this, with {CONFIDENCE:.0%}")
     ax.text(1.015, last, f"{span.low:.1%} to {span.high:.1%}", va="center", fontsize=8, transform=beside)
     ax.axvline(advice.target, label=f"target {advice.target:.1%}", **_TARGET)
@@ -108,7 +109,8 @@ def front(advice: Advice, currency: str) -> Picture:
     ax.set_ylim(low - 0.12 * (high - low) - 1e-3, high + 0.12 * (high - low) + 1e-3)
     wide = max(max(x) - min(x), 0.02 * max(x), 1e-9)
     ax.set_xlim(min(x) - 0.15 * wide, max(x) + 0.15 * wide)
-    _mark_today(ax, today, advice.before.hit_rate)
+    picture.numbers = f"{_mark_today(ax, today, advice.before.hit_rate)}."
+    ax.fmt_xdata = lambda price: f"at {price:,.0f}"
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     ax.set_ylabel("hit rate in the weeks seen")
     ax.set_xlabel(unit)
@@ -128,6 +130,8 @@ def ladder(advice: Advice) -> Picture:
     picture = Picture(figsize=(WIDTH, 0.7 + 0.4 * len(rows)), layout="constrained")
     picture.alt = f"Idle instance-hours a week of {advice.preset.name}: bounds, the recommendation, today's setting"
     ax = picture.subplots()
+    ax.set_label(TOLD)
+    told: list[str] = []
     for row, (idle, rate, _, colour) in enumerate(rows):
         if math.isnan(idle):
             text = f" no such number reaches {advice.target:.1%}; the best has {rate:.1%}"
@@ -135,8 +139,10 @@ def ladder(advice: Advice) -> Picture:
             ax.barh(row, idle, height=0.62, color=colour)
             text = f" {idle:,.0f} h at {rate:.1%}" if idle >= 9.95 else f" {idle:,.1f} h at {rate:.1%}"
         ax.text(0.0 if math.isnan(idle) else idle, row, text, va="center", fontsize=8)
+        told.append(f"{' '.join(rows[row][2].split())}{text}")
     ax.set_yticks(range(len(rows)), [name for *_, name, _ in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
+    picture.numbers = f"{'; '.join(told)}."
     most = max((idle for idle, *_ in rows if not math.isnan(idle)), default=1.0)
     ax.set_xlim(0, 1.22 * max(most, 1e-9))
     ax.set_xlabel("idle instance-hours a week, at the hit rate that stands beside them")
@@ -222,7 +228,8 @@ def _week(ax: Axes, price: Float64Array, norm: LogNorm, *, numbered: bool) -> Ax
     """Prices by hour of the week; infinite ones and those that are not there have colours of their own."""
     cells = price.reshape(7, 24)
     known = np.isfinite(cells)
-    ax.imshow(np.where(np.isinf(cells), 1.0, np.nan), cmap=ListedColormap([_FOR_NOBODY]), aspect="auto")
+    nobody = ax.imshow(np.where(np.isinf(cells), 1.0, np.nan), cmap=ListedColormap([_FOR_NOBODY]), aspect="auto")
+    nobody.set_label("_nolegend_")
     image = ax.imshow(
         np.where(known, np.maximum(cells, norm.vmin or 0), np.nan), cmap="YlOrRd", norm=norm, aspect="auto"
     )
@@ -348,15 +355,20 @@ def until_limited(limits: pd.DataFrame) -> Picture:
     axes = picture.subplots(1, len(settings), sharey=True, sharex=True, squeeze=False)[0]
     own = set(limits.loc[limits["is_own"], "rate"])
     for ax, setting in zip(axes, settings, strict=True):
+        ax.set_label(TOLD)
+        told: list[str] = []
         for row, rate in enumerate(rates):
             mine = limits[(limits["setting"] == setting) & (limits["rate"] == rate)]
             met = np.sort(mine["days"].dropna().to_numpy())
             ax.hlines(row, 0, window, color="#E4E4E4", linewidth=1, zorder=0)
             ax.plot(met, np.full(met.size, row), "o", color=MISSED, alpha=0.5, markersize=6, markeredgewidth=0)
             ax.text(1.02 * window, row, f"{met.size} of {len(mine)}", va="center", fontsize=8)
+            first = f", the first after {met[0]:.3g} days" if met.size else ""
+            told.append(f"{100 * rate:g}% fail{' (as now)' if rate in own else ''}, {met.size} of {len(mine)}{first}")
         ax.set_xlim(-0.02 * window, 1.2 * window)
         ax.set_xlabel("days from the beginning until the hard limit\nfirst stops the pool; right: in how many runs")
         titled(ax, setting, columns=len(settings))
+        picture.numbers += f"{setting}: {'; '.join(told)}. "
     names = [f"{100 * rate:g}% fail" + (" (as now)" if rate in own else "") for rate in rates]
     axes[0].set_yticks(range(len(rates)), names)
     axes[0].set_ylim(len(rates) - 0.5, -0.5)
@@ -367,12 +379,14 @@ def _price(point: Point, has_cost: bool) -> float:
     return point.cost_per_week if has_cost else point.idle_hours_per_week
 
 
-def _mark_today(ax: Axes, price: float, rate: float) -> None:
-    """Today's setting where it is, or at the nearest edge with its numbers, where it would crush the others."""
+def _mark_today(ax: Axes, price: float, rate: float) -> str:
+    """Today's setting where it is, or at the nearest edge with its numbers, where it would crush the others; these."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     inside = left <= price <= right and low <= rate <= high
     x, y = float(np.clip(price, left, right)), float(np.clip(rate, low, high))
-    ax.plot(x, y, "s", color=_TODAY, markersize=9, zorder=5, clip_on=False, label="today's setting")
+    look: dict[str, Any] = {"color": _TODAY, "markersize": 9, "zorder": 5, "clip_on": False}
+    ax.plot([], [], "s", **look, label="today's setting")
+    ax.plot(x, y, "s", **look, label="_nolegend_")
     text = f"today's setting: {rate:.1%} at {price:,.0f}" + ("" if inside else ", beyond this edge")
     ha = "left" if x < (left + right) / 2 else "right"
     va = "bottom" if y < (low + high) / 2 else "top"
@@ -386,3 +400,4 @@ def _mark_today(ax: Axes, price: float, rate: float) -> None:
         fontsize=8,
         color=_TODAY,
     )
+    return text

@@ -47,11 +47,12 @@ from simkit.studies.style import (
     shown_name,
     styled,
     titled,
+    told_as_time,
     whiskers,
     x_of,
 )
 from simkit.studies.wording import zone_of
-from simkit.times import short_weekday
+from simkit.times import about, short_weekday
 
 _NOBODY = "The scenario has no people, so there are no workspaces of theirs to show."
 
@@ -80,6 +81,7 @@ def prebuild_ttls(answer: pd.DataFrame) -> Picture:
     ticks = [(s, text) for s, text in AGES if low <= s <= high]
     age.set_yticks([s for s, _ in ticks], [text for _, text in ticks])
     age.minorticks_off()
+    age.fmt_ydata = lambda seconds: str(about(seconds))
     age.set_ylabel("age when claimed\n(log scale)")
     _by_ttl(expired, answer, "expired_share", at, MISSED)
     expired.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -143,6 +145,7 @@ def deadlines(answer: pd.DataFrame, quiet_hours: pd.DataFrame) -> Picture:
     longest = hours["deadline"].max()
     upper.set_ylim(0, 1.35 * longest if longest > 0 else None)
     upper.set_ylabel("hours until\nits deadline")
+    upper.fmt_ydata = lambda hours: str(about(3600 * hours))
     upper.grid(axis="y")
     titled(upper, f"{people}: a workspace whose start is done at this instant may run for …")
     _quiet_hours(lower, quiet_hours, set(answer["max_deadline"].dropna()), where)
@@ -225,9 +228,12 @@ def workspaces(answer: pd.DataFrame, story: pd.DataFrame, runs: pd.DataFrame) ->
     picture.alt = "People's workspaces by state, and how many went dormant and were deleted each day"
     upper, lower = picture.subplots(2, 1, height_ratios=[2, 1], sharex=True)
     x = np.concatenate([[from_at], instants(answer["changed_at"]), [until_at]]) / DAY_US
-    counts = [np.concatenate([[0], answer[state], answer[state].iloc[-1:]]) for state in _STATES]
-    upper.stackplot(x, *counts, labels=list(_STATES), colors=list(_STATES.values()), step="post", linewidth=0)
-    upper.set_ylim(0, 1.05 * np.sum(counts, axis=0).max())
+    below = np.zeros(len(x) - 1)
+    for state, colour in _STATES.items():
+        count = np.concatenate([[0], answer[state]])
+        upper.stairs(below + count, x, baseline=below, fill=True, color=colour, label=state)
+        below = below + count
+    upper.set_ylim(0, 1.05 * below.max())
     upper.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     upper.set_ylabel("workspaces")
     midnights = _midnights(where, from_at, until_at)
@@ -388,7 +394,8 @@ def _quiet_hours(ax: Axes, quiet_hours: pd.DataFrame, stops_at: set[Any], where:
     for clock, colour, label in clocks:
         hours = np.array([_hour_of_day(clock, a) for a in at.tolist()])
         ax.plot(at / DAY_US, hours, ".-", color=colour, linewidth=1, markersize=5, label=label)
-        ax.plot(at[is_stop] / DAY_US, hours[is_stop], "o", color=colour, markersize=8, mfc="white", mew=1.8)
+        look: dict[str, Any] = {"markersize": 8, "mfc": "white", "mew": 1.8, "label": "_nolegend_"}
+        ax.plot(at[is_stop] / DAY_US, hours[is_stop], "o", color=colour, **look)
         for place in [0, *(np.flatnonzero(np.diff(hours)) + 1)]:
             text = f"{clock.local(int(at[place])):%H:%M}"
             ax.annotate(text, (at[place] / DAY_US, hours[place]), (0, 7), textcoords="offset points", fontsize=8)
@@ -425,7 +432,7 @@ def _marks(answer: pd.DataFrame) -> list[tuple[str, int, str]]:
 
 def _mark(ax: Axes, letter: str, at: int, deadline: int, is_last: bool) -> None:
     """A dot and its letter beside the line: above it, the last one below."""
-    ax.plot(at / DAY_US, deadline / DAY_US, "o", color=SERVED, markersize=5, zorder=5)
+    ax.plot(at / DAY_US, deadline / DAY_US, "o", color=SERVED, markersize=5, zorder=5, label="_nolegend_")
     circle = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": WANTED, "linewidth": 0.8}
     ax.annotate(
         letter,
@@ -486,6 +493,7 @@ def _clock_axis(ax: Axes, where: Zone, from_at: int, until_at: int, which: str) 
     ticks = [t for t in range(at, until_at + step_us, step_us) if from_at <= t <= until_at]
     days = [f"{short_weekday(where.local(t))} " if until_at - from_at > DAY_US else "" for t in ticks]
     labels = [f"{day}{where.local(t):%H:%M}" for day, t in zip(days, ticks, strict=True)]
+    setattr(ax, f"fmt_{which}data", told_as_time(where))
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_ticks([x_of(t) for t in ticks], [text.replace(" ", "\n") if which == "x" else text for text in labels])
 

@@ -27,7 +27,11 @@ def week(seen: Seen, today: Seen, preset: str, timezone: str) -> str:
     """An image of a page. Means over the window's weeks; today's number beside what is set now."""
     instances = _top(seen.wanted, today.wanted, seen.ready)
     claims = _top(seen.served + seen.missed)
-    alt = f"{preset}: prebuilds wanted and ready, and claims served and missed, by hour of the week"
+    alt = (
+        f"{preset}: prebuilds wanted and ready, and claims served and missed, by hour of the week. "
+        f"Wanted {_heard(seen.wanted)}; today {_heard(today.wanted)}; ready on average {_heard(seen.ready)}. "
+        f"Claims an hour: served {_heard(seen.served)}; that found none {_heard(seen.missed)}."
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         'font-family="DejaVu Sans, sans-serif" font-size="11">',
@@ -47,6 +51,13 @@ def week(seen: Seen, today: Seen, preset: str, timezone: str) -> str:
     ]
     image = b64encode("".join(parts).encode()).decode()
     return f'<img src="data:image/svg+xml;base64,{image}" width="{_WIDTH}" alt="{escape(visible(alt))}">'
+
+
+def _heard(values: npt.NDArray[np.float64]) -> str:
+    low, high, most = float(values.min()), float(values.max()), int(values.argmax())
+    if low == high:
+        return f"{high:,.3g} in every hour"
+    return f"{low:,.3g} to {high:,.3g}, most on {WEEKDAYS[most // 24]} from {most % 24:02d}:00"
 
 
 def _top(*values: npt.NDArray[np.float64]) -> int:

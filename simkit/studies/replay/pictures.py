@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from simkit.clock import HOUR_US
 from simkit.deployment.replay import Replay, Replayed
+from simkit.studies.heard import TOLD
 from simkit.studies.style import (
     AGES,
     MISSED,
@@ -29,7 +30,7 @@ from simkit.studies.style import (
     titled,
     x_of,
 )
-from simkit.times import day_month, long_weekday_date
+from simkit.times import about, day_month, long_weekday_date
 
 _MOST = 4
 """Presets that a picture has room for: those with most claims."""
@@ -106,12 +107,21 @@ def waits(of: Replay) -> Picture:
         ax.grid()
         titled(ax, shown_name(one.preset), columns=columns)
         ax.set_xlabel("time since the claim")
+        ax.set_label(TOLD)
+        told = (f"{name} {_waits(by_name, x)}" for name, by_name in (("recorded", by[-1]), ("replayed", middle)))
+        picture.numbers += f"{one.preset}: {'; '.join(told)}. "
     for ax in grid[len(presets) :]:
         ax.set_axis_off()
     for ax in grid[::columns]:
         ax.set_ylabel("claims that\nstill wait")
     legend(picture, grid[0])
     return picture
+
+
+def _waits(above: np.ndarray, x: np.ndarray) -> str:
+    """How long half and 95% of claims wait, from the shares that wait longer than each of x."""
+    ends = ((f"{share:.0%}", np.flatnonzero(above <= 1 - share + 1e-9)) for share in (0.5, 0.95))
+    return ", ".join(f"{of} wait at most {about(x[at[0]]) if at.size else 'forever'}" for of, at in ends)
 
 
 def _above(took_s: np.ndarray, x: np.ndarray) -> np.ndarray:
