@@ -31,6 +31,7 @@ from simkit.model import (
     Invalidate,
     Preset,
     Scenario,
+    Schedule,
     TemplateVersion,
     Workload,
     constant,
@@ -152,6 +153,35 @@ def test_the_pool_ends_as_the_tables_say(result: Result):
     assert last["starting"].tolist() == fates["building"].tolist()
     assert last["claimed"].tolist() == summary["hits"].tolist()
     assert (last["claimed"] + last["missed"]).tolist() == summary["claims"].tolist()
+
+
+def test_each_pool_begins_with_nothing_whatever_the_pools_before_it_have_left(tmp_path: Path):
+    always = (Schedule("* * * * *", 4),)
+    here, there = (Preset("moves", 4, 0, zone, always) for zone in ("America/New_York", "Asia/Kolkata"))
+    versions = (TemplateVersion("ide", "v1", (Preset("before", 9), here)),)
+    moved = (Activate(START_AT + HOUR_US, TemplateVersion("ide", "v2", (Preset("before", 9), there))),)
+    runs = [simkit.run(scenario(versions=versions, demand=(), events=moved), seed) for seed in (1, 2)]
+    file = tmp_path / 'a "quoted" name.duckdb'
+    save(file, runs)
+    for answer in (ask(runs, "pool"), ask(file, "pool")):
+        assert not any(isinstance(kind, pd.CategoricalDtype) for kind in answer.dtypes), "texts are texts"
+        first = answer.groupby(["run_id", "preset"], sort=False).first()
+        assert first["desired"].tolist() == [9, 4] * 2
+        assert first["starting"].tolist() == [9, 4] * 2
+        assert (first[["running", "eligible", "claimed", "missed"]] == 0).all(axis=None)
+        last = answer.groupby(["run_id", "preset"], sort=False).last()
+        assert last["desired"].tolist() == [9, 4] * 2, "both versions of a preset are one pool"
+        zones = answer[answer["preset"] == "moves"].groupby("timezone")["running"].max()
+        assert set(zones.index) == {"America/New_York", "Asia/Kolkata"}
+        assert answer["changed_at"].groupby([answer["run_id"], answer["preset"]]).is_monotonic_increasing.all()
+
+
+def test_saving_keeps_no_table_that_was_made_for_it(tmp_path: Path):
+    result = simkit.run(scenario(), seed=7)
+    claims = result.tables["claims"]
+    result.save(tmp_path / "runs.duckdb")
+    assert result.tables["claims"] is claims
+    assert result.tables.passing("workspace_builds") is not result.tables.passing("workspace_builds")
 
 
 def test_the_first_hour_is_the_first_in_which_people_come_in_numbers(result: Result):

@@ -261,4 +261,4 @@ def test_what_takes_long_draws_no_bar_and_fits_the_machine():
         found = dict(connection.execute(asked).fetchall())
     assert found["enable_progress_bar"] == "false", "a bar would stand in what a pipe reads"
     assert not Path(found["temp_directory"]).exists(), "a name that nobody can take before"
-    assert 0 < MEMORY <= 4_000_000_000
+    assert 0 < MEMORY <= 1_000_000_000

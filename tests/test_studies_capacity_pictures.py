@@ -272,6 +272,29 @@ def test_a_ttl_is_a_mark_at_its_own_length(busy):
     assert marks[0].get_xdata()[0] == 8 * HOUR_US / SECOND_US
 
 
+def test_of_many_presets_those_that_matter_least_share_the_last_row_or_panel():
+    presets = [replace(pool_of(f"p{i:02d}", "America/New_York"), instances=i % 5 + 1) for i in range(30)]
+    of = answers(scenario(*presets, per_hour=1.0, failing=0.2), replications=1)
+    for name, picture in drawn(of, ["p00"]).items():
+        if name in ("week", "first_hours", "hit_rate_by_hour"):
+            continue  # these show chosen ones
+        texts = words(picture)
+        shown = {preset.name for preset in presets if preset.name in texts}
+        most = 11 if name in ("demand", "idle") else 23
+        assert len(shown) == most, name
+        assert f"the other {30 - most}" in texts, name
+    spent = of["hours"].set_index("preset")["pool_cost"].sort_values()
+    others = spent.index[:7]
+    ax = pictures.cost(of["hours"], of["idle"], of["demand"]).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()][-1] == "the other 7, each"
+    assert f" {spent[others].median():,.0f} USD" in words(ax.figure), "half of them cost at most that"
+    sums = of["demand"].groupby("preset")["claims"].sum().sort_values(kind="stable", ascending=False)
+    rest = of["demand"][of["demand"]["preset"].isin(sums.index[11:])]
+    cells = pictures.demand(of["demand"]).axes[11].images[0].get_array()
+    mine = rest[(rest["weekday"] == 0) & (rest["hour"] == 9)]
+    assert cells[0, 9] == pytest.approx(mine["claims"].sum() / mine["hours"].sum())
+
+
 def test_a_name_is_text_in_a_picture_and_leaves_room_for_it():
     odd = "$x^2$ _a_ \x1b[31m\n" + "b" * 100
     pool = answers(scenario(pool_of(odd, "America/New_York"), pool_of("_$", "America/New_York")))

@@ -345,27 +345,31 @@ _STATUSES = ("failed", "canceled", "succeeded", "pending", "running")
 def _workspace_agents(result: KernelResult) -> Columns:
     ready_at = result.rows.builds[:, facts.B_READY]
     build = np.flatnonzero(ready_at != NEVER)
-    return {
-        "id": ids(len(build)),
-        "workspace_build_id": build + 1,
-        "ready_at": _by_the_end(result.given, ready_at[build]),
-    }
+    return Lazy(
+        {
+            "id": lambda: ids(len(build)),
+            "workspace_build_id": lambda: build + 1,
+            "ready_at": lambda: _by_the_end(result.given, ready_at[build]),
+        }
+    )
 
 
 def _claims(result: KernelResult) -> Columns:
-    asked = result.rows.claims[:, facts.C_HIT]
-    is_claim = (asked == facts.HIT) | (asked == facts.COLD)
-    given, claims = result.inputs.claims[is_claim], result.rows.claims[is_claim]
-    return {
-        "id": ids(len(claims)),
-        "created_at": given[:, facts.A_AT],
-        "preset_id": given[:, facts.A_PRESET] + 1,
-        "user_id": result.given.user_of_claim[is_claim],
-        "workspace_id": claims[:, facts.C_WORKSPACE] + 1,
-        "workspace_build_id": claims[:, facts.C_BUILD] + 1,
-        "hit": claims[:, facts.C_HIT] == facts.HIT,
-        "ready_at": _by_the_end(result.given, result.rows.builds[claims[:, facts.C_BUILD], facts.B_READY]),
-    }
+    found = result.rows.claims
+    claim = np.flatnonzero((found[:, facts.C_HIT] == facts.HIT) | (found[:, facts.C_HIT] == facts.COLD))
+    given, builds = result.inputs.claims, result.rows.builds
+    return Lazy(
+        {
+            "id": lambda: ids(len(claim)),
+            "created_at": lambda: given[claim, facts.A_AT],
+            "preset_id": lambda: given[claim, facts.A_PRESET] + 1,
+            "user_id": lambda: result.given.user_of_claim[claim],
+            "workspace_id": lambda: found[claim, facts.C_WORKSPACE] + 1,
+            "workspace_build_id": lambda: found[claim, facts.C_BUILD] + 1,
+            "hit": lambda: found[claim, facts.C_HIT] == facts.HIT,
+            "ready_at": lambda: _by_the_end(result.given, builds[found[claim, facts.C_BUILD], facts.B_READY]),
+        }
+    )
 
 
 def sessions(given: Givens, claims: Int64Array, ready_at: Int64Array) -> Columns:

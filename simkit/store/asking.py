@@ -236,26 +236,47 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run_ids: list[str],
 
 
 def _frame(answered: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """What a statement answered, as its `df()`, in which equal texts of a column are one text.
+    """What a statement answered, as its `df()`, in which equal texts of a column are one text, and so is an ENUM's.
 
     DuckDB makes one of every row's, which takes ten times the room of the numbers beside it.
     """
     import pandas as pd
 
-    parts: list[pd.DataFrame] = []
     known: dict[str, str] = {}
-    while not parts or len(parts[-1]):
+    columns: dict[str, list[pd.Series[Any]]] = {}
+    rows = -1
+    while rows:
         part = answered.fetch_df_chunk(_CHUNKS)
-        for name in part.columns[[isinstance(of, pd.StringDtype) for of in part.dtypes]]:
-            code, texts = pd.factorize(part[name].to_numpy(dtype=object))
-            once = np.array([*(known.setdefault(t, t) for t in texts), None], dtype=object)  # the last has the code -1
-            part[name] = pd.Series(once[code]).astype(part[name].dtype)
-        parts.append(part)
-    columns = {}
-    for name in parts[0].columns:
-        of_parts = [part.pop(name) for part in parts[:-1] or parts]
-        text = next((p.dtype for p in of_parts if isinstance(p.dtype, pd.StringDtype)), None)
+        rows = len(part)
+        for name, of in part.items():
+            # A copy, as a column alone would keep its part whole.
+            columns.setdefault(str(name), []).append(_with_texts_once(of, known) if _is_text(of.dtype) else of.copy())
+    answer = {}
+    for name in list(columns):
+        of_parts = columns.pop(name)
+        of_parts = of_parts[:-1] or of_parts
+        text = next((of.dtype for of in of_parts if _is_text(of.dtype)), None)
         if text is not None:  # a part in which all are NULL is of objects
-            of_parts = [part.astype(text) for part in of_parts]
-        columns[name] = pd.concat(of_parts, ignore_index=True) if len(of_parts) > 1 else of_parts[0]
-    return pd.DataFrame(columns, copy=False)
+            of_parts = [of.astype(text) for of in of_parts]
+        answer[name] = pd.concat(of_parts, ignore_index=True) if len(of_parts) > 1 else of_parts[0]
+    return pd.DataFrame(answer, copy=False)
+
+
+def _is_text(kind: Any) -> bool:
+    import pandas as pd
+
+    return isinstance(kind, pd.StringDtype | pd.CategoricalDtype)
+
+
+def _with_texts_once(of: pd.Series[Any], known: dict[str, str]) -> pd.Series[Any]:
+    """The column with texts out of `known`, into which go those that are not yet there."""
+    import pandas as pd
+
+    kind: Any = of.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        code, texts, kind = of.cat.codes.to_numpy(), list(of.cat.categories), of.cat.categories.dtype
+    else:
+        code, found = pd.factorize(of.to_numpy(dtype=object))
+        texts = list(found)
+    once = np.array([*(known.setdefault(t, t) for t in texts), None], dtype=object)  # the last has the code -1
+    return pd.Series(once[code]).astype(kind)

@@ -48,6 +48,10 @@ class Lazy(Mapping[str, _T]):
             self._made[name] = self._makers[name]()
         return self._made[name]
 
+    def passing(self, name: str) -> _T:
+        """The value, which is not kept if it is made for this."""
+        return self._made[name] if name in self._made else self._makers[name]()
+
     def __contains__(self, name: object) -> bool:
         return name in self._makers
 
@@ -78,9 +82,14 @@ def length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def rows(tables: Iterable[Columns]) -> int:
-    """How many rows tables have together."""
-    return sum(map(length, tables))
+def passing(tables: Tables, table: str) -> Columns:
+    """One of the tables, which is not kept if it is made for this: the columns of all take as much room as the run."""
+    return tables.passing(table) if isinstance(tables, Lazy) else tables[table]
+
+
+def rows(tables: Tables, names: Iterable[str] | None = None) -> int:
+    """How many rows these tables have together, or all of them."""
+    return sum(length(passing(tables, name)) for name in (tables if names is None else names))
 
 
 def stacked(run_ids: Sequence[str], each: Sequence[Columns], names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
@@ -102,7 +111,7 @@ def stacked(run_ids: Sequence[str], each: Sequence[Columns], names: Iterable[str
 
 
 def some_at_a_time(
-    runs: Iterable[Storable], most: int, rows_of: Callable[[Storable], int] = lambda run: rows(run.tables.values())
+    runs: Iterable[Storable], most: int, rows_of: Callable[[Storable], int] = lambda run: rows(run.tables)
 ) -> Iterator[Sequence[Storable]]:
     """Runs of together at most `most` rows, or one that has more: what is done to each lot costs as much as many rows,
     and memory is bounded by one lot. `rows_of`: how many of a run's rows are worked on."""

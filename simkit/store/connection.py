@@ -30,7 +30,7 @@ SETTINGS = (
     "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true; "
     "SET enable_progress_bar = false"  # it would draw into what a pipe reads
 )
-MEMORY = min(4_000_000_000, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 4 // 5)
+MEMORY = min(1_000_000_000, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 4 // 5)
 """Bytes that DuckDB takes before it goes on on the disk: a year of millions of claims is asked on a laptop."""
 _LOCKED = "Could not set lock on file"
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {

@@ -12,12 +12,18 @@ from typing import NamedTuple
 
 import duckdb
 
-from simkit.store.columns import Columns, Storable, rows, stacked
+from simkit.store.columns import Columns, Storable, rows, stacked, text
 from simkit.store.connection import SETTINGS, connect, schema, value_of
 
 _WORD = re.compile(r"(?<![$\w])[a-z_]\w*")
 _COMMENT = re.compile("--.*")
 _VIEW = re.compile(r"CREATE VIEW (\w+) AS\n(.*)", re.DOTALL)
+
+
+FEW_TEXTS = "few_texts"
+"""What a question names that has millions of rows: the type of run_id in its tables, and one for names of presets and
+their zones. Its values are numbers, which take little room and are quick to join by, and become texts in Python once
+(`asking`)."""
 
 
 class _Column(NamedTuple):
@@ -73,6 +79,10 @@ def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnec
         made = frozenset.intersection(*(frozenset(run.views) for run in runs))
     words, views = _read_by(sql, made)
     connection = empty()
+    if FEW_TEXTS in words:
+        presets = [run.tables["template_version_presets"] for run in runs]
+        texts = (columns[name].tolist() for columns in presets for name in ("name", "timezone"))
+        _make_few_texts(connection, {run.run_id for run in runs}.union(*texts))
     for name, columns in (given.tables | {view: given.of_views[view] for view in made}).items():
         sources = [run.views if name in made else run.tables for run in runs]
         if name not in words or not sources or name not in sources[0]:
@@ -83,7 +93,8 @@ def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnec
                 named |= set(_WORD.findall(column.default))
         used = [column for column in columns if column.name in named]
         each = [source[name] for source in sources]
-        _register(connection, name, used, stacked([run.run_id for run in runs], each, [c.name for c in used]))
+        given_rows = stacked([run.run_id for run in runs], each, [c.name for c in used])
+        _register(connection, name, used, given_rows, FEW_TEXTS in words)
     _make(connection, views)
     return connection
 
@@ -91,7 +102,7 @@ def connection_over(runs: Sequence[Storable], sql: str) -> duckdb.DuckDBPyConnec
 def rows_read(run: Storable, sql: str) -> int:
     """How many rows of a run `sql` reads."""
     words, _ = _read_by(sql, frozenset(run.views))
-    return rows(of[name] for of in (run.tables, run.views) for name in of if name in words)
+    return sum(rows(of, words & of.keys()) for of in (run.tables, run.views))
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -105,7 +116,26 @@ def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         if table in words and table not in has:
             cells = ", ".join(f"NULL::{column.type} AS {column.name}" for column in columns)
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {cells} WHERE false")
+    if FEW_TEXTS in words:
+        found = connection.execute(
+            "SELECT run_id FROM runs UNION SELECT name FROM template_version_presets "
+            "UNION SELECT timezone FROM template_version_presets"
+        ).fetchall()
+        _make_few_texts(connection, {of for (of,) in found})
+        ((database,),) = connection.execute("SELECT current_database()").fetchall()
+        for table in words & has & _schema().tables.keys():
+            quoted = database.replace('"', '""')
+            connection.execute(
+                f"CREATE TEMP VIEW {table} AS "
+                f'SELECT * REPLACE (run_id::{FEW_TEXTS} AS run_id) FROM "{quoted}".main.{table}'
+            )
     _make(connection, views)
+
+
+def _make_few_texts(connection: duckdb.DuckDBPyConnection, texts: Set[str]) -> None:
+    connection.register("given_texts", {"of": text(sorted(texts))})
+    connection.execute(f"CREATE TEMP TYPE {FEW_TEXTS} AS ENUM (SELECT of FROM given_texts)")
+    connection.unregister("given_texts")
 
 
 def _make(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:
@@ -130,8 +160,10 @@ def _words_of(sql: str) -> set[str]:
     return set(_WORD.findall(_COMMENT.sub("", sql)))
 
 
-def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns) -> None:
-    """A view of these columns of the table, under its name."""
+def _register(
+    connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[_Column], rows: Columns, few_texts: bool
+) -> None:
+    """A view of these columns of the table, under its name; run_id as one of few texts, or as any text."""
     connection.register(f"given_{table}", dict(rows))
     cells = [
         f"{value_of(c.type, c.name) if c.name in rows else f'{c.default}::{c.type}'} AS {c.name}"
@@ -139,7 +171,8 @@ def _register(connection: duckdb.DuckDBPyConnection, table: str, used: Sequence[
         if c.name != "run_id" and not c.is_generated
     ]
     generated = "".join(f", {c.default} AS {c.name}" for c in used if c.is_generated)
+    run_id = f"run_id::{FEW_TEXTS} AS run_id" if few_texts else "run_id"
     connection.execute(
-        f"CREATE TEMP VIEW {table} AS SELECT *{generated} FROM (SELECT {', '.join(['run_id', *cells])} "
+        f"CREATE TEMP VIEW {table} AS SELECT *{generated} FROM (SELECT {', '.join([run_id, *cells])} "
         f"FROM given_{table})"
     )

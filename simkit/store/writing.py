@@ -14,7 +14,7 @@ from simkit.arguments import a_path, results, takes
 from simkit.clock import NEVER
 from simkit.errors import StoreError
 from simkit.phases import phase
-from simkit.store.columns import Columns, Storable, Tables, length, some_at_a_time, stacked
+from simkit.store.columns import Columns, Storable, Tables, length, passing, some_at_a_time, stacked
 from simkit.store.connection import ensure_schema, file_of, make, opened, value_of
 
 _ROWS_AT_ONCE = 500_000
@@ -106,14 +106,15 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
     new = list({run.run_id: run for run in runs if run.run_id not in already}.values())
     if not new:
         return
-    for run in new:
-        _assert_whole(run.tables)
-    tables = list(new[0].tables)
+    tables, expected = list(new[0].tables), dict[tuple[str, str], int]()
     connection.begin()
     try:
         for table in tables:
-            names = dict.fromkeys(name for run in new for name in run.tables[table])
-            each = [run.tables[table] for run in new]
+            each = [passing(run.tables, table) for run in new]
+            for run, columns in zip(new, each, strict=True):
+                _assert_whole(run.tables, table, columns)
+                expected[run.run_id, table] = length(columns)
+            names = dict.fromkeys(name for columns in each for name in columns)
             insert_columns(connection, table, stacked([run.run_id for run in new], each, names))
         connection.commit()
     except BaseException:
@@ -128,10 +129,10 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
                 f"SELECT run_id, count(*) FROM {table} WHERE list_contains($ids, run_id) GROUP BY run_id", {"ids": ids}
             ).fetchall()
         )
-        for run in new:
-            expected, found = length(run.tables[table]), stored.get(run.run_id, 0)
-            if found != expected:
-                raise StoreError(f"{run.run_id} was not stored: {table} has {found} of its {expected} rows", status=1)
+        for run_id in ids:
+            found, rows = stored.get(run_id, 0), expected[run_id, table]
+            if found != rows:
+                raise StoreError(f"{run_id} was not stored: {table} has {found} of its {rows} rows", status=1)
 
 
 def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
@@ -147,15 +148,14 @@ def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: C
     connection.unregister("given")
 
 
-def _assert_whole(tables: Tables) -> None:
+def _assert_whole(tables: Tables, table: str, columns: Columns) -> None:
     """Columns of one length, ids that are unique, references that lead somewhere."""
-    for table, columns in tables.items():
-        assert len({len(column) for column in columns.values()}) == 1, f"{table}: columns differ in length"
-        assert "id" not in columns or bool(np.all(np.diff(columns["id"]) > 0)), f"{table}: ids are not unique"
-    for (table, column), target in _REFERENCES.items():
-        if table not in tables or column not in tables[table]:
+    assert len({len(column) for column in columns.values()}) == 1, f"{table}: columns differ in length"
+    assert "id" not in columns or bool(np.all(np.diff(columns["id"]) > 0)), f"{table}: ids are not unique"
+    for (of, column), target in _REFERENCES.items():
+        if of != table or column not in columns:
             continue
-        ids, wanted = tables[target]["id"], tables[table][column]
+        ids, wanted = passing(tables, target)["id"], columns[column]
         wanted = wanted[wanted != NEVER]
         if wanted.size:
             at = np.minimum(np.searchsorted(ids, wanted), max(ids.size - 1, 0))

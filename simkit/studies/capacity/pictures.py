@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -48,6 +48,8 @@ from simkit.timeline import local_hours
 from simkit.times import about, long_weekday_date
 
 _FIRST_HOURS_US = (-15 * MINUTE_US, 2 * HOUR_US)
+_MOST_PANELS, _MOST_ROWS = 12, 24
+"""So many panels or rows are drawn. Of more presets the last stands for the lightest: nobody reads 200."""
 
 
 @styled
@@ -160,6 +162,8 @@ def first_hour(answer: pd.DataFrame, limits: pd.DataFrame | None = None) -> Pict
     if answer["claims"].sum() == 0:
         return empty("Nobody came in the first hour of any day.")
     runs = answer["run_id"].nunique()
+    misses = (answer["claims"] - answer["hits"]).groupby(answer["preset"], sort=False).sum()
+    answer = _folded(answer, _names(misses, _MOST_ROWS))
     by = [answer["preset"], pd.to_datetime(answer["local_date"]).dt.day_of_week]
     sums = answer.groupby(by, sort=False)[["claims", "hits"]].sum()
     presets = list(dict.fromkeys(answer["preset"]))
@@ -171,7 +175,8 @@ def first_hour(answer: pd.DataFrame, limits: pd.DataFrame | None = None) -> Pict
         row = presets.index(preset)
         if claims:
             share[row, weekday] = (claims - hits) / claims
-        text = f"{share[row, weekday]:.0%} of {claims / runs:.3g}" if claims else "-"
+        came = f"{claims / runs:,.0f}" if claims >= 999.5 * runs else f"{claims / runs:.3g}"
+        text = f"{share[row, weekday]:.0%} of {came}" if claims else "-"
         dark = claims > 0 and share[row, weekday] > 0.5
         ax.text(weekday, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#222222")
     image = ax.imshow(share, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
@@ -245,8 +250,11 @@ def cost(hours: pd.DataFrame, idle: pd.DataFrame, demand: pd.DataFrame) -> Pictu
         if costs
         else hours["building_hours"]
     )
-    split = idle.assign(asked=asked_for(idle, demand))
-    presets = list(dict.fromkeys(idle["preset"]))
+    split = idle.assign(asked=asked_for(idle, demand), of=idle["preset"])
+    spent = hours.groupby("preset", sort=False)["pool_cost" if costs else "pool_hours"].sum()
+    names = _names(spent, _MOST_ROWS, ", each")
+    hours, whole, split = (_folded(answer, names) for answer in (hours, whole, split))
+    presets = list(dict.fromkeys(split["preset"]))
     picture = Picture(figsize=(WIDTH, 1.0 + 0.32 * len(presets)), layout="constrained")
     picture.alt = f"What pools cost by preset in {unit}: building and idle"
     ax = picture.subplots()
@@ -258,7 +266,7 @@ def cost(hours: pd.DataFrame, idle: pd.DataFrame, demand: pd.DataFrame) -> Pictu
         (False, OTHER, "idle in hours without"),
     ):
         part = split.assign(part=split[value].where(split["asked"] == asked, 0.0))
-        per_run = part.groupby(["run_id", "preset"], sort=False)["part"].sum().reset_index()
+        per_run = part.groupby(["run_id", "preset", "of"], sort=False)["part"].sum().reset_index()
         width = spread_by(per_run, ["preset"], "part")["median"].to_numpy()
         ax.barh(rows, width, left=left, height=0.65, color=colour, label=label)
         left = left + width
@@ -287,6 +295,8 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | No
     zones = set(answer["timezone"])
     where = zone_of(zones.pop() if len(zones) == 1 else runs["timezone"].iloc[0])
     from_at, until_at = instants(runs["start_at"])[0], instants(runs["end_at"])[0]
+    failures_of = answer["what"].eq("build failed").groupby(answer["preset"], sort=False).sum()
+    answer = _folded(answer, _names(failures_of, _MOST_ROWS))
     presets = list(dict.fromkeys(answer["preset"]))
     picture = Picture(figsize=(WIDTH, 1.1 + 0.3 * len(presets)), layout="constrained")
     picture.alt = "Failed builds, backoffs and hard limits over the window"
@@ -322,6 +332,8 @@ def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
 
     The answers for the same runs; ages of all of them together.
     """
+    names = _names(fates.groupby("preset", sort=False)["created"].sum(), _MOST_ROWS)
+    age, fates = (_folded(answer, names) for answer in (age, fates))
     presets = list(dict.fromkeys(fates["preset"]))
     became = fates.groupby("preset", sort=False)[["created", *_FATES]].sum()
     if became["created"].sum() == 0:
@@ -400,8 +412,25 @@ _FATES = {
 }
 
 
+def _names(weights: pd.Series[Any], most: int, how: str = "") -> dict[str, str]:
+    """What each preset is called, by `weights`, a number for each: the lightest of more than `most` have one name."""
+    if len(weights) <= most:
+        return {preset: preset for preset in weights.index}
+    own = set(weights.sort_values(ascending=False, kind="stable").index[: most - 1])
+    others = f"the other {len(weights) - len(own)}{how}"
+    return {preset: preset if preset in own else others for preset in weights.index}
+
+
+def _folded(answer: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The answer with presets under these names; what several share stands last."""
+    folded = answer.assign(preset=answer["preset"].map(names))
+    shared = folded["preset"] != answer["preset"]
+    return pd.concat([folded[~shared], folded[shared]]) if shared.any() else answer
+
+
 def _weeks(answer: pd.DataFrame, value: str, label: str, colours: str) -> Picture:
     """A column's mean per hour for each hour of the local week: a heatmap per preset on one colour scale."""
+    answer = _folded(answer, _names(answer.groupby("preset", sort=False)[value].sum(), _MOST_PANELS, ", on average"))
     sums = answer.groupby(["preset", "timezone", "weekday", "hour"], sort=False, as_index=False)[[value, "hours"]].sum()
     presets = list(dict.fromkeys(zip(sums["preset"], sums["timezone"], strict=True)))
     columns = 1 if len(presets) == 1 else 2 if len(presets) <= 4 else 3

@@ -424,11 +424,11 @@ def _claims_by_week(pool: pd.DataFrame) -> list[tuple[date, int, int]]:
     for _, mine in pool.groupby("preset", sort=False):
         counts = mine[["claimed", "missed"]].diff().fillna(mine[["claimed", "missed"]]).astype("int64")
         counts = counts[counts.sum(axis=1) > 0]
-        local = mine.loc[counts.index, "changed_at"].dt.tz_convert(zone_of(mine["timezone"].iloc[0]).info)
-        mondays = np.array([_monday(day) for day in local.dt.date])
-        for monday in sorted(set(mondays)):
-            served, missed = counts[mondays == monday].sum()
-            found.append((monday, int(served), int(missed)))
+        days = mine.loc[counts.index, "changed_at"].dt.tz_convert(zone_of(mine["timezone"].iloc[0]).info)
+        days = days.dt.tz_localize(None).dt.normalize()
+        sums = counts.groupby(days - days.dt.day_of_week * timedelta(days=1)).sum()
+        for monday, (served, missed) in zip(sums.index, sums.to_numpy(), strict=True):
+            found.append((monday.date(), int(served), int(missed)))
     return found
 
 
