@@ -79,6 +79,9 @@ EQUAL: dict[str, str] = {
     " -> more = lives.people.shape[0] + 3 if look_at == now_at else 2": (
         "a row more than can be needed is made room for"
     ),
+    "core.jobs.next_to_reap: if found == NONE or i < found: -> if found == NONE or i <= found:": (
+        "each job stands in one queue, and is looked at once"
+    ),
     "core.pools._newer: while workspace > than and found < at_most: -> while workspace >= than and found < at_most:": (
         "the one that is asked about has failed, and stands in none of these lists"
     ),

@@ -14,6 +14,7 @@ from scenarios import MONDAY_AT, scenario, scenarios
 from uncompiled import jobs, pools
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US
+from simkit.coder_versions import BEHAVIOURS
 from simkit.core import facts
 from simkit.core.facts import (
     B_COMPLETED,
@@ -25,7 +26,7 @@ from simkit.core.facts import (
     B_WORKSPACE,
     BY_REAPER,
 )
-from simkit.core.numbers import CANCELED, FAILED, NONE, PENDING, RUNNING, START
+from simkit.core.numbers import CANCELED, FAILED, NONE, PENDING, RUNNING, START, STOP
 from simkit.core.policy import reaping_lot
 from simkit.model import Preset, TemplateSchedule, Workload, constant, empirical
 from simkit.runs.simulate import run
@@ -203,3 +204,19 @@ def test_the_reaper_is_expected_for_a_job_of_any_kind(queue: int):
     jobs._expect_reaper(world)
     assert world.counters[facts.NEXT_REAP] == 31 * MINUTE_US
     assert reaped_of(world, 31 * MINUTE_US) == [0]
+
+
+def test_a_prebuild_that_is_stopped_takes_the_time_of_a_stop():
+    stop = empirical(tuple(range(6 * MINUTE_US, 9 * MINUTE_US, SECOND_US)))
+    given = scenario(
+        Preset("p", 2),
+        hours=3,
+        behaviour=BEHAVIOURS["v2.24"],
+        schedule=TemplateSchedule(HOUR_US),
+        workload=Workload(constant(2 * MINUTE_US), stop=stop),
+    )
+    rows = run(given).rows.builds
+    stops = rows[(rows[:, facts.B_TRANSITION] == STOP) & (rows[:, B_COMPLETED] != NEVER)]
+    took = stops[:, B_COMPLETED] - stops[:, B_STARTED]
+    assert ((took >= 6 * MINUTE_US) & (took < 9 * MINUTE_US)).all()
+    assert len(set(took.tolist())) > 1, "each of them has a luck of its own"

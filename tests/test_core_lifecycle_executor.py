@@ -163,11 +163,18 @@ def test_a_ttl_that_users_may_not_set_stays_and_a_schedule_that_is_the_same_chan
     assert result.tables["workspaces"]["ttl"].tolist() == [2 * HOUR_US * 1000]
 
 
-@pytest.mark.parametrize(("early_us", "deadline_us"), [(1, 120 * MINUTE_US - 1), (0, 72 * MINUTE_US)])
-def test_activity_until_just_before_a_change_counts_before_it(early_us: int, deadline_us: int):
-    """Who connects in the instant of the change is seen after it, when there is no deadline to move."""
+@pytest.mark.parametrize(
+    ("minute", "early_us", "deadline_us"),
+    [
+        (60, 1, 120 * MINUTE_US - 1),
+        (60, 0, 72 * MINUTE_US),
+        (32, 0, 116 * MINUTE_US),  # it moves the deadline every four minutes, and would at 60
+    ],
+)
+def test_activity_until_just_before_a_change_counts_before_it(minute: int, early_us: int, deadline_us: int):
+    """What comes in the instant of the change is seen after it, when there is no deadline to move."""
     removed = (SetTTL(MONDAY_AT + HOUR_US, "one", None),)
-    given = one_person((0, 0), (60, 61), events=removed, schedule=TemplateSchedule(70 * MINUTE_US)).scenario
+    given = one_person((0, 0), (minute, 61), events=removed, schedule=TemplateSchedule(70 * MINUTE_US)).scenario
     (who,) = given.people
     moved = who.sessions.started_at - np.array([0, early_us])
     result = run(replace(given, people=(replace(who, sessions=replace(who.sessions, started_at=moved)),)))
@@ -259,3 +266,11 @@ def test_a_new_schedule_reaches_what_is_deleted_already_where_the_version_does_s
     tables = run(replace(given, behaviour=BEHAVIOURS[version])).tables
     assert tables["workspaces"]["deleted"].tolist() == [True]
     assert tables["workspaces"]["deleting_at"].tolist() == [MONDAY_AT + 301 * MINUTE_US + hours * HOUR_US]
+
+
+def test_another_ttl_is_no_removal_of_one():
+    changed = (SetTTL(MONDAY_AT + HOUR_US, "one", 5 * HOUR_US),)
+    schedule = TemplateSchedule(2 * HOUR_US, autostop_days=0b1111111)
+    given = one_person((0, 0), events=changed, schedule=schedule, quiet_hours="0 20 * * *").scenario
+    result = run(replace(given, behaviour=BEHAVIOURS["v2.24"]))
+    assert result.tables["workspaces"]["ttl"].tolist() == [5 * HOUR_US * 1000]

@@ -516,3 +516,13 @@ def test_a_claim_wakes_its_pool_unless_its_build_counts_as_starting(by_prebuilds
         put(world, facts.FAILED_LIST, at, FAILED)
     pools.count_taken(inputs, world, 0, 50)
     assert world.state[0, [facts.S_WAKE, facts.S_CLAIMING]].tolist() == [wakes_at, int(by_prebuilds)]
+
+
+@pytest.mark.parametrize(("desired", "limited"), [(1, True), (0, False)])
+def test_the_hard_limit_begins_where_it_keeps_something_from_being_built(desired: int, limited: bool):
+    inputs, world = world_of(desired_now=desired, hard_limit=1)
+    put(world, facts.FAILED_LIST, 0, FAILED)
+    for newly in (limited, False):
+        verdict = pools.judge(inputs, world, None, 0, HOUR_US)
+        assert (verdict.actions.create, bool(verdict.newly_limited)) == (0, newly)
+        assert world.state[0, facts.S_HELD_LIMIT] == limited

@@ -560,7 +560,7 @@ def test_of_plans_that_meet_the_aim_the_one_that_idles_least_is_kept_and_of_othe
 
 def test_a_plan_that_fell_short_once_is_sought_by_the_worst_of_all_corrections():
     falling = {Plan(5): exact(Plan(5), 40.0), Plan(6): exact(Plan(6), 9.0)}
-    search = told(goal=0.99, following={Plan(5): Plan(6), Plan(6): Plan(5)})
+    search = told(goal=0.9, following={Plan(5): Plan(6), Plan(6): Plan(5)})
     one, tried = correcting(search, falling)
     one._corrected({"go": Plan(5)}, {"go": search})
     assert tried == [Plan(5), Plan(6)]
