@@ -455,7 +455,10 @@ class _Session:
             chosen.sort(key=lambda pair: pair[0].seconds)
             (self._folder / "by.txt").write_text("nothing")
             noticed.append(bool(_forked(lambda mutant=mutant, chosen=chosen: self._is_noticed(mutant, chosen))))
-            by = (self._folder / "by.txt").read_text() if noticed[-1] else f"{len(chosen)} of {len(known)} come to it"
+            by = (self._folder / "by.txt").read_text()
+            if noticed[-1] and by == "nothing":
+                os._exit(1)  # it did not come to live
+            by = by if noticed[-1] else f"{len(chosen)} of {len(known)} come to it"
             words = f"{'noticed ' if noticed[-1] else 'SURVIVED'} {time.monotonic() - before:5.1f}s {mutant.line:4}"
             print(f"{words} {mutant.name}\n{'':22}{by}", file=self._told, flush=True)
         (self._folder / "noticed.json").write_text(json.dumps(noticed))
