@@ -246,6 +246,26 @@ def test_who_is_asked_to_end_in_the_middle_of_a_statement_ends_as_elsewhere(numb
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_asked_to_end_where_python_forgets_what_is_raised_ends_all_the_same(number: int):
+    script = (
+        "import os, signal, time, simkit, simkit.cli\n"
+        "class Ends:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(1)\n"
+        "def load(*_):\n"
+        "    Ends()\n"
+        "    time.sleep(60)\n"
+        "simkit.load = load\n"
+        "simkit.cli.main(['run', 'x'])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(simkit.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    expected = (143, "") if number == signal.SIGTERM else (1, "Aborted!\n")
+    assert (done.returncode, done.stderr.lstrip("\n")) == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_who_is_asked_to_end_twice_ends_at_once(tmp_path: Path, number: int):
     script = (
         "import os, signal, simkit, simkit.cli\n"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import simkit
@@ -137,3 +143,136 @@ def test_a_machine_without_time_zones_is_told(here: Path):
     )
     assert done.stderr == ("the time zone database is missing, the Python package tzdata: install it, or simkit anew\n")
     assert done.stdout == "status 1\n"
+
+
+ANOTHER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.getuid() == 0 else ()
+"""A user who is not root."""
+can_be_another = pytest.mark.skipif(
+    not works(*ANOTHER, "sh", "-c", f"{sys.executable} -c 'import simkit'"),
+    reason="another user cannot run this Python here",
+)
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that every user may look into; pytest's own are its user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    "user", [pytest.param(ORDINARY, marks=can_be_ordinary), pytest.param(ANOTHER, marks=can_be_another)]
+)
+def test_a_home_that_may_only_be_read_costs_nothing_but_time(open_to_all: Path, user: tuple[str, ...]):
+    home, work = open_to_all / "home", open_to_all / "work"
+    home.mkdir()
+    work.mkdir()
+    (work / "main.tf").write_text(TEMPLATE)
+    (work / "week.yaml").write_text(SCENARIO)
+    work.chmod(0o777)
+    home.chmod(0o555)
+    done = shell(
+        f"unset SIMKIT_CACHE_DIR XDG_CACHE_HOME MPLCONFIGDIR; export HOME={home} NUMBA_DISABLE_JIT=1 LC_ALL=C\n"
+        f"touch {home}/x && echo it is not\n"
+        f"{SIMKIT} --log-level warning run week.yaml --out runs.duckdb >/dev/null; echo status $?\n"
+        f"{SIMKIT} ask runs.duckdb runs >/dev/null; echo status $?\n{SIMKIT} check . >/dev/null; echo status $?\n"
+        f"{SIMKIT} diff . . >/dev/null; echo status $?",
+        work,
+        user,
+    )
+    assert done.stdout.splitlines() == ["status 0"] * 4, done.stderr
+    assert "compiled code is not kept: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(home.iterdir()) == []
+
+
+PAIRS = "FROM range(1000000000) a, range(1000000000) b WHERE a.range + b.range < 0"
+ENDLESS = f"SELECT min(a.range)::VARCHAR AS run_id {PAIRS}"
+"""On which several threads work, which DuckDB would not end by itself."""
+AT_WORK = {
+    "ask": ("ask", "runs.duckdb", "runs"),
+    "run": ("run", "endless.yaml"),
+    "sweep": ("sweep", "week.yaml", "--vary", "presets.p.instances=0..9999", "--out", "sweep.duckdb"),
+}
+"""Each is at work for long on a file that is there from when it begins."""
+
+
+@pytest.fixture
+def at_work(here: Path) -> Path:
+    with duckdb.connect(str(here / "runs.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE schema_version AS SELECT 4 AS version; CREATE VIEW runs AS {ENDLESS}")
+    history = f'demand: {{history: {{duckdb: runs.duckdb, query: "SELECT run_id AS started_at FROM ({ENDLESS})"}}}}\n'
+    (here / "endless.yaml").write_text(SCENARIO + history)
+    return here
+
+
+def is_open(file: Path, process: int) -> bool:
+    """Has the process opened the file? Who looks by opening it would be in its way."""
+    with suppress(OSError):
+        return any(link.resolve() == file for link in Path(f"/proc/{process}/fd").iterdir())
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a process has open is told elsewhere here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("verb", AT_WORK)
+def test_who_interrupts_what_is_at_work_does_not_wait_for_its_end(at_work: Path, verb: str, times: int, number: int):
+    """A query of DuckDB's that never ends, and a sweep that lasts for hours."""
+    command = [sys.executable, "-m", "simkit.cli", *AT_WORK[verb]]
+    environment = {**ENVIRONMENT, "NUMBA_DISABLE_JIT": "1"}
+    file = at_work / ("sweep.duckdb" if verb == "sweep" else "runs.duckdb")
+    with subprocess.Popen(command, cwd=at_work, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not is_open(file, process.pid):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.05)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    if number == signal.SIGTERM:
+        assert process.returncode in ((143,) if times == 1 else (143, -signal.SIGTERM))
+    elif times == 1:
+        expected = "interrupted; what was done is in it" if verb == "sweep" else "Aborted!"
+        assert (process.returncode, expected in said) == (1, True), said
+    else:
+        assert process.returncode in (1, 130, -signal.SIGINT)
+    if verb == "sweep":
+        with duckdb.connect(str(file), read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM sweep").fetchall() == [(1,)], "the file is whole"
+    assert not [path for path in at_work.iterdir() if path.name.startswith(".")], "nothing is left beside it"
+
+
+WRITER = """
+import simkit
+scenario = simkit.load("week.yaml")
+for seed in range(12):
+    result = simkit.run(scenario, seed)
+    while True:
+        try:
+            simkit.save("runs.duckdb", [result])
+            break
+        except simkit.StoreError as error:
+            assert "another process is writing to it; wait until it is done" in str(error)
+"""
+
+
+def test_who_reads_a_file_while_somebody_writes_it_sees_whole_runs_or_is_told(here: Path):
+    environment = {**ENVIRONMENT, "NUMBA_DISABLE_JIT": "1"}
+    seen, told = [0], set()
+    with subprocess.Popen([sys.executable, "-c", WRITER], cwd=here, env=environment) as writer:
+        while writer.poll() is None:
+            try:
+                with suppress(FileNotFoundError):
+                    seen.append(len(simkit.ask(here / "runs.duckdb", "summary")))
+            except simkit.StoreError as error:
+                told.add(str(error).replace(f"{here}/", ""))
+    assert writer.returncode == 0
+    assert len(simkit.ask(here / "runs.duckdb", "summary")) == 12
+    assert seen == sorted(seen)
+    assert told <= {
+        "runs.duckdb: there is no such runs file; `simkit run` writes one with --out",
+        "runs.duckdb: another process is writing to it; wait until it is done, or write to another file",
+    }

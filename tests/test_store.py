@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -40,6 +41,7 @@ from simkit.runs.result import Result
 from simkit.store import ask, asking, questions, refused, save, writing
 from simkit.store.asking import table_of
 from simkit.store.connection import constraints, explained, opened, schema
+from simkit.store.question import find as questioned
 
 
 def asked(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -782,3 +784,21 @@ def test_every_constraint_has_the_name_that_the_schema_gives_it():
     assert ("workspace_builds", "workspace_builds_deadline_below_max_deadline") in names
     assert ("workspaces", "prebuilds_have_no_lifecycle") in names
     assert ("provisioner_jobs", "max_provisioner_logs_length") in names
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_question_in_memory_is_not_waited_for_when_somebody_interrupts(number, result: Result, monkeypatch):
+    """DuckDB answers it in other threads, which no signal reaches."""
+    endless = (
+        "SELECT run_id, sum(a.range + b.range) AS n FROM runs, range(1000000000) a, range(1000000000) b GROUP BY run_id"
+    )
+    monkeypatch.setattr(asking, "find", lambda name: replace(questioned(name), sql=endless))
+    before = signal.signal(number, signal.default_int_handler)
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), number))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(result, "runs")
+    finally:
+        timer.join()
+        signal.signal(number, before)

@@ -99,7 +99,7 @@ class _Group(_Listing):
     group_class = _Listing
 
     def main(self, *arguments: Any, **named: Any) -> Any:
-        with _leaving_at_sigterm():
+        with _leaving_when_asked():
             return super().main(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -110,7 +110,7 @@ class _Group(_Listing):
             if ctx.params.get("debug"):
                 raise
             echo(str(error), err=True)
-            ctx.exit(error.status)
+            ctx.exit(128 + _ASKED[-1] if _ASKED else error.status)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -134,6 +134,7 @@ def _fault(error: Exception) -> str:
     )
 
 
+_SOON_S = 0.01
 _ASKED: list[int] = []
 """The signals that this process was asked to end by, but for Ctrl-C."""
 
@@ -143,31 +144,60 @@ def _interrupted() -> Iterator[None]:
     """In the middle of a statement DuckDB tells of any signal as an error of its own, and forgets which it was."""
     try:
         yield
-    except (RuntimeError, KeyboardInterrupt) as error:
-        if isinstance(error, RuntimeError) and "query interrupted" not in str(error).lower():
+    except (Exception, KeyboardInterrupt) as error:
+        is_told = type(error).__name__ in ("RuntimeError", "InterruptException") and "interrupted" in str(error).lower()
+        if not (is_told or isinstance(error, KeyboardInterrupt)):
             raise
         if _ASKED:
             raise SystemExit(128 + _ASKED[-1]) from error
         raise KeyboardInterrupt from error
 
 
+def _end_statements() -> None:
+    store = sys.modules.get("simkit.store.connection")  # without it nothing is open, and it takes long to load
+    if store is not None:
+        store.end_statements()
+
+
 @contextmanager
-def _leaving_at_sigterm() -> Iterator[None]:
-    """Who is asked to end leaves as at Ctrl-C: scratch files are removed, and what was begun is undone."""
+def _leaving_when_asked() -> Iterator[None]:
+    """Who is asked to end leaves as at Ctrl-C: scratch files are removed, and what was begun is undone. Neither waits
+    for a statement of DuckDB's."""
 
     def leave(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # who asks twice does not wait
         _ASKED.append(number)
+        _end_statements()
         raise SystemExit(128 + number)
+
+    def interrupt(*_: object) -> None:
+        _end_statements()
+        raise KeyboardInterrupt
+
+    def leave_anyway(*_: object) -> None:
+        raise SystemExit(128 + _ASKED[-1]) if _ASKED else KeyboardInterrupt
+
+    def forgotten(told: sys.UnraisableHookArgs) -> None:
+        # Where an object's life ends, or C calls back, Python tells of what a signal raises, and goes on.
+        if isinstance(told.exc_value, SystemExit | KeyboardInterrupt):
+            signal.signal(signal.SIGALRM, leave_anyway)
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
+        else:
+            hook(told)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, leave)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not one that is to be ignored
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, forgotten
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from simkit.clock import Int64Array
 from simkit.errors import StoreError
 from simkit.phases import phase
 from simkit.store.columns import Storable, some_at_a_time
-from simkit.store.connection import check_schema, closing_told, constraints, file_of, opened
+from simkit.store.connection import check_schema, closing_told, constraints, end_statements, file_of, opened
 from simkit.store.memory import connection_over, empty, make_views, rows_read
 from simkit.store.narrowing import RUNS_AND_PRESETS, Instant, Narrowing
 from simkit.store.question import find
@@ -105,7 +105,11 @@ def _asked(
 
     lots = some_at_a_time(asked, _ROWS_AT_ONCE, lambda run: rows_read(run, sql))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = list(pool.map(answer_of, lots)) or [answer_of([])]
+        try:
+            answers = list(pool.map(answer_of, lots)) or [answer_of([])]
+        except (KeyboardInterrupt, SystemExit):
+            end_statements()  # or the pool is waited for
+            raise
     whole = _together(answers)
     if not narrows and not _lacks_a_zone(whole):
         return whole

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import duckdb
 
@@ -92,7 +93,26 @@ def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -
         connection.execute(SETTINGS)
     except duckdb.Error as error:
         raise explained(shown or path, error) from error
+    return interruptible(connection)
+
+
+_OPEN: WeakValueDictionary[int, duckdb.DuckDBPyConnection] = WeakValueDictionary()
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The connection, whose statement `end_statements` ends."""
+    _OPEN[id(connection)] = connection
     return connection
+
+
+def end_statements() -> None:
+    """Interrupt what every connection is at. For who is interrupted: of a signal DuckDB takes no notice but in the main
+    thread, and there it leaves the statement alone: it then waits for its other threads, which work on to the end."""
+    for reference in _OPEN.valuerefs():
+        connection = reference()
+        if connection is not None:
+            with suppress(duckdb.Error):  # one that is closed
+                connection.interrupt()
 
 
 def _connected(database: str, read_only: bool) -> duckdb.DuckDBPyConnection:

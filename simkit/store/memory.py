@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 
 from simkit.store.columns import Columns, Storable, rows, stacked, text
-from simkit.store.connection import SETTINGS, connect, schema, value_of
+from simkit.store.connection import SETTINGS, connect, interruptible, schema, value_of
 
 _WORD = re.compile(r"(?<![$\w])[a-z_]\w*")
 _COMMENT = re.compile("--.*")
@@ -67,7 +67,7 @@ def _schema() -> _Schema:
 
 def empty() -> duckdb.DuckDBPyConnection:
     """A connection to the empty tables of the schema, which all such share: insert nothing, and close it."""
-    connection = _schema().base.cursor()
+    connection = interruptible(_schema().base.cursor())
     connection.execute(SETTINGS)  # a cursor starts with DuckDB's own
     return connection
 
