@@ -108,6 +108,7 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
     _known: set[Finding] = field(default_factory=set, repr=False)
+    _errors: list[Finding] = field(default_factory=list, repr=False)
 
     def error(self, where: Where, text: str, details: tuple[str, ...] = (), name: str = "") -> None:
         self._add(Finding("error", where, text, name, details))
@@ -128,13 +129,15 @@ class Findings:
         if finding not in self._known and finding.text not in said:
             self._known.add(finding)
             self.items.append(finding)
+            if finding.level == "error":
+                self._errors.append(finding)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.items)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.items if f.level == "error")
+        return tuple(self._errors)
 
     def raise_errors(self) -> None:
         """Raise InputError with every error found so far, if there is one."""

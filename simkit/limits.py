@@ -3,10 +3,18 @@
 MAX_SEED = 2**63 - 1
 """The largest whole number that a runs file holds."""
 
+MOST_NAME = 250
+"""Characters of a scenario's name, which is part of each row of a runs file: as many as a file's name has."""
 MAX_DAEMONS = 10_000
 """Provisioner daemons; each is a row that the event loop moves."""
+MOST_PEOPLE = 200_000
+"""Of all groups. Each takes 1.6 kB of memory, whether anything happens or not: four times the largest deployments."""
+MOST_PRESETS = 800
+"""Of all versions of a template that are simulated: each takes half a megabyte, and has a row in each answer."""
 MOST_CLAIMS = 20_000_000
 """Claims and sessions that are expected in a window: four times a year of 50,000 people, and 2 GB of rows."""
+MOST_BUILDS = 20_000_000
+"""Prebuilds that expire in a window, and are built anew: as many rows as those claims have."""
 MOST_INSTANCES = 100_000
 """Prebuilds that a version wants at once. Each is a row, and a job in a queue: ten times the largest deployments."""
 MOST_EXPRESSION = 2_000

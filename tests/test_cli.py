@@ -85,6 +85,23 @@ def test_a_run_is_added_to_a_file_that_answers_questions(scenario: Path, tmp_pat
     assert "hit_rate_by_hour" in invoke("ask", file).stdout
 
 
+@pytest.mark.parametrize(
+    "name", ["'; DROP TABLE runs; --", "../../x", "\x1b[31mred", "a\nb", "%s {0} $run", "\u202eabc", "[/]", "x" * 250]
+)
+def test_a_name_that_is_part_of_a_runs_id_does_nothing_there(scenario: Path, tmp_path: Path, name: str):
+    scenario.write_text(SCENARIO.replace("name: week", f"name: {json.dumps(name)}"))
+    file = tmp_path / "runs.duckdb"
+    told = [invoke("run", scenario, "--seed", seed, "--out", file) for seed in "12"]
+    first, _ = simkit.ask(file, "runs")["run_id"]
+    assert first.startswith(f"{name}-s1-r0-")
+    told += [invoke("ask", file, "hit_rate", "--run", first), invoke("why", file, "--run", first)]
+    assert [done.exit_code for done in told[:-1]] == [0] * 3
+    for program in (("ask", file, "hit_rate", "--csv"), ("metrics", file, "--run", first, "--at", "2026-03-02T12:00Z")):
+        assert invoke(*program).exit_code == 0, "what programs read has names as they are"
+    assert not any(bad in done.output for done in told for bad in ("\x1b", "\u202e", "Traceback", "fault of simkit"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["asked.csv", "runs.duckdb", "week.yaml"]
+
+
 def test_replications_are_told_with_their_range(scenario: Path):
     lines = invoke("run", scenario, "--replications", "3").stdout.splitlines()
     assert lines[0].startswith(

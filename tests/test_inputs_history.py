@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import random
+import signal
+import threading
 from pathlib import Path
 
 import duckdb
@@ -19,6 +22,8 @@ from simkit.errors import Findings
 from simkit.inputs import load
 from simkit.inputs.history import read_history
 from simkit.model import History
+from simkit.store import foreign
+from simkit.store.connection import end_statements
 from simkit.store.foreign import of_csv
 
 SCENARIO = """\
@@ -237,6 +242,63 @@ def test_what_such_a_history_lacks_is_told(database: str, demand: str, said: str
     assert any(line.startswith(said) for line in str(caught.value).splitlines()), str(caught.value)
 
 
+def test_a_parquet_file_says_itself_that_it_has_too_many_rows_or_columns(tmp_path: Path):
+    with duckdb.connect() as connection:
+        connection.execute("COPY (SELECT NULL AS started_at FROM range(10_000_001)) TO 'rows.parquet'")
+        wide = ", ".join(f"1 AS c{i}" for i in range(5_001))
+        connection.execute(f"COPY (SELECT {wide}) TO 'wide.parquet'")
+    Path("cut.parquet").write_bytes(Path("wide.parquet").read_bytes()[:-9] + b"PAR1")
+    for name, said in (
+        ("rows", "has 10,000,001 rows, and 10,000,000 at most are read; give those of a shorter time"),
+        ("wide", "has 5,001 columns, and 5,000 at most are read; leave others out"),
+        ("cut", "is damaged, or cut off; write it anew"),
+    ):
+        with pytest.raises(simkit.InputError, match=f"^{name}.parquet: {said}$"):
+            claims(f"history: {name}.parquet")
+
+
+def test_a_parquet_file_that_says_what_it_has_at_too_great_a_length_is_refused(tmp_path: Path, monkeypatch):
+    with duckdb.connect() as connection:
+        connection.execute("COPY (SELECT 1 AS started_at) TO 'a.parquet'")
+    monkeypatch.setattr(foreign, "_MOST_FOOTER", 10)
+    with pytest.raises(simkit.InputError, match="bytes what it has, and 10 at most are read; leave columns out"):
+        claims("history: a.parquet")
+
+
+ENDLESS = "SELECT min(range)::VARCHAR AS started_at FROM range(1000000000000000) WHERE range < 0"
+
+
+@pytest.mark.parametrize("which", [f'query: "{ENDLESS}"', "table: endless"])
+def test_a_query_that_never_ends_is_stopped_and_told(database: str, which: str, monkeypatch):
+    monkeypatch.setattr(foreign, "_LONGEST_S", 0.2)
+    with duckdb.connect("d.duckdb") as connection:
+        connection.execute(f"CREATE OR REPLACE VIEW endless AS {ENDLESS}")
+    said = "d.duckdb: the rows took DuckDB more than 0.2 s, and it was stopped; store them as a table, and give that"
+    with pytest.raises(simkit.InputError, match=f"^{said}$"):
+        claims(f"history: {{duckdb: d.duckdb, {which}}}")
+
+
+def test_ctrl_c_in_a_query_is_ctrl_c(database: str):
+    def interrupt(*_: object) -> None:
+        end_statements()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            claims(f'history: {{duckdb: d.duckdb, query: "{ENDLESS}"}}')
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_query_is_not_longer_than_people_write(database: str):
+    with pytest.raises(simkit.InputError, match=r"the query has 40,0\d\d characters, and 20,000 at most are read"):
+        claims(f'history: {{duckdb: d.duckdb, query: "SELECT {"1, " * 13_333}1"}}')
+
+
 def test_run_says_how_many_rows_were_read_used_and_outside_the_window():
     Path("a.csv").write_text(f"{ROWS}2026-11-01T00:00:00Z,p\n2026-12-01T00:00:00Z,p\n2026-12-01T00:00:00Z,q\n")
     found = CliRunner().invoke(main, ["run", str(scenario_of("history: a.csv"))])
@@ -251,6 +313,15 @@ def test_of_a_small_file_that_unpacks_to_millions_of_rows_the_first_are_told(tmp
         read_history(tmp_path / "a.csv", UTC_ZONE, None, ("a",), findings)
         assert 10 <= len(findings.errors) <= 12
         assert str(findings.errors[-1]).endswith(said)
+
+
+def test_a_line_that_is_longer_than_any_is_told(tmp_path: Path):
+    (tmp_path / "a.csv").write_text(f"started_at,preset\n{'2026-03-02T09:00Z,a' * 200_000}\n2026-03-02T09:00Z,a\n")
+    findings = Findings()
+    read_history(tmp_path / "a.csv", UTC_ZONE, None, ("a",), findings)
+    assert [str(problem) for problem in findings.errors] == [
+        f"{tmp_path}/a.csv:2: is longer than 2 MB; is a quote opened that is not closed?"
+    ]
 
 
 def test_a_file_that_unpacks_to_more_than_anybody_has_is_refused(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -605,3 +606,11 @@ def test_pipes_and_links_out_of_the_folder_are_never_waited_for_nor_read():
     assert "t/terraform.tfvars: is not a Terraform file; name a .tf file or a folder with some" in said("t")
     os.mkfifo("plan.json")
     assert said("plan.json")[0].startswith("plan.json: cannot be read: it is a pipe or a device")
+
+
+def test_json_of_more_values_than_anybody_has_is_refused_soon():
+    write({"main.tf": preset(), "terraform.tfvars.json": json.dumps({f"a{i}": i for i in range(100_000)})})
+    (told,) = said()
+    assert told == "terraform.tfvars.json:1: this JSON has more than 20,000 values; write less"
+    write({"terraform.tfvars.json": "{}", "more.tf.json": json.dumps({"locals": {"a": [0] * 100_000}})})
+    assert said() == ["more.tf.json:1: this JSON has more than 20,000 values; write less"]

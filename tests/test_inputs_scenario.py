@@ -472,14 +472,28 @@ def test_a_file_of_which_there_can_be_none_does_not_exist(tmp_path: Path, name: 
             "some 142,857,143 claims are",
         ),
         (
-            "people: [{name: p, count: 1000000, preset: large, "
-            "sessions: {per_week: 1000, length: 1h, weekday: HOURS}}]\n",
+            "people: [{name: p, count: 200000, preset: large, "
+            "sessions: {per_week: 5000, length: 1h, weekday: HOURS}}]\n",
             "some 142,857,143 claims are expected in the window, and simkit simulates up to 20,000,000; write fewer",
         ),
         (
             'events: [{at: "2026-03-02T12:00", event: activate, version: v2, '
             "presets: [{name: large, instances: 60000}, {name: more, instances: 60000}]}]\n",
             "the presets want up to 120,000 instances, and simkit simulates up to 100,000; write fewer",
+        ),
+        (
+            'events: [{at: "2026-03-02T12:00", event: activate, version: v2, '
+            f"presets: [{', '.join(f'{{name: p{i}, instances: 1}}' for i in range(800))}]}}]\n",
+            "there are 801 presets in all versions, and simkit simulates up to 800; write fewer",
+        ),
+        (
+            f"failures: {{builds: [{', '.join(['1'] * 10_001)}]}}\n",
+            "failures.builds: has 10,001 entries, and 10,000 at most are read; write fewer",
+        ),
+        (
+            "people: [{name: p, count: 100001, preset: large, sessions: {length: 1h, weekday: HOURS}},"
+            " {name: q, count: 100000, preset: large, sessions: {length: 1h, weekday: HOURS}}]\n",
+            "people: there are 200,001 people, and simkit simulates up to 200,000; write fewer",
         ),
     ],
 )
@@ -498,3 +512,54 @@ def test_a_preset_has_a_hundred_schedules_at_most(tmp_path: Path):
     assert len(load(with_schedules(100)).versions[0].presets[0].schedules) == 100
     (problem,) = problems(with_schedules(1000))
     assert "there are 1,000 schedules, and 100 at most are read" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "overrides: {large: {cost: {per_instance_hour: 2, currency: EUR}}}",
+            "overrides.large.cost.currency: all presets have one currency; write it as cost.currency",
+        ),
+        (
+            "variables: {region: eu}",
+            "the presets stand in the scenario, where no variable has a value; leave it out, or give a template",
+        ),
+    ],
+)
+def test_what_nothing_would_come_of_is_refused(tmp_path: Path, text: str, said: str):
+    assert problems(write(tmp_path, f"{MINIMAL}{text}\n")) == [f"week.yaml:4: {said}"]
+
+
+def test_a_variable_of_the_command_line_is_for_a_template(tmp_path: Path):
+    with pytest.raises(simkit.InputError, match=r"^--var region=eu: the presets stand in the scenario, where no"):
+        load(write(tmp_path, MINIMAL), {"region": "eu"})
+
+
+def test_weeks_without_a_day_to_stop_on_are_warned_of(tmp_path: Path):
+    schedule = "template_schedule: {autostop_requirement: {weeks: 2%s}}\n"
+    (note,) = load(write(tmp_path, MINIMAL + schedule % "")).notes
+    assert str(note).endswith(
+        "week.yaml:4: warning: template_schedule.autostop_requirement.weeks: no workspace has to stop in any week, as "
+        "no days are given; write days_of_week, too"
+    )
+    assert load(write(tmp_path, MINIMAL + schedule % ", days_of_week: [monday]")).notes == ()
+
+
+def test_prebuilds_that_expire_more_often_than_anybody_could_simulate_are_refused(tmp_path: Path):
+    years = MINIMAL.replace("2026-03-03", "2046-01-01").replace("instances: 2", "instances: 1000, ttl: 1h")
+    coder = "coder: {provisioner_daemons: 1000}\n"
+    (problem,) = problems(write(tmp_path, years + coder))
+    assert problem.startswith(
+        "week.yaml:3: some 173,880,000 prebuilds expire in the window, and simkit simulates up to"
+    )
+    assert load(write(tmp_path, years)).end_at, "three daemons build no more than they can"
+    assert load(write(tmp_path, years.replace("ttl: 1h", "ttl: 24h") + coder)).end_at
+
+
+def test_of_many_unknown_keys_the_first_get_a_suggestion(tmp_path: Path):
+    profiles = ", ".join(f"{{weekend{i}: []}}" for i in range(300))
+    found = problems(write(tmp_path, f"{MINIMAL}demand: {{profiles: [{profiles}]}}\n"))
+    said = [problem for problem in found if "unknown key" in problem]
+    assert len(said) == 300
+    assert 0 < sum("leave it out" in problem for problem in said) < 300

@@ -755,3 +755,48 @@ output "names" {
   value = join(",", docker_container.workspace.*.name)
 }
 """
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('resource "null_resource" "r" {\n  triggers = { a = "b" }\n}\n' * 10_000, "3572: a file is read up to 25,000"),
+        (
+            f"locals {{\n  a = [{'1,' * 100_000}]\n}}\n",
+            "2: a file is read up to 25,000 words and signs, which end here",
+        ),
+        ('locals {\n  a = "' + "${1}" * 100_000 + '"\n}\n', "2: a file is read up to 25,000 words and signs"),
+        ("# x\n" * 300_000, " cannot be read: it has more than 1,000,000 bytes"),
+        (f'locals {{\n  a = "{"x" * 1_000_000}"\n}}\n', " cannot be read: it has more than 1,000,000 bytes"),
+        ("<<A\n" * 100_000, "1: this cannot be read as HCL: <<A"),
+    ],
+    ids=["blocks", "a list", "a text of pieces", "comments", "a line", "texts without an end"],
+)
+def test_a_file_that_nobody_wrote_is_refused_soon(template, text, said):
+    findings = Findings()
+    template(main=BLOCKS, other=text)
+    read_terraform(Path(), {}, findings)
+    assert any(str(finding).startswith(f"other.tf:{said}") for finding in findings.errors), findings.errors
+
+
+def test_of_many_blocks_in_objects_the_first_are_told(template):
+    findings = Findings()
+    block = 'data "coder_workspace_preset" "p" {\n  prebuilds = {\n    scheduling {\n    }\n  }\n}\n'
+    read_terraform(template(main=block * 200), {}, findings)
+    assert sum("is a block inside an object" in str(finding) for finding in findings.errors) == 20
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ("auto.tfvars", "there are 1,001 files of values here, and 1,000 at most are read; take some out"),
+        ("tf", "there are 1,002 .tf files here, and 1,000 at most are read; take some out"),
+    ],
+)
+def test_a_folder_of_more_files_than_anybody_has_is_refused(template, ending, said):
+    template(main=BLOCKS)
+    for i in range(1001):
+        Path(f"v{i}.{ending}").touch()
+    findings = Findings()
+    read_terraform(Path(), {}, findings)
+    assert str(findings.errors[0]) == f".: {said}"

@@ -21,8 +21,11 @@ _T = TypeVar("_T")
 
 MOST_BYTES = 2_000_000
 """Of a YAML file. A thousand presets with their schedules are 400,000; YAML takes a second for a million."""
-_MOST_NODES = 200_000
-"""Values of a document, those behind an alias as often as it stands there: 27 lists of two aliases each are 10^8."""
+_MOST_NODES = 100_000
+"""Values of a document, those behind an alias as often as it stands there: 27 lists of two aliases each are 10^8. A
+thousand presets with their schedules have 40,000."""
+_MOST_ITEMS = 10_000
+"""Of a list: events, durations that were observed, people."""
 _MOST_DEEP = 50
 """Levels. Nothing that is read here has ten, but for the values of variables."""
 _MOST_WHOLE = 2**31 - 1
@@ -32,7 +35,8 @@ _MOST_NUMBER = 1e9
 _TOLD_BY_PYTHON = 100_000
 """Characters up to which what is no YAML is read again by the slow parser, whose words are better."""
 _SHOWN_UNKNOWN = 100
-"""Keys that are not known, of one mapping: who has more gave another file."""
+"""Keys that are not known, of one mapping, and errors of a file behind which none is suggested for them: who has more
+gave another file."""
 _FEW = 5
 _STAR = re.compile(r"""(?P<before>[:\[{,]\s*|^\s*-\s+)(?P<cron>\*[^"'\]},#]*)""")
 
@@ -151,6 +155,9 @@ class Value:
         if not isinstance(self.node, yaml.SequenceNode):
             self.error(f"expected a list, got {self._seen()}")
             return []
+        if (count := len(self.node.value)) > _MOST_ITEMS:
+            self.error(f"has {count:,} entries, and {_MOST_ITEMS:,} at most are read; write fewer")
+            return []
         return [Value(node, self.path, f"{self.name}[{i}]", self.findings) for i, node in enumerate(self.node.value)]
 
     def entries(self) -> dict[str, Value]:
@@ -175,7 +182,8 @@ class Value:
         required = keys.required if isinstance(keys, Keys) else ()
         known, found = tuple(keys), self.entries()
         for key, value in [item for item in found.items() if item[0] not in known][:_SHOWN_UNKNOWN]:
-            value.error(f"unknown key; {did_you_mean(key, known)}")
+            is_told = len(self.findings.errors) < _SHOWN_UNKNOWN  # a suggestion takes a while
+            value.error(f"unknown key; {did_you_mean(key, known) if is_told else 'leave it out'}")
         if isinstance(self.node, yaml.MappingNode):
             for key in required:
                 if key not in found:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simkit.errors import Findings, Where
 from simkit.files import LEADS_OUT, leads_out
 from simkit.inputs import terraform_json
-from simkit.inputs.text import read_text
+from simkit.inputs.text import MOST_BYTES, read_text
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -51,6 +51,14 @@ BLOCK_FORM = (
 )
 
 
+_MOST_BYTES = 1_000_000
+"""Of a Terraform file. The parser takes 250 bytes of memory for each of a long text, and a template has a tenth."""
+_MOST_TOKENS = 25_000
+"""Words and signs of a Terraform file: some 3,500 lines, which the parser takes a second for."""
+_MOST_BLOCKS_IN_OBJECTS = 20
+"""That are told of a file: it is read again behind each."""
+
+
 def is_terraform(name: str) -> bool:
     """Whether Terraform reads a file of this name in a folder: not hidden ones, nor what editors leave behind."""
     hidden = name.startswith((".", "#")) or name.endswith("~")
@@ -61,6 +69,10 @@ def is_override(name: str) -> bool:
     """Whether a Terraform file changes the blocks of others instead of having its own."""
     stem = name.removesuffix(".json").removesuffix(TERRAFORM)
     return stem == "override" or stem.endswith("_override")
+
+
+MOST_FILES = 1_000
+"""Of Terraform's in a folder: each takes a millisecond to look at."""
 
 
 def terraform_files(folder: Path) -> list[Path]:
@@ -200,7 +212,9 @@ def _text(path: Path, findings: Findings) -> str | None:
     if leads_out(path) and exists(path):
         findings.error(Where(str(path)), LEADS_OUT)
         return None
-    return read_text(path, findings, missing="there is no such file, or it is a link to none; name a .tf file")
+    most = MOST_BYTES if path.name.endswith(TERRAFORM_JSON) else _MOST_BYTES
+    missing = "there is no such file, or it is a link to none; name a .tf file"
+    return read_text(path, findings, missing=missing, most=most)
 
 
 def read_file(path: Path, findings: Findings) -> File | None:
@@ -224,20 +238,19 @@ class _Problem(NamedTuple):
 @lru_cache(maxsize=1024)
 def _parsed(original: str) -> tuple[Tree[Token] | None, tuple[_Problem, ...]]:
     """The body of a file, parsed once for all who look at the same text, or why it cannot be parsed."""
-    import hcl2
     from lark.exceptions import UnexpectedInput
 
     problems: list[_Problem] = []
     text = original
     while True:
         try:
-            (body,) = hcl2.parses_to_tree(_as_the_parser_takes_it(text)).children
-            assert not isinstance(body, str), "a file has one body"
-            return body, tuple(problems)
+            return _body(_as_the_parser_takes_it(text)), tuple(problems)
+        except _TooLong as error:
+            return None, (*problems, _Problem(error.line, str(error)))
         except UnexpectedInput as error:
             equals = _open_equals(error)
-            if not equals:
-                if text == original:  # otherwise its own faults are told, and this may be one of our reading
+            if not equals or len(problems) >= _MOST_BLOCKS_IN_OBJECTS:
+                if not problems:  # otherwise its own faults are told, and this may be one of our reading
                     problems.append(_syntax_problem(text, error))
                 return None, tuple(problems)
             line = text.split("\n")[error.line - 1].strip()
@@ -257,12 +270,48 @@ def _parsed_json(text: str) -> tuple[Tree[Token] | None, tuple[_Problem, ...]]:
         return None, (_Problem(error.line, str(error)),)
 
 
+class _TooLong(ValueError):
+    """A text has more in it than is read, from `line` on."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(
+            f"a file is read up to {_MOST_TOKENS:,} words and signs, which end here; "
+            "write loops in place of what is alike, or several files"
+        )
+
+
+def _body(text: str) -> Tree[Token]:
+    """The body of a file. Raises UnexpectedInput, and _TooLong."""
+    from hcl2.parser import parser
+
+    parsing = parser().parse_interactive(f"{text}\n")
+    for count, token in enumerate(parsing.iter_parse()):
+        if count >= _MOST_TOKENS:
+            raise _TooLong(token.line or 1)
+    state: Any = parsing.lexer_thread.state
+    (body,) = parsing.feed_eof(state.last_token).children  # type: ignore[no-untyped-call]
+    assert not isinstance(body, str), "a file has one body"
+    return body
+
+
 def _as_the_parser_takes_it(text: str) -> str:
     """The text with blanks after the ends of heredocs moved before them, where each keeps its place."""
-    return _HEREDOC.sub(lambda match: match[1] + match[3] + match[2], text) if "<<" in text else text
+    if "<<" not in text:
+        return text
+    lines, end = text.split("\n"), ""
+    for i, line in enumerate(lines):
+        if not end:
+            begun = _HEREDOC.search(line)
+            end = begun[1] if begun else ""
+        elif line.strip(" \t") == end:
+            named = line.rstrip(" \t").removesuffix(end)
+            lines[i] = f"{named}{line[len(named) + len(end) :]}{end}"
+            end = ""
+    return "\n".join(lines)
 
 
-_HEREDOC = re.compile(r"(<<-?([\w.-]+)\n(?:.*\n)*?[ \t]*)\2([ \t]+)(?=\n|$)")
+_HEREDOC = re.compile(r"^(?!\s*(?:#|//)).*<<-?([\w.-]+)$")
 
 
 def expression_in(code: str, path: str, line: int) -> Node | None:
@@ -277,11 +326,10 @@ _BEFORE = "x = (\n"
 @lru_cache(maxsize=4096)
 def parse_expression(text: str) -> Tree[Token] | None:
     """The expression that a text is; None if it is none."""
-    import hcl2
     from lark.exceptions import UnexpectedInput
 
     try:
-        (body,) = hcl2.parses_to_tree(f"{_BEFORE}{text}\n)\n").children
+        body = _body(f"{_BEFORE}{text}\n)\n")
         (attribute,) = [child for child in subtrees(body) if child.data == "attribute"]
     except (UnexpectedInput, ValueError):
         return None

@@ -14,6 +14,7 @@ from simkit.inputs.document import Value
 from simkit.inputs.history import read_sessions, source_of
 from simkit.inputs.keys import HOURS_KEYS
 from simkit.inputs.quantities import distribution, hours_of_week, preset_of
+from simkit.limits import MOST_PEOPLE
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
     MAX_WORKSPACE_TTL_US,
@@ -27,7 +28,6 @@ from simkit.names import workspace_name_problem
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MAX_WEEKS = 16
-_MAX_PEOPLE = 1_000_000
 _DURATIONS = {
     "default_ttl": 0,
     "activity_bump": 0,
@@ -61,6 +61,9 @@ def template_schedule(value: Value, base: TemplateSchedule) -> TemplateSchedule:
             if weeks is not None and weeks > _MAX_WEEKS:
                 requirement["weeks"].error(f"is more than {_MAX_WEEKS}, which Coder refuses")
             read["autostop_weeks"] = weeks
+            if weeks is not None and weeks > 1 and not read.get("autostop_days", base.autostop_days):
+                said = "no workspace has to stop in any week, as no days are given; write days_of_week, too"
+                value.findings.warning(requirement["weeks"].where, f"{requirement['weeks'].name}: {said}")
     if "autostart_requirement" in given:
         requirement = given["autostart_requirement"].mapping(keys.AUTOSTART)
         if "days_of_week" in requirement:
@@ -98,6 +101,8 @@ def people(
             entry.error(f'there are two groups called "{group.name}", first in line {found[group.name].where.line}')
         elif group is not None:
             found[group.name] = group
+    if (total := sum(group.count for group in found.values())) > MOST_PEOPLE:
+        value.error(f"there are {total:,} people, and simkit simulates up to {MOST_PEOPLE:,}; write fewer")
     return tuple(found.values())
 
 
@@ -110,8 +115,6 @@ def _group(value: Value, zone: Zone, names: tuple[str, ...], beside: Callable[[V
     preset = preset_of(value, given, names)
     own_zone = (given["timezone"].zone() if "timezone" in given else None) or zone
     count = given["count"].whole(lowest=1) if "count" in given else None
-    if count is not None and count > _MAX_PEOPLE:
-        given["count"].error(f"simkit simulates up to {_MAX_PEOPLE:,} people")
     quiet_hours = DEFAULT_QUIET_HOURS
     if "quiet_hours" in given:
         quiet_hours = given["quiet_hours"].read(_quiet_hours) or ""

@@ -32,8 +32,8 @@ _LONGEST_HEAD = 100_000
 """Characters up to the end of the names of the columns."""
 _MOST_COLUMNS = 500
 """Of CSV, which DuckDB looks through in one expression, of a thousand steps at most."""
-_PIECE = 4_000_000
-"""Characters of CSV that are read at once: as rows they take twenty times that."""
+_PIECE = 700_000
+"""Characters of CSV that are read at once: as rows they take twenty times that, and as rows with errors two hundred."""
 _LONGEST_NUMBER = 100
 """Characters of a number that may be an instant: nanoseconds have 19 digits, and a float some 20 more."""
 _MAGIC_GZIP = b"\x1f\x8b"
@@ -119,7 +119,7 @@ def read_rows(source: Path | Query, keys: Keys, findings: Findings) -> Rows | No
             found.update(chosen or {})
             return None if chosen is None else tuple(chosen.values())
 
-        pieces = of_query(query, choose)
+        pieces = of_query(query, choose, _MOST_ROWS)
         first = next(pieces, None)
     except OSError as error:
         findings.error(Where(str(path)), f"cannot be read: {error.strerror or error}")

@@ -22,7 +22,7 @@ from simkit.inputs.preset import Given, GivenPreset, GivenSchedule, read_presets
 from simkit.inputs.quantities import distribution, hours_of_week, preset_of
 from simkit.inputs.templates import Templates
 from simkit.inputs.variables import Outside, from_document, from_outside
-from simkit.limits import MAX_DAEMONS, MOST_CLAIMS, MOST_INSTANCES
+from simkit.limits import MAX_DAEMONS, MOST_BUILDS, MOST_CLAIMS, MOST_INSTANCES, MOST_NAME, MOST_PRESETS
 from simkit.model import (
     Activate,
     ClaimOrder,
@@ -143,7 +143,7 @@ class ScenarioReader:
 
     def scenario(self, document: Value, stem: str) -> Scenario | None:
         given = document.mapping(keys.SCENARIO)
-        name = given["name"].scalar() if "name" in given else stem
+        name = given["name"].read(_name) if "name" in given else stem
         start_at, end_at, zone = self.window(given.get("window"))
         behaviour, reconciler, daemons, has_reaper, quota = self.coder(given.get("coder"))
         provisioners = self.provisioners(given.get("provisioners"), given.get("coder"))
@@ -157,6 +157,7 @@ class ScenarioReader:
             schedule = template_schedule(given["template_schedule"], schedule)
         events = self.events(given.get("events"), zone, version.template, behaviour, schedule)
         self.findings.extend(self.templates.undeclared)
+        self.check_taken(presets)
         names = tuple(self.names)
         groups = people(given["people"], zone, names, self.beside) if "people" in given else ()
         self.check_events(events, start_at, end_at, names, groups, schedule)
@@ -197,6 +198,9 @@ class ScenarioReader:
             currency=currency,
             where=document.where,
         )
+        self.check_builds(read)
+        if self.findings.errors:
+            return None
         self.note_untaken(read, given)
         self.note_quota(read, given)
         if not behaviour.executor_skips_prebuilds and any(p.instances or p.schedules for p in presets):
@@ -348,6 +352,13 @@ class ScenarioReader:
         self.names.update(dict.fromkeys(contents.names))
         return contents.presets
 
+    def check_taken(self, presets: tuple[Preset, ...]) -> None:
+        """Values of variables are for templates: an error if there is none."""
+        variables = [*self.templates.variables.values()]
+        if variables and presets and not self.templates.read_so_far:
+            said = "the presets stand in the scenario, where no variable has a value; leave it out, or give a template"
+            self.findings.error(variables[0].where, said)
+
     def workload(self, given: Mapping[str, Value], base: Workload) -> Workload:
         """`base` with the durations, failures and costs that are given in its place."""
         if "durations" in given:
@@ -387,8 +398,14 @@ class ScenarioReader:
     ) -> tuple[tuple[str, Workload], ...]:
         if value is None:
             return ()
-        given = value.mapping(names)
-        return tuple((name, self.workload(mine.mapping(keys.OVERRIDE), base)) for name, mine in given.items())
+        found = []
+        for name, mine in value.mapping(names).items():
+            given = mine.mapping(keys.OVERRIDE)
+            cost = given["cost"].entries() if "cost" in given and given["cost"].is_mapping else {}
+            if "currency" in cost:
+                cost["currency"].error("all presets have one currency; write it as cost.currency")
+            found.append((name, self.workload(given, base)))
+        return tuple(found)
 
     def demand(self, value: Value | None, zone: Zone, names: tuple[str, ...]) -> Demand:
         if value is None:
@@ -441,11 +458,27 @@ class ScenarioReader:
             where = max(many, key=lambda one: one[1])[0]
             said = f"some {expected:,.0f} claims are expected in the window, and simkit simulates up to {MOST_CLAIMS:,}"
             self.findings.error(where, f"{said}; write fewer, or a shorter window")
+        if (count := sum(len(version.presets) for version in versions)) > MOST_PRESETS:
+            said = f"there are {count:,} presets in all versions, and simkit simulates up to {MOST_PRESETS:,}"
+            self.findings.error(versions[-1].where, f"{said}; write fewer")
         for version in versions:
-            wanted = [(max(p.instances, *(s.instances for s in p.schedules), 0), p.where) for p in version.presets]
+            wanted = [(_most_wanted(p), p.where) for p in version.presets]
             if (total := sum(most for most, _ in wanted)) > MOST_INSTANCES:
                 said = f"the presets want up to {total:,} instances, and simkit simulates up to {MOST_INSTANCES:,}"
                 self.findings.error(max(wanted, key=lambda one: one[0])[1], f"{said}; write fewer")
+
+    def check_builds(self, scenario: Scenario) -> None:
+        """Prebuilds that expire are built anew, as fast as daemons can: so many that nobody could simulate it is an
+        error."""
+        window_us = scenario.end_at - scenario.start_at
+        daemons = sum(one.count for one in scenario.daemons)
+        for version in scenario.all_versions:
+            expiring = [p for p in version.presets if p.ttl_us]
+            shortest_us = min((scenario.workload_of(p.name).build.median_us for p in expiring), default=1)
+            expired = sum(_most_wanted(p) * window_us / p.ttl_us for p in expiring)
+            if (built := min(expired, daemons * window_us / max(shortest_us, 1))) > MOST_BUILDS:
+                said = f"some {built:,.0f} prebuilds expire in the window, and simkit simulates up to {MOST_BUILDS:,}"
+                self.findings.error(expiring[0].where, f"{said}; write fewer, a longer ttl or a shorter window")
 
     def profile(self, value: Value, zone: Zone, names: tuple[str, ...]) -> Profile | None:
         """Expected claims for each hour of the week."""
@@ -540,6 +573,16 @@ class _ScheduleChange:
 
     at: int
     given: Value
+
+
+def _most_wanted(preset: Preset) -> int:
+    return max(preset.instances, *(schedule.instances for schedule in preset.schedules), 0)
+
+
+def _name(text: str) -> str:
+    if len(text) > MOST_NAME:
+        raise ValueError(f"has {len(text):,} characters, and {MOST_NAME} at most are read; write fewer")
+    return text
 
 
 def _tags(value: Value) -> Tags:

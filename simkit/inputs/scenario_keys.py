@@ -372,7 +372,7 @@ FAILURES = Keys(
 
 COST = Keys(
     "cost",
-    "What instances cost. `overrides.PRESET.cost` has the same keys, of which `currency` is the same for all.",
+    "What instances cost. `overrides.PRESET.cost` has the price alone: all presets have one currency.",
     (
         Key("per_instance_hour", "number, currency an instance-hour", "0.384", "The price of an hour of one.", "0"),
         Key("currency", "text", "EUR", "What the price is in.", "USD"),

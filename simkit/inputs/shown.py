@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from simkit.inputs.terraform_json import NotJson, Piece, expression, read_json
 
 SHOW = "write the output of `terraform show -json PLANFILE`"
 MAX_VALUE = 80  # characters of a value that are shown
-MOST_BYTES = 50_000_000
-"""Of a plan. Twenty thousand changes are four million; what Python makes of them is ten times as large."""
+MOST_BYTES = 10_000_000
+"""Of a plan. Twenty thousand changes are four million; what Python makes of them may be thirty times as large."""
 
 
 def is_shown(name: str) -> bool:
@@ -93,9 +94,9 @@ def _resources(document: Piece) -> Iterator[Piece]:
 
 
 def _of_module(module: Piece | None) -> Iterator[Piece]:
-    todo = [module]
+    todo = deque([module])
     while todo:
-        one = todo.pop(0)
+        one = todo.popleft()
         for resource in _elements(_at(one, "resources")):
             if isinstance(resource.plain, dict):
                 yield resource

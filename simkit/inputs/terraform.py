@@ -13,6 +13,7 @@ from simkit.inputs.expressions import Scope, evaluate, plain
 from simkit.inputs.hcl import (
     BLOCK_FORM,
     META,
+    MOST_FILES,
     NAMES,
     NOT_TERRAFORM,
     PRESET,
@@ -62,6 +63,10 @@ def read_terraform(path: Path, variables: Mapping[str, Given], findings: Finding
     else:
         folder = path.parent
         named, beside = [path], [other for other in terraform_files(folder) if other.name != path.name]
+    if (count := len(named) + len(beside)) > MOST_FILES:
+        said = f"there are {count:,} {TERRAFORM} files here, and {MOST_FILES:,} at most are read; take some out"
+        findings.error(Where(str(path)), said)
+        return ()
     broken = Findings()
     files = [read_file(file, broken) for file in named]
     findings.extend(broken)

@@ -18,6 +18,8 @@ _BLANK = re.compile(r"[ \t\r\n]+")
 _LABELS = {"data": 2, "resource": 2, "variable": 1, "module": 1, "output": 1, "provider": 1, "check": 1, "ephemeral": 2}
 """How many labels a block of the first level has. The others have none."""
 _MOST_DEEP = 60
+MOST_VALUES = 20_000
+"""Of a file that people or programs write for Terraform: twice what two thousand blocks have, and a second."""
 
 
 class NotJson(ValueError):
@@ -91,8 +93,9 @@ class Piece:
                 at = behind(at + 1)
 
 
-def read_json(text: str) -> Piece:
-    """A JSON document with lines. Raises NotJson, also for one that is nested too deep."""
+def read_json(text: str, most: int | None = None) -> Piece:
+    """A JSON document with lines. Raises NotJson, also for one that is nested too deep or has more than `most`
+    values."""
     whole = _Text(text)
     try:
         plain = json.loads(text)
@@ -100,20 +103,22 @@ def read_json(text: str) -> Piece:
         raise NotJson(error.lineno, f"this cannot be read as JSON: {error.msg.lower()}; correct it") from None
     except (RecursionError, ValueError):
         raise NotJson(1, "this JSON is nested too deep, or has too long a number; write less") from None
-    todo = [(plain, 0)]
-    while todo:
-        one, depth = todo.pop()
+    level, seen, depth = [plain], 1, 0
+    while level:
         if depth > _MOST_DEEP:
             raise NotJson(1, f"this JSON is nested deeper than {_MOST_DEEP} levels; write less")
-        inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
-        todo += [(below, depth + 1) for below in inside]
+        level = [one for one in level if isinstance(one, dict | list)]
+        seen, depth = seen + sum(map(len, level)), depth + 1
+        if most is not None and seen > most:
+            raise NotJson(1, f"this JSON has more than {most:,} values; write less")
+        level = [below for one in level for below in (one.values() if isinstance(one, dict) else one)]
     start = whole.behind(0)
     return Piece(whole, plain, start, len(text.rstrip(" \t\r\n")), start)
 
 
 def body(text: str) -> Tree[Token]:
     """The body of a `.tf.json` file. Raises NotJson."""
-    document = read_json(text)
+    document = read_json(text, MOST_VALUES)
     blocks: list[Any] = []
     for part in document.value if isinstance(document.value, list) else [document]:
         if not isinstance(part.value, dict):

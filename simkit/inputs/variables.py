@@ -13,7 +13,18 @@ from simkit.inputs import terraform_json
 from simkit.inputs.document import Value as Document
 from simkit.inputs.expressions import Budget, Scope, evaluate, plain
 from simkit.inputs.functions import of_json
-from simkit.inputs.hcl import File, Node, child_folder, fields_of, inner, parse_expression, read_file, subtrees, word
+from simkit.inputs.hcl import (
+    MOST_FILES,
+    File,
+    Node,
+    child_folder,
+    fields_of,
+    inner,
+    parse_expression,
+    read_file,
+    subtrees,
+    word,
+)
 from simkit.inputs.preset import Given
 from simkit.inputs.text import read_text
 from simkit.inputs.values import (
@@ -89,6 +100,10 @@ def values_beside(folder: Path, findings: Findings) -> dict[str, Given]:
     named = [folder / name for name in _OF_ITSELF]
     others = sorted(path for path in folder.glob("*.auto.tfvars*") if is_values(path.name))
     found: dict[str, Given] = {}
+    if len(others) > MOST_FILES:
+        said = f"there are {len(others):,} files of values here, and {MOST_FILES:,} at most are read; take some out"
+        findings.error(Where(str(folder)), said)
+        return found
     for path in [*named, *others]:
         if path.is_symlink() and child_folder(folder, folder, path.name) is None:
             said = "is a link out of the template's folder, which is all that Coder gets; it is not read"
@@ -121,7 +136,7 @@ def _values_in_json(path: Path, findings: Findings) -> dict[str, Given]:
     if content is None:
         return {}
     try:
-        document = terraform_json.read_json(content)
+        document = terraform_json.read_json(content, terraform_json.MOST_VALUES)
     except terraform_json.NotJson as error:
         findings.error(Where(str(path), error.line), str(error))
         return {}

@@ -149,8 +149,8 @@ def _replacement(
     where: Where,
 ) -> Replaced:
     """The resource with what forces it. A path inside another one that forces it too is left out."""
-    paths = sorted({_ignorable(p) for p in _list(change.get("replace_paths")) if _ignorable(p)}, key=len)
-    forcing = [p for i, p in enumerate(paths) if not any(p[: len(shorter)] == shorter for shorter in paths[:i])]
+    paths = {_ignorable(p) for p in _list(change.get("replace_paths"))} - {()}
+    forcing = [p for p in paths if not any(p[:length] in paths for length in range(1, len(p)))]
     forced = []
     written = attributes.get(_without_instances(address))
     for steps in sorted(forcing, key=reference):
