@@ -69,8 +69,8 @@ def decide() -> None:
     assert all((one.ready_at == found.ready_at).all() and (one.idle_us == found.idle_us).all() for one in both)
 
 
-POINTS = 20, 40
-"""Points of a sweep, once and twice as many."""
+POINTS = 20, 80
+"""Points of a sweep, and of a larger one."""
 
 
 def sweeps() -> None:
@@ -81,7 +81,7 @@ def sweeps() -> None:
         given = [givens(replace(year.scenario(), provisioner_daemons=daemons), 0, 0) for daemons in range(8, 12)]
         kernel.simulate(given[0].inputs)
         kernel_s: list[float] = []
-        for points in (1, *POINTS, *POINTS):  # the first compiles
+        for points in (1, *POINTS * 3):  # the first compiles
             out = Path(folder, f"{len(kernel_s)}.duckdb")
             vary = [
                 f"presets.large.instances=1..{min(points, 10)}",
@@ -95,5 +95,6 @@ def sweeps() -> None:
     each = (twice - once) / (POINTS[1] - POINTS[0])
     line(f"a sweep of {POINTS[1]} points of a year", f"{twice:.2f} s", f"{POINTS[0]} points: {once:.2f} s")
     line("each further point", f"{each * 1e3:,.1f} ms")
-    line("ratio to the kernel", f"{each / min(kernel_s):.2f}", f"aim 0.72 on two processors; {spread(kernel_s)}")
+    # A sweep meets the processor as it is and not at its best: so does the kernel that it is compared with.
+    line("ratio to the kernel's median", f"{each / np.median(kernel_s):.2f}", f"aim 0.72; {spread(kernel_s)}")
     line("peak memory of this process", f"{peak_megabytes():,.0f} MB", "aim 2,000 MB")
