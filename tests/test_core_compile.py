@@ -235,3 +235,86 @@ def test_what_was_compiled_is_remembered_by_kind(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(compiling, "_DIRECTORY", None)
     assert compiling.will_compile("pools"), "nothing is kept"
     compiling.compiled("pools")
+
+
+RUN = """
+import hashlib, logging, sys
+import numpy as np
+
+told = []
+logging.getLogger("simkit.core").addHandler(type("Told", (logging.Handler,), {"emit": lambda _, r: told.append(r)})())
+logging.getLogger("simkit.core").setLevel("INFO")
+import simkit
+from simkit import cron
+from simkit.core import compile
+from simkit.runs.measures import measures
+
+load, used = compile._Kept.load_overload, set()
+compile._Kept.load_overload = lambda self, *given: used.add(self._impl.filename_base) or load(self, *given)
+result = simkit.run(simkit.load(sys.argv[1]), seed=7)
+told_too = (measures(result), cron.daily("0 9 * * *").next_after(0))
+digest = hashlib.sha256(repr(told_too).encode())
+for table, columns in sorted(result.tables.items()):
+    for name, column in columns.items():
+        digest.update(f"{table}.{name}: {np.asarray(column).tolist()}".encode())
+print(digest.hexdigest(), sum(record.msg == "compiled" for record in told), *sorted(used))
+"""
+"""Prints a hash of all rows of a run, how many functions were compiled for them, and which files it looks for."""
+KINDS = (cut, empty, overwrite, flip)
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all") if os.getuid() == 0 else ()
+
+
+@pytest.mark.longest
+def test_whatever_becomes_of_the_cores_own_code_runs_go_on_with_the_same_rows(tmp_path):
+    """Each file is damaged in each way, several in a run; the loop itself, which takes long to compile, only twice."""
+
+    used: set[str] = set()
+
+    def ran(*before: str) -> tuple[str, int]:
+        environment = {**os.environ, "SIMKIT_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(PATH)}
+        command = [*before, sys.executable, "-B", "-c", RUN, str(TESTS / "samples" / "busy.yaml")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert "Traceback" not in done.stderr
+        rows, count, *names = done.stdout.split()
+        used.update(names)
+        return rows, int(count)
+
+    if compiling._DIRECTORY is not None and compiling._DIRECTORY.exists():
+        shutil.copytree(compiling._DIRECTORY, tmp_path / compiling._DIRECTORY.name)
+    rows, _ = ran()
+    assert ran() == (rows, 0), "what was compiled is found"
+    files = sorted(
+        path for path in tmp_path.rglob("*.nb[ic]") if path.name.startswith(tuple(f"{name}." for name in used))
+    )
+    long = [path for path in files if path.name.startswith("kernel._advance")]
+    short = [path for path in files if path not in long]
+    assert (len(long) >= 2, len(short) >= 4) == (True, True), files
+    for turn in range(len(KINDS)):
+        for i, file in enumerate(short):
+            KINDS[(i + turn) % len(KINDS)](file)
+        if turn == 0:
+            cut(next(path for path in long if path.suffix == ".nbi"))
+        if turn == 1:
+            for path in long:
+                if path.suffix == ".nbc":
+                    overwrite(path)
+        found, count = ran()
+        assert (found, count > 0) == (rows, True)
+        assert ran() == (rows, 0), "and is kept again"
+    if UNPRIVILEGED and subprocess.run([*UNPRIVILEGED, "true"], capture_output=True).returncode != 0:
+        print("the last part was not tried: root writes everywhere here")
+        return
+    places = [path for path in (tmp_path, *tmp_path.rglob("*")) if path.is_dir()]
+    for file in short:
+        cut(file)
+        file.chmod(0o444)
+    for place in places:
+        place.chmod(0o555)
+    sizes = [file.stat().st_size for file in short]
+    try:
+        for _ in range(2):
+            assert ran(*UNPRIVILEGED)[0] == rows, "compiled each time, and kept nowhere"
+        assert all(file.stat().st_size == size for file, size in zip(short, sizes, strict=True))
+    finally:
+        for place in places:
+            place.chmod(0o755)
