@@ -86,7 +86,7 @@ smoke: ## Simulate, ask, check, test a little and compare all numbers on the new
 	.venv-newest/bin/simkit run data/scenarios/workweek.yaml --seed 7 --replications 2 --out .venv-newest/runs.duckdb; \
 	.venv-newest/bin/simkit ask .venv-newest/runs.duckdb summary; \
 	.venv-newest/bin/simkit check examples/template; \
-	.venv-newest/bin/python -m pytest -q tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py \
+	.venv-newest/bin/python -m pytest -q -n 2 --dist worksteal tests/test_core_kernel.py tests/test_cron.py tests/test_clock.py \
 	  tests/test_documents.py tests/test_samples.py
 
 test-pythons: ## Compare all numbers, and the notebooks' and the report's, on every Python that is installed
