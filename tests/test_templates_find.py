@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import hcl2
 import pytest
 
 from simkit.errors import Findings, InputError
-from simkit.inputs import load
+from simkit.inputs import hcl, load
 from simkit.templates import snapshot
 from simkit.templates.check import FORMATS, check
 from simkit.templates.diff import diff
@@ -185,13 +184,13 @@ def test_a_scenario_asks_of_all_its_templates_together_what_is_declared(folder: 
 
 def test_a_template_with_a_snapshot_beside_it_and_a_test_about_it_is_parsed_once(folder: Path, monkeypatch):
     parsed = []
-    whole = hcl2.parses_to_tree
+    whole = hcl._body
 
     def counted(text: str):
         parsed.append(text)
         return whole(text)
 
-    monkeypatch.setattr(hcl2, "parses_to_tree", counted)
+    monkeypatch.setattr(hcl, "_body", counted)
     # No other test has these texts.
     Path("a/main.tf").write_text(GOOD + "# parsed once\n")
     Path("a/more.tf").write_text(OTHER + "# parsed once\n")
