@@ -147,9 +147,11 @@ class Known(Choice):
         if not spans:
             return self._runs(scenario)
         self.runs += self.replications
-        return [
-            count(without(givens(scenario, self.asked.seed, r), spans), self.edges) for r in range(self.replications)
-        ]
+        found = []
+        for r in range(self.replications):
+            found.append(count(without(givens(scenario, self.asked.seed, r), spans), self.edges))
+            self.told()
+        return found
 
     def recommendation(self) -> Recommendation:
         self.tables, runs = level_tables(
