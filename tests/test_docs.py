@@ -186,6 +186,13 @@ def test_commands_and_options_are_completed(typed: str, offered: set[str]):
     assert {line.partition(",")[2] for line in found.split()} == offered
 
 
+def test_the_documentation_has_each_of_its_colours_for_light_and_for_dark():
+    look = (ROOT / "docs" / "_static" / "simkit.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", look, re.DOTALL)
+    named = set(re.findall(r"var\((--\w+)\)", look + (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")))
+    assert named == set(re.findall(r"(--\w+):", light)) == set(re.findall(r"(--\w+):", dark))
+
+
 def generate(folder: Path = ROOT / "docs") -> Any:
     """What makes the pages of the reference: it stands beside them, outside of the package."""
     spec = spec_from_file_location("generate", folder / "generate.py")
