@@ -62,7 +62,7 @@ HOMES = {
     "matplotlib": {"simkit.studies"},
     "nbconvert": {"simkit.report.page"},
     "numba": {"simkit.core.compile"},
-    "papermill": {"simkit.report.render"},
+    "papermill": {"simkit.report.execute"},
     "prometheus_client": {"simkit.controlplane.metrics"},
     "rich": {"simkit.cli"},
     "scipy": {"simkit.decide", "simkit.deployment.durations", "simkit.deployment.fits", "simkit.estimates"},
@@ -86,6 +86,7 @@ TESTED_ELSEWHERE = {
     "simkit.core.facts": "test_core_pools",  # columns, by all that happens in them
     "simkit.core.tally": "test_core_counts",  # the counts of rows are those of the loop that keeps none
     "simkit.decide.asked": "test_decide_recommend",  # what is refused, beside what is answered
+    "simkit.report.execute": "test_report_render",
     "simkit.report.pdf": "test_cli_report",  # a page is printed, or it is said why not
     "simkit.inputs.document": "test_inputs_scenario",  # through everything that is written in a scenario
     "simkit.inputs.expressions": "test_inputs_functions",

@@ -10,12 +10,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
 from simkit.clock import SECOND_US, format_instant
-from simkit.errors import Finding, InputError, RunError, SimkitError, Where
+from simkit.errors import Finding, InputError, Where
 from simkit.files import write_all
 from simkit.report.notebook import MIME, plain
 from simkit.report.page import page
@@ -55,9 +54,11 @@ def render(
     source = Path(notebook)
     given, defaults = checked(source, parameters)
     folder = folder_of(source, source.stem, given, defaults, directory, name)
+    from simkit.report.execute import execute  # two seconds of imports, which a wrong parameter need not wait for
+
     with tempfile.TemporaryDirectory(prefix="simkit-report-") as scratch:
         executed = Path(scratch, source.name)
-        _execute(source, executed, given, told)
+        execute(source, executed, given, told)
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
         records = list(_records(cells))
         sentences = tuple(text for text, _ in records)
@@ -138,59 +139,6 @@ def spare_import() -> None:
     """
     # None is Python's own way to say that a module cannot be imported. What somebody has imported before stays.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-
-def _execute(source: Path, executed: Path, parameters: Mapping[str, Any], told: Callable[[int, int], None]) -> None:
-    import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient.exceptions import DeadKernelError
-    from papermill.engines import NBClientEngine, papermill_engines
-    from papermill.exceptions import PapermillExecutionError
-
-    class Telling(NBClientEngine):  # type: ignore[misc]
-        """papermill's own, which tells of each cell."""
-
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **named: Any) -> Any:
-            done, complete, of = count(1), nb_man.cell_complete, len(nb_man.nb.cells)
-
-            def completed(*cell: Any, **index: Any) -> None:
-                complete(*cell, **index)
-                told(next(done), of)
-
-            nb_man.cell_complete = completed
-            told(0, of)
-            return super().execute_managed_notebook(nb_man, kernel_name, **named)
-
-    papermill_engines.register("simkit", Telling)
-    try:
-        papermill.execute_notebook(
-            str(source),
-            str(executed),
-            dict(parameters),
-            kernel_name="python3",
-            engine_name="simkit",
-            progress_bar=False,
-            # The kernel's own warnings are not the reader's.
-            extra_arguments=["--log-level=ERROR"],
-        )
-    except NoSuchKernel as error:
-        raise RunError(f"{source}: there is no Python kernel to execute it; install ipykernel") from error
-    except DeadKernelError as error:
-        text = "the kernel that executed it died; it may have had too little memory, or a cell ended it"
-        raise RunError(f"{source}: {text}") from error
-    except PapermillExecutionError as error:
-        # What simkit itself has to say reaches the reader as it is; a mistake in the notebook is told with its cell.
-        ours = {c.__name__: c for c in _family(SimkitError)}.get(error.ename)
-        if ours is not None:
-            raise RunError(error.evalue, ours.status) from error
-        raise RunError(f"{source}: cell {error.exec_count} failed: {error.ename}: {error.evalue}") from error
-
-
-def _family(of: type[SimkitError]) -> Iterable[type[SimkitError]]:
-    yield of
-    for child in of.__subclasses__():
-        yield from _family(child)
 
 
 def _records(cells: list[dict[str, Any]]) -> Iterable[tuple[str, dict[str, Any]]]:
