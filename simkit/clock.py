@@ -233,6 +233,10 @@ def from_datetime(when: datetime) -> int:
     return (when.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
+class NoOffset(ValueError):
+    """An instant without an offset, where no zone is known in which it could be read."""
+
+
 def parse_instant(text: str, in_zone: Zone | None = None) -> int:
     """Read an RFC 3339 instant; without an offset it is wall-clock time in `in_zone`.
 
@@ -249,7 +253,7 @@ def parse_instant(text: str, in_zone: Zone | None = None) -> int:
     if when.tzinfo is not None:
         return from_datetime(when)
     if in_zone is None:
-        raise ValueError(f'"{text}" has no UTC offset; write "{when.isoformat()}Z" or add a timezone')
+        raise NoOffset(f'"{text}" has no UTC offset; write "{when.isoformat()}Z" for UTC, or "-05:00" in place of Z')
     return in_zone.at(when)
 
 

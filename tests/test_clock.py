@@ -54,7 +54,7 @@ def test_an_instant_is_written_as_rfc_3339_says():
 
 def test_an_instant_without_an_offset_is_wall_clock_time_of_the_zone_it_is_read_in():
     assert parse_instant("2026-03-02T10:00:00", BERLIN) == parse_instant("2026-03-02T09:00:00Z")
-    with pytest.raises(ValueError, match='has no UTC offset; write "2026-03-02T10:00:00Z" or add a timezone'):
+    with pytest.raises(ValueError, match='has no UTC offset; write "2026-03-02T10:00:00Z" for UTC, or "-05:00"'):
         parse_instant("2026-03-02T10:00:00")
 
 

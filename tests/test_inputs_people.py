@@ -223,9 +223,8 @@ people:
     assert found == [
         "bad.csv:2: names no person",
         "bad.csv:3: has no ended_at; add one, or set sessions.length for such rows",
-        'bad.csv:3: started_at: "2026-03-02 09:00" has no UTC offset; write "2026-03-02T09:00:00Z" or add a timezone '
-        "or set "
-        "sessions.timezone",
+        'bad.csv:3: started_at: "2026-03-02 09:00" has no UTC offset; write whose clock it is below sessions, '
+        'such as "timezone: America/New_York"',
         "bad.csv:4: ended_at is before started_at",
         'empty.csv:1: has no column "person"; its first line has started; rename one, or add it',
         'empty.csv:1: has no column "started_at"; its first line has started; rename one, or add it',

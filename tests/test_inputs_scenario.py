@@ -310,7 +310,7 @@ def test_a_history_without_offsets_needs_a_zone(tmp_path: Path):
     write(tmp_path, "started_at,preset\n2026-03-02T10:00:00,large\n,large\n2026-03-02T10:00:00Z,xl\n", "asked.csv")
     found = problems(write(tmp_path, MINIMAL + "demand: {history: asked.csv}\n"))
     assert found[0].startswith('asked.csv:2: started_at: "2026-03-02T10:00:00" has no UTC offset')
-    assert found[0].endswith("or set demand.timezone")
+    assert found[0].endswith('; write whose clock it is below demand, such as "timezone: America/New_York"')
     assert found[1].startswith('asked.csv:3: started_at: "" is not an instant')
     assert found[2] == 'asked.csv:4: there is no preset "xl"; there is large'
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simkit.clock import NEVER, Int64Array, Zone, format_instant
+from simkit.clock import NEVER, Int64Array, NoOffset, Zone, format_instant
 from simkit.errors import Findings, Where
 from simkit.inputs import keys
 from simkit.inputs.document import Value, read_yaml
@@ -57,8 +57,11 @@ def read_history(
     default_preset: str | None,
     presets: Sequence[str],
     findings: Findings,
+    key: str | None = "demand",
 ) -> History:
     """Rows of `started_at` and an optional `preset`, one or more of them.
+
+    `key`: below which a scenario gives them; None where none does.
 
     `started_at` is RFC 3339 (without an offset: wall-clock time in `in_zone`), or a number of seconds, milliseconds,
     microseconds or nanoseconds since 1970 that lies in this century. Rows may stand in any order, other columns are
@@ -79,7 +82,7 @@ def read_history(
             problems.append((row, "names no preset; add one, or set demand.preset for such rows"))
         elif preset not in known:
             problems.append((row, f'there is no preset "{preset}"; there is {", ".join(known)}'))
-        started_at = _instant(text, "started_at", row, in_zone, "demand.timezone", problems)
+        started_at = _instant(text, "started_at", row, in_zone, key, problems)
         if started_at is not None:
             at.append(started_at)
             names.append(known.get(preset or "", ""))
@@ -105,10 +108,10 @@ def read_sessions(
         person = (named or "").strip()
         if not person:
             problems.append((row, "names no person"))
-        started_at = _instant(begin, "started_at", row, in_zone, "sessions.timezone", problems)
+        started_at = _instant(begin, "started_at", row, in_zone, "sessions", problems)
         ended_at: int | None = NEVER
         if (end or "").strip():
-            ended_at = _instant(end, "ended_at", row, in_zone, "sessions.timezone", problems)
+            ended_at = _instant(end, "ended_at", row, in_zone, "sessions", problems)
         elif length is None:
             problems.append((row, "has no ended_at; add one, or set sessions.length for such rows"))
         if started_at is None or ended_at is None:
@@ -157,10 +160,17 @@ def _inside(at: Int64Array, start_at: int, end_at: int) -> int:
     return int(((at >= start_at) & (at <= end_at)).sum())
 
 
-def _instant(text: str | None, column: str, row: int, in_zone: Zone | None, key: str, problems: Problems) -> int | None:
+def _instant(
+    text: str | None, column: str, row: int, in_zone: Zone | None, key: str | None, problems: Problems
+) -> int | None:
     try:
         return read_instant((text or "").strip(), in_zone)
+    except NoOffset as error:
+        # With a key that says it for all rows, none of them has to change.
+        of_all = (
+            f'"{text}" has no UTC offset; write whose clock it is below {key}, such as "timezone: America/New_York"'
+        )
+        problems.append((row, f"{column}: {of_all if key else error}"))
     except (ValueError, OverflowError) as error:
-        hint = f" or set {key}" if in_zone is None and "UTC offset" in str(error) else ""
-        problems.append((row, f"{column}: {error}{hint}"))
-        return None
+        problems.append((row, f"{column}: {error}"))
+    return None

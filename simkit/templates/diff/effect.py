@@ -121,7 +121,7 @@ def _given(
         source = source_in_words(trial.history, "--demand", findings)
         findings.raise_errors()
         assert source is not None, "what is no source is an error"
-        history = read_history(source, own, names[0] if len(names) == 1 else None, names, findings)
+        history = read_history(source, own, names[0] if len(names) == 1 else None, names, findings, None)
         if scenario is not None and not findings.errors:
             check_inside(
                 history.claim_at,
