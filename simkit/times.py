@@ -86,6 +86,17 @@ def weekday_instant(at: int, in_zone: Zone) -> str:
     return f"{short_weekday(in_zone.local(at))} {format_instant(at, in_zone)}"
 
 
+def local_instant(at: int, in_zone: Zone) -> Told:
+    """ "Mon 2026-03-02 09:00 EST"; exactly, in RFC 3339."""
+    local = in_zone.local(at)
+    return Told(f"{weekday_date(local)} {local:%H:%M %Z}", format_instant(at, in_zone))
+
+
+def window_text(start_at: int, end_at: int, in_zone: Zone) -> str:
+    """ "Mon 2026-03-02 00:00 EST to Mon 2026-03-16 00:00 EDT (America/New_York)"."""
+    return f"{local_instant(start_at, in_zone)} to {local_instant(end_at, in_zone)} ({in_zone.name})"
+
+
 def _date(of: date) -> str:
     return f"{of.year:04d}-{of:%m-%d}"  # `%Y` does not pad
 
@@ -112,6 +123,11 @@ def about(seconds: float) -> Told:
     if seconds != seconds:
         return Told("", None)
     return Told(rounded(seconds * SECOND_US, SECOND_US if seconds < 3600 else MINUTE_US), float(seconds))
+
+
+def to_a_tenth(number: float) -> str:
+    """ "474", "1,474.5"."""
+    return f"{number:,.1f}".removesuffix(".0")
 
 
 def tenths(seconds: float) -> str:

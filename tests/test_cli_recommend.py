@@ -97,7 +97,7 @@ def test_holidays_are_planned_around_and_told_in_each_format(scenario: Path, tmp
     options = (scenario, "--preset", "backend-us", "--max-schedules", 1, "--holidays", days)
     text = recommend(*options).stdout
     assert "Around holidays put this block in its place" in text
-    assert "2026-11-26T00:00:00" in text
+    assert "Thu 2026-11-26 00:00 EST" in text
     markdown = recommend(*options, "--format", "markdown").stdout
     assert markdown.count("```hcl") == 2
     assert "| Thu 2026-11-26 to Fri 2026-11-27 (Thanksgiving) |" in markdown

@@ -233,8 +233,12 @@ def test_the_sentence_on_money_says_which_hours_it_holds():
     hours = run(week(HOUR_US)).ask("hours")
     told = spent(hours, week(HOUR_US))
     said = text(told)
-    for word in ("building", "idle", "being deleted", "a week", "failed builds left behind"):
+    for word in ("building", "idle", "being deleted", "a week"):
         assert word in said
+    assert "left behind" not in said, "nothing failed: one total is enough"
+    assert said.count("680") == 3, "its hours, and at 1 USD each its cost, in a window of a week"
+    failing = dying(hours=10)
+    assert "With 30 that failed builds left behind that is " in text(spent(run(failing).ask("hours"), failing))
     assert "Workspaces that somebody has claimed are not in it" in said, "nobody knows when those stop"
     assert told.numbers["total_cost"] == pytest.approx(hours["pool_cost"].iloc[0])
     lived_in = inhabited_fortnight()

@@ -38,7 +38,7 @@ def test_a_table_has_numbers_to_the_right_and_wraps_only_what_is_long():
     answer = pd.DataFrame({"name": ["<b>"], "error": ["x" * 60], "count": [3]})
     page = tables.table(answer, "UTC")._repr_html_()
     assert ">&#60;b&#62;</td>" in page
-    assert '<td style="text-align: right; vertical-align: top">3</td>' in page
+    assert '<td data-of="count" style="text-align: right; vertical-align: top">3</td>' in page
     assert page.count("white-space: normal") == 2  # the head and the cell of one column
     assert repr(tables.table(answer, "UTC")).split()[:3] == ["name", "error", "count"]
 

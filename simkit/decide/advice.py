@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from simkit.clock import NEVER, format_duration, format_instant
+from simkit.clock import NEVER, UTC_ZONE, Zone, format_duration, format_instant, zone
 from simkit.decide.holidays import Exceptions
 from simkit.decide.margins import GROWTH, QUARTER
 from simkit.decide.plan import terraform
@@ -15,7 +15,7 @@ from simkit.decide.recommendation import CONFIDENCE, NOTICED_US, Advice, Outcome
 from simkit.model import Preset
 from simkit.runs.simulate import is_only_of_builds
 from simkit.shown import visible
-from simkit.times import in_column, weekday_date
+from simkit.times import in_column, local_instant, weekday_date, window_text
 from simkit.version import __version__
 
 Row = tuple[str, ...]
@@ -46,7 +46,7 @@ def compared(advice: Advice, currency: str) -> list[Row]:
         rows.append((f"pool's cost a week, {currency}", _money(before.cost_per_week), _money(after.cost_per_week)))
     rows.append(("builds of prebuilds a week", _number(before.builds_per_week), _number(after.builds_per_week)))
     if min(before.limited_at, after.limited_at) != NEVER:
-        rows.append(("hard-limited", _limited(before), _limited(after)))
+        rows.append(("hard-limited", *(_limited(one, zone(advice.timezone) or UTC_ZONE) for one in (before, after))))
     return rows
 
 
@@ -199,8 +199,8 @@ def edit_rows(exceptions: Exceptions) -> list[Row]:
         rows.append(
             (
                 f"{days} ({one.names})" if one.names else days,
-                format_instant(one.edit_at, exceptions.zone),
-                format_instant(one.back_at, exceptions.zone),
+                local_instant(one.edit_at, exceptions.zone),
+                local_instant(one.back_at, exceptions.zone),
                 _number(one.idle_saved_hours) + ("" if one.is_seen else " if nobody comes"),
                 _number(one.misses_added) + ("" if one.is_seen else " if all come"),
                 "the day itself" if one.is_seen else weekday_date(one.tried_on),
@@ -226,8 +226,7 @@ LADDER_TITLES = ("idle h/week", "hit rate", "how", "chosen by")
 def based_on(of: Recommendation) -> str:
     """What all numbers stand on."""
     scenario = of.scenario
-    zone = scenario.zone
-    window = f"{format_instant(scenario.start_at, zone)} to {format_instant(scenario.end_at, zone)}"
+    window = window_text(scenario.start_at, scenario.end_at, scenario.zone)
     held_out = of.weeks - of.fitted_weeks - of.left_out_weeks
     weeks = f"{of.fitted_weeks} weeks" + (f", {held_out} held out" if held_out else "")
     if of.left_out_weeks:
@@ -238,7 +237,7 @@ def based_on(of: Recommendation) -> str:
         else "people drawn from the scenario's profile, which is taken as right"
     )
     return (
-        f"{visible(scenario.name)}, {window} ({zone.name}), {weeks}; {history}. Coder {scenario.behaviour.version}, "
+        f"{visible(scenario.name)}, {window}, {weeks}; {history}. Coder {scenario.behaviour.version}, "
         f"seed {of.seed}, {of.runs} exact runs."
     )
 
@@ -482,5 +481,5 @@ def _money(value: float) -> str:
     return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
 
 
-def _limited(one: Outcome) -> str:
-    return "-" if one.limited_at == NEVER else f"from {format_instant(one.limited_at)[:10]} on"
+def _limited(one: Outcome, where: Zone) -> str:
+    return "-" if one.limited_at == NEVER else f"from {weekday_date(where.local(one.limited_at))} on"

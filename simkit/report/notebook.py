@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simkit.clock import format_instant, from_datetime, zone_database_version
 from simkit.estimates import spread
 from simkit.shown import escaped, visible
-from simkit.times import Told
+from simkit.times import Told, window_text
 from simkit.version import __version__
 
 if TYPE_CHECKING:
@@ -53,14 +53,11 @@ def cite(results: Sequence[Result]) -> None:
     versions = {"simkit": __version__, "python": platform.python_version(), "tzdata": zone_database_version()}
     versions |= {name: version(name) for name in _LIBRARIES}
     many = f"{len(results)} replications" if len(results) > 1 else "one run"
-    window = f"{format_instant(scenario.start_at, scenario.zone)} to {format_instant(scenario.end_at, scenario.zone)}"
     _display(
-        "Scenario *{scenario}*, {window} ({zone}), Coder {coder}: {many} with seed {seed}, simkit {simkit}, "
-        "inputs `{digest}`.",
+        "Scenario *{scenario}*, {window}, Coder {coder}: {many} with seed {seed}, simkit {simkit}, inputs `{digest}`.",
         {
             "scenario": scenario.name,
-            "window": window,
-            "zone": scenario.zone.name,
+            "window": window_text(scenario.start_at, scenario.end_at, scenario.zone),
             "coder": scenario.behaviour.version,
             "many": many,
             "seed": first.seed,

@@ -190,31 +190,36 @@ def spent(hours: pd.DataFrame, scenario: Scenario) -> Sentence:
     of: dict[str, Any] = {name: spread(sums[name]).median for name in names}
     costs = of["billed_cost"] > 0
     text = (
-        "**The pools ran {pool_hours:,.0f} instance-hours**: {building_hours:,.0f} building, {idle_hours:,.0f} idle, "
-        "{deleting_hours:,.0f} being deleted"
+        "**The pools ran {pool_hours:,.0f} instance-hours in this window**: {building_hours:,.0f} building, "
+        "{idle_hours:,.0f} idle, {deleting_hours:,.0f} being deleted"
     )
     text += (
         ", which costs {pool_cost:,.0f} {currency}, {pool_cost_per_week:,.0f} {currency} a week. " if costs else ". "
     )
-    people = "" if leaves_out_people(scenario) else " and {claimed_hours:,.0f} claimed by people"
-    if not people:
+    beside = []
+    if round(of["failed_hours"]):
+        beside.append("{failed_hours:,.0f} that failed builds left behind")
+    if has_people := not leaves_out_people(scenario):
+        beside.append("{claimed_hours:,.0f} claimed by people")
+    else:
         of = {name: value for name, value in of.items() if not name.startswith(("claimed", "billed"))}
         totals = without_people(hours).groupby("run_id")[["total_hours", "total_cost"]].sum()
         weeks = float(hours["weeks"].iloc[0])
         of |= {name: spread(totals[name]).median for name in ("total_hours", "total_cost")} | {
             "total_cost_per_week": spread(totals["total_cost"]).median / weeks
         }
-    total = "billed" if people else "total"
-    text += f"With {{failed_hours:,.0f}} that failed builds left behind{people} that is {{{total}_hours:,.0f}}"
-    text += " in this window"
-    text += (
-        f": {{{total}_cost:,.0f}} {{currency}}, {{{total}_cost_per_week:,.0f}} {{currency}} a week." if costs else "."
-    )
-    if note := strangers_note(hours, scenario):
-        text += f" {note}"
+    if beside:
+        total = "billed" if has_people else "total"
+        text += f"With {' and '.join(beside)} that is {{{total}_hours:,.0f}}"
+        text += (
+            f": {{{total}_cost:,.0f}} {{currency}}, {{{total}_cost_per_week:,.0f}} {{currency}} a week. "
+            if costs
+            else ". "
+        )
+    text += strangers_note(hours, scenario)
     if not costs:
         of = {name: value for name, value in of.items() if not name.endswith(("_cost", "_per_week"))}
-    return Sentence(text, of | ({"currency": str(hours["currency"].iloc[0])} if costs else {}))
+    return Sentence(text.rstrip(), of | ({"currency": str(hours["currency"].iloc[0])} if costs else {}))
 
 
 def leaves_out_people(scenario: Scenario) -> bool:

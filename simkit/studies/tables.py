@@ -9,7 +9,7 @@ import numpy as np
 
 from simkit.shown import escaped, visible, visible_lines
 from simkit.studies.wording import as_instant, zone_of
-from simkit.times import short_weekday
+from simkit.times import many, short_weekday
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,7 @@ _TEXT, _NUMBER = "text-align: left; vertical-align: top", "text-align: right; ve
 _WRAPPED = f"{_TEXT}; white-space: normal; min-width: 20rem"
 _LONG = 48  # characters, above which a column's text is wrapped
 _LONG_LINE = 60  # characters, above which a line of a listing is wrapped
+_NARROW = 3  # columns, up to which a table fits a phone; the rows of a wider one become lists there
 _LONG_NUMBERS = 24  # the same for a column of numbers, of which a cell may hold several
 
 
@@ -35,11 +36,13 @@ class Table:
         names = [str(name) for name in self.frame.columns]
         styles = [self._style(name) for name in names]
         head = "".join(f'<th style="{style}">{escaped(name)}</th>' for name, style in zip(names, styles, strict=True))
+        titles = [f'data-of="{escaped(name)}" style="{style}"' for name, style in zip(names, styles, strict=True)]
         body = ""
         for row in self.frame.itertuples(index=False, name=None):
-            cells = (f'<td style="{style}">{escaped(cell)}</td>' for cell, style in zip(row, styles, strict=True))
+            cells = (f"<td {title}>{escaped(cell)}</td>" for cell, title in zip(row, titles, strict=True))
             body += f"<tr>{''.join(cells)}</tr>"
-        return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        fits = "narrow" if len(names) <= _NARROW else "stacks"
+        return f'<table class="dataframe {fits}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _style(self, name: str) -> str:
         longest = max(map(len, self.frame[name]), default=0)
@@ -57,10 +60,15 @@ def of_rows(titles: Sequence[str], rows: Iterable[Iterable[str]], first_number: 
 
 
 class Listing:
-    """Text as it is, line by line: a log, metrics. A long line is wrapped; a short one, of a grid perhaps, is not."""
+    """Text as it is, line by line: a log, metrics. A long line is wrapped; a short one, of a grid perhaps, is not.
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    Of more lines than `most` the first are shown, and how many are not.
+    """
+
+    def __init__(self, text: str, most: int | None = None) -> None:
+        lines = text.split("\n")
+        left = 0 if most is None else len(lines) - most
+        self.text = text if left <= 0 else "\n".join([*lines[:most], f"... and {many(left, 'more line')}"])
 
     def __repr__(self) -> str:
         return visible_lines(self.text)

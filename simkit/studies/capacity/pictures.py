@@ -61,10 +61,13 @@ def demand(answer: pd.DataFrame) -> Picture:
 
 
 @styled
-def idle(answer: pd.DataFrame) -> Picture:
-    """Prebuilds that wait for somebody over the local week, on average. `answer`: idle, of any number of runs."""
+def idle(answer: pd.DataFrame) -> Picture | None:
+    """Prebuilds that wait for somebody over the local week, on average. `answer`: idle, of any number of runs.
+
+    None where none stood idle, which the sentence beside it says.
+    """
     if answer["idle_instance_hours"].sum() == 0:
-        return empty("No prebuild stood idle in this window.")
+        return None
     return _weeks(answer, "idle_instance_hours", "idle prebuilds, on average", "Oranges")
 
 
@@ -288,10 +291,13 @@ def cost(hours: pd.DataFrame, idle: pd.DataFrame, demand: pd.DataFrame) -> Pictu
 
 
 @styled
-def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | None = None) -> Picture:
-    """Failed builds, backoffs and hard limits over the window of one run, in the presets' zone if they share one."""
+def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | None = None) -> Picture | None:
+    """Failed builds, backoffs and hard limits over the window of one run, in the presets' zone if they share one.
+
+    None where none failed, which the sentence beside it says.
+    """
     if answer.empty:
-        return empty("No prebuild's build failed in this run.")
+        return None
     zones = set(answer["timezone"])
     where = zone_of(zones.pop() if len(zones) == 1 else runs["timezone"].iloc[0])
     from_at, until_at = instants(runs["start_at"])[0], instants(runs["end_at"])[0]
@@ -327,17 +333,18 @@ def failures(answer: pd.DataFrame, runs: pd.DataFrame, events: pd.DataFrame | No
 
 
 @styled
-def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture:
+def age_at_claim(age: pd.DataFrame, fates: pd.DataFrame) -> Picture | None:
     """How old prebuilds were when they were claimed, against their TTL, and what became of all of them, by preset.
 
-    The answers for the same runs; ages of all of them together.
+    The answers for the same runs; ages of all of them together. None where none was built, which the sentence
+    beside it says.
     """
     names = _names(fates.groupby("preset", sort=False)["created"].sum(), _MOST_ROWS)
     age, fates = (_folded(answer, names) for answer in (age, fates))
     presets = list(dict.fromkeys(fates["preset"]))
     became = fates.groupby("preset", sort=False)[["created", *_FATES]].sum()
     if became["created"].sum() == 0:
-        return empty("No prebuild was built in this window.")
+        return None
     picture = Picture(figsize=(WIDTH, 1.2 + 0.32 * len(presets)), layout="constrained")
     picture.alt = "Age of prebuilds when claimed against their TTL, and what became of prebuilds"
     left, right = picture.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])

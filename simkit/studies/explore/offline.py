@@ -29,7 +29,7 @@ from simkit.studies.explore.grid import Grid
 from simkit.studies.explore.held import held
 from simkit.studies.explore.moves import label_of
 from simkit.studies.explore.setting import Measure, Setting, Totals, chosen, measures_of, preset_of, wanted_by_hour
-from simkit.times import many, weekday_date
+from simkit.times import many, plural, to_a_tenth, window_text
 from simkit.version import __version__
 
 REPLICATIONS = 10
@@ -130,10 +130,10 @@ def _about(grid: Grid, now: Sequence[Totals], seed: int) -> str:
     scenario = grid.scenario
     weeks = (scenario.end_at - scenario.start_at) / WEEK_US
     claims = float(np.mean([run.claims for run in now]))
-    window = (weekday_date(scenario.zone.local(at)) for at in (scenario.start_at, scenario.end_at))
+    window = window_text(scenario.start_at, scenario.end_at, scenario.zone)
     played = (
-        f"Scenario {visible(scenario.name)}, {' to '.join(window)} ({visible(scenario.zone.name)}, "
-        f"{weeks:,.1f} weeks), Coder {scenario.behaviour.version}: {claims:,.1f} claims of this preset a week. "
+        f"Scenario {visible(scenario.name)}, {visible(window)}, {to_a_tenth(weeks)} {plural('week', weeks)}, "
+        f"Coder {scenario.behaviour.version}: {to_a_tenth(claims)} claims of this preset a week. "
         f"simkit {__version__}, seed {seed}, inputs {scenario_digest(scenario)[:12]}."
     )
     chance = (

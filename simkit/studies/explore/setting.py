@@ -19,7 +19,7 @@ from simkit.runs.counts import Counts, count
 from simkit.runs.givens import givens
 from simkit.shown import visible
 from simkit.timeline import desired
-from simkit.times import about
+from simkit.times import about, to_a_tenth
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def measures_of(currency: str, has_cost: bool) -> tuple[Measure, ...]:
     cost = Measure(f"cost of the pool, {visible(currency)}", lambda t: t.cost, whole)
     hours = Measure("instance-hours of the pool", lambda t: t.pool_hours, whole)
     return (
-        Measure("claims", lambda t: t.claims, lambda x: f"{x:,.1f}"),
+        Measure("claims", lambda t: t.claims, to_a_tenth),
         Measure("hit rate", lambda t: t.hit_rate, lambda x: "" if np.isnan(x) else f"{x:.1%}"),
         Measure("wait p95", lambda t: t.wait_p95_s, lambda x: str(about(x))),
         Measure("idle instance-hours", lambda t: t.idle_hours, whole),
