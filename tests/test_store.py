@@ -40,6 +40,7 @@ from simkit.model import (
 from simkit.runs.result import Result
 from simkit.store import ask, asking, questions, refused, save, writing
 from simkit.store.asking import table_of
+from simkit.store.columns import rows as rows_in
 from simkit.store.connection import constraints, explained, opened, schema
 from simkit.store.question import find as questioned
 
@@ -638,8 +639,15 @@ def test_several_runs_are_loaded_together_each_table_once(tmp_path: Path, monkey
     monkeypatch.setattr(
         writing, "insert_columns", lambda c, table, rows: (inserted.append(table), insert(c, table, rows))
     )
-    assert save(tmp_path / "runs.duckdb", results) == [r.run_id for r in results]
+    told: list[tuple[int, int]] = []
+    assert save(tmp_path / "runs.duckdb", results, lambda *of: told.append(of)) == [r.run_id for r in results]
     assert inserted == list(results[0].tables)
+    rows = sum(rows_in(result.tables) for result in results)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (rows, rows), "how long the rest will take is told by rows"
+    assert {of for _, of in told} == {rows}
+    save(tmp_path / "runs.duckdb", results, lambda *of: told.append(of))
+    assert told[-1] == (rows, rows), "what is there already is done"
     assert ask(tmp_path / "runs.duckdb", "summary").equals(ask(results, "summary"))
 
 
@@ -647,7 +655,7 @@ def spans_of(result: Result) -> list[tuple[int, int, int]]:
     """(workspace, from, until) of every instance that ran."""
     with opened(":memory:") as connection:
         connection.execute(schema())
-        writing._load(connection, [result])
+        writing._load(connection, [result], lambda rows: None)
         return connection.execute(
             "SELECT workspace_id, epoch_us(from_at), epoch_us(until_at) FROM instances ORDER BY workspace_id, from_at"
         ).fetchall()

@@ -75,8 +75,8 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
     )
     results = _simulated(runs, replications)
     if out is not None:
-        with working(watched, "saving"):
-            _save(out, results)
+        with progress("saving rows") as heard:
+            _save(out, results, heard)
     _print_outcome(results, loaded, seed)
     for told in rows_told(loaded):
         echo(told)
@@ -84,12 +84,12 @@ def run(scenario: str, seed: int, out: str | None, replications: int, variables:
         echo(f"{len(results)} run{'s' * (len(results) > 1)} in {visible(out)}: {visible(results[0].run_id)}")
 
 
-def _save(out: str, results: list[Storable]) -> None:
+def _save(out: str, results: list[Storable], told: Callable[[int, int], None]) -> None:
     """Ctrl-C leaves whole runs in the file, and says how many. Raises RunError then, StoreError as `simkit.save`."""
     from simkit.store.connection import file_of
 
     try:
-        simkit.save(out, results)
+        simkit.save(out, results, told)
     except KeyboardInterrupt:
         mine = {result.run_id for result in results}
         stored = mine & set(simkit.ask(out, "runs")["run_id"]) if file_of(out).exists() else set()

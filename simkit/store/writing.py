@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from simkit.arguments import a_path, results, takes
 from simkit.clock import NEVER
 from simkit.errors import StoreError
 from simkit.phases import phase
-from simkit.store.columns import Columns, Storable, Tables, length, passing, some_at_a_time, stacked
+from simkit.store.columns import Columns, Storable, Tables, length, passing, rows, some_at_a_time, stacked
 from simkit.store.connection import ensure_schema, file_of, make, opened, value_of
 
 _ROWS_AT_ONCE = 500_000
@@ -47,25 +47,34 @@ _REFERENCES = {
 
 
 @takes(path=a_path, runs=results)
-def save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
+def save(path: str | Path, runs: Iterable[Storable], told: Callable[[int, int], None] | None = None) -> list[str]:
     """Write runs to a DuckDB file and return their run_ids. Raises StoreError.
 
     A run is in the file entirely or not at all, also when the process is killed; small ones come some at a time. A
     run_id that is already there is left as it is: it names the run's inputs and seed, so its rows are the same. A new
     file comes to its name with its first runs in it. Nothing is asked of `runs` before it is known that the file can be
-    written.
+    written. `told` hears after each table how many rows are in it, of how many in all of `runs`, a sequence then.
 
     >>> result = simkit.run(simkit.load("examples/template/morning.yaml"), seed=7)
     >>> len(simkit.save("runs.duckdb", [result]))
     1
     """
-    with phase("saved", file=str(path)) as told:
-        saved = _save(path, runs)
-        told |= {"runs": len(saved), "bytes": file_of(path).stat().st_size}
+    with phase("saved", file=str(path)) as sizes:
+        saved = _save(path, runs, told)
+        sizes |= {"runs": len(saved), "bytes": file_of(path).stat().st_size}
     return saved
 
 
-def _save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
+def _save(path: str | Path, runs: Iterable[Storable], told: Callable[[int, int], None] | None) -> list[str]:
+    of = sum(rows(run.tables) for run in runs) if told is not None else 0
+    done = 0
+
+    def heard(count: int) -> None:
+        nonlocal done
+        done += count
+        if told is not None:
+            told(done, of)
+
     pending = some_at_a_time(runs, _ROWS_AT_ONCE)
     saved: list[str] = []
     if not file_of(path).exists():
@@ -74,7 +83,7 @@ def _save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
         def fill(connection: duckdb.DuckDBPyConnection) -> None:
             first.extend(some for some in [next(pending, None)] if some)
             for some in first:
-                _load(connection, some)
+                _load(connection, some, heard)
 
         if make(path, fill):
             saved = [run.run_id for some in first for run in some]
@@ -85,7 +94,7 @@ def _save(path: str | Path, runs: Iterable[Storable]) -> list[str]:
     with opened(path) as connection:
         ensure_schema(connection, path)
         for some in pending:
-            _load(connection, some)
+            _load(connection, some, heard)
             saved += [run.run_id for run in some]
     return saved
 
@@ -100,10 +109,11 @@ def check_target(path: str | Path) -> None:
         raise StoreError(f"{path}: there is no directory {file.parent}; make it first")
 
 
-def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> None:
-    """Insert the rows of runs in one transaction, and make sure that they are there."""
+def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable], heard: Callable[[int], None]) -> None:
+    """Insert the rows of runs in one transaction, and make sure that they are there. `heard`: how many more are in."""
     already = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs").fetchall()}
     new = list({run.run_id: run for run in runs if run.run_id not in already}.values())
+    heard(sum(rows(run.tables) for run in runs if run.run_id in already))
     if not new:
         return
     tables, expected = list(new[0].tables), dict[tuple[str, str], int]()
@@ -116,6 +126,7 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
                 expected[run.run_id, table] = length(columns)
             names = dict.fromkeys(name for columns in each for name in columns)
             insert_columns(connection, table, stacked([run.run_id for run in new], each, names))
+            heard(sum(map(length, each)))
         connection.commit()
     except BaseException:
         with suppress(duckdb.Error):  # DuckDB may have ended the transaction itself
@@ -130,9 +141,9 @@ def _load(connection: duckdb.DuckDBPyConnection, runs: Sequence[Storable]) -> No
             ).fetchall()
         )
         for run_id in ids:
-            found, rows = stored.get(run_id, 0), expected[run_id, table]
-            if found != rows:
-                raise StoreError(f"{run_id} was not stored: {table} has {found} of its {rows} rows", status=1)
+            found, meant = stored.get(run_id, 0), expected[run_id, table]
+            if found != meant:
+                raise StoreError(f"{run_id} was not stored: {table} has {found} of its {meant} rows", status=1)
 
 
 def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
