@@ -18,6 +18,7 @@ from simkit.errors import Finding, Findings, Where
 from simkit.files import write_whole
 from simkit.inputs.scenario import load
 from simkit.model import Scenario
+from simkit.store.connection import held
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def measured(
     `is_past`: with the versions as they were active one after the other, in place of the active one alone.
     """
     path, findings = Path(history), Findings()
-    facts = facts_of(path, findings, template, run_id, is_past)
+    with held(path):
+        facts = facts_of(path, findings, template, run_id, is_past)
     if by_hour or hidden_demand:
         for one in facts.demand:
             for sentence in hours.thin(one):

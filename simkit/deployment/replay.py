@@ -27,6 +27,7 @@ from simkit.model import Scenario
 from simkit.runs.result import Result
 from simkit.runs.simulate import replicate
 from simkit.store.asking import ask, history_run, rows_of, table_of
+from simkit.store.connection import held
 from simkit.timeline import local_hours
 from simkit.times import many, weekday_date
 
@@ -151,6 +152,18 @@ def replay(
     with the versions as they were active. Days and hours are those that both windows have. `told` hears how many of
     the replications and the presets are done. Raises InputError and StoreError.
     """
+    with held(history):
+        return _replay(history, scenario, template, seed, replications, told)
+
+
+def _replay(
+    history: str | Path,
+    scenario: str | Path | None,
+    template: str | None,
+    seed: int,
+    replications: int,
+    told: Callable[[int, int], None] | None,
+) -> Replay:
     import pandas as pd
 
     run_id = history_run(history)

@@ -216,7 +216,7 @@ def refused(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     with closing_told(empty(), ":memory:") as connection:
         columns = dict(
             connection.execute(
-                "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]
             ).fetchall()
         )
         connection.register("given", rows)

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -128,6 +128,18 @@ def opened(path: str | Path, read_only: bool = False, shown: str | Path = "") ->
     """A connection, closed in any case. Raises StoreError for what DuckDB has to say, KeyboardInterrupt for Ctrl-C."""
     with closing_told(connect(path, read_only, shown), shown or path) as connection:
         yield connection
+
+
+@contextmanager
+def held(path: str | Path) -> Iterator[None]:
+    """Let whoever asks a file meanwhile find it open: DuckDB takes longer to open it than to answer most that is asked.
+
+    What is wrong with the file they are told when they ask.
+    """
+    with ExitStack() as until_then:
+        with suppress(StoreError):
+            until_then.enter_context(opened(path, read_only=True))
+        yield
 
 
 @contextmanager
@@ -281,9 +293,7 @@ def ensure_schema(connection: duckdb.DuckDBPyConnection, path: str | Path) -> No
 
 def check_schema(connection: duckdb.DuckDBPyConnection, path: str | Path, readable: bool = False) -> None:
     """Raise StoreError unless the database has the tables of this simkit, or `readable` older ones."""
-    found = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'schema_version'"
-    ).fetchall()
+    found = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_version'").fetchall()
     version = connection.execute("SELECT max(version) FROM schema_version").fetchall() if found == [(1,)] else None
     if version is None:
         raise StoreError(f"{path}: this DuckDB file holds no simkit runs; choose another file")

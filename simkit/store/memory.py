@@ -111,7 +111,7 @@ def make_views(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     A table that they name and that its database lacks, as one of an older file does, is empty.
     """
     words, views = _read_by(sql)
-    has = {name for (name,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()}
+    has = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for table, columns in _schema().tables.items():
         if table in words and table not in has:
             cells = ", ".join(f"NULL::{column.type} AS {column.name}" for column in columns)

@@ -150,7 +150,7 @@ def insert_columns(connection: duckdb.DuckDBPyConnection, table: str, columns: C
     """Insert rows as columns, run_id among them. Instants and whole numbers that are NEVER become NULL."""
     types = dict(
         connection.execute(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?", [table]
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]
         ).fetchall()
     )
     selected = ", ".join(value_of(types[name], name) for name in columns)
