@@ -52,6 +52,7 @@ def shares(folder: Path, seeds: range) -> dict[str, float]:
     return {what: held[what] / count for what, count in stated.items()}
 
 
+@pytest.mark.slow
 def test_known_numbers_come_back_in_their_intervals(tmp_path):
     found = shares(tmp_path, range(FEW))
     assert min(found.values()) >= 0.6, found

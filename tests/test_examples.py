@@ -111,6 +111,7 @@ def test_every_step_of_the_workflow_runs_in_order_and_the_diff_becomes_the_comme
     assert "every Mon-Fri 06:00-07:00: 1 -> 6" in comment
 
 
+@pytest.mark.slow
 def test_the_workflow_marks_the_lines_of_a_snapshot_that_was_forgotten(checkout: Path, tools: Path):
     assert run("git checkout --quiet HEAD^1 -- templates/main.simkit.snapshot", checkout, tools).returncode == 0
     (check,) = (step["run"] for step in steps() if step["name"] == "Check the templates and run their tests")
@@ -120,6 +121,7 @@ def test_the_workflow_marks_the_lines_of_a_snapshot_that_was_forgotten(checkout:
     assert "+ Mon 2026-03-02 06:00 +01:00" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_workflow_fails_where_a_template_cannot_be_read(checkout: Path, tools: Path):
     main = checkout / "templates" / "main.tf"
     main.write_text(main.read_text() + "}\n")
@@ -163,6 +165,7 @@ def test_every_hook_passes_on_the_template(checkout: Path, tools: Path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_hook_with_demand_says_what_people_notice_and_lets_the_commit_pass(checkout: Path, tools: Path):
     hook = next(hook for hook in read(HOOKS) if hook["id"] == "simkit-diff")
     assert hook["verbose"], "pre-commit shows what a hook says only if it failed, otherwise"
@@ -179,6 +182,7 @@ def test_the_hook_with_demand_says_what_people_notice_and_lets_the_commit_pass(c
     assert run(command.replace(" --exit-zero", ""), checkout, tools).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_hook_shows_what_is_no_longer_as_the_snapshot_says(checkout: Path, tools: Path):
     forgotten = checkout / "templates" / "main.tf"
     forgotten.write_text(forgotten.read_text().replace("* 6-17 * * 1-5", "* 5-17 * * 1-5"))

@@ -372,7 +372,7 @@ def test_the_page_of_odd_names_is_looked_at_as_a_browser_does():
 
 @pytest.mark.parametrize(
     "notebook",
-    [CAPACITY, *(pytest.param(path, marks=pytest.mark.slow) for path in (EXPIRATION, DECIDE))],
+    [pytest.param(path, marks=pytest.mark.slow) for path in (CAPACITY, EXPIRATION, DECIDE)],
     ids=lambda path: path.stem,
 )
 def test_names_are_text_on_the_page_whatever_is_in_them(notebook, tmp_path):

@@ -43,6 +43,7 @@ def made(batch: Batch, at: int = MADE_AT, jobs: int = 1, **options: bool) -> lis
     return [(each.made.report, each.is_new, each.made.message) for each in became]
 
 
+@pytest.mark.slow
 def test_reports_are_made_once_fail_alone_and_are_made_again_when_something_differs(tmp_path: Path):
     cite = "import simkit\nfrom simkit.report import cite\ncite([simkit.run(simkit.load(scenario), seed)])"
     book(tmp_path / "good.ipynb", cite, parameters=f'scenario = "{tmp_path}/a.yaml"\nseed = 7')

@@ -37,7 +37,7 @@ from simkit.runs.reference import run_reference
 from simkit.runs.simulate import run
 from simkit.store import ask, questions, save
 
-USUAL, MORE, MOST = 4, 8, 150
+USUAL, MORE, MOST = 2, 8, 150
 """Scenarios that are drawn in the usual suite, by `make test-slow` and by `make test-longest`: one takes the reference
 engine a second."""
 

@@ -93,6 +93,7 @@ def test_the_sample_runs_have_the_rows_and_answers_that_they_had(folder):
     assert_as_recorded("runs", runs(folder))
 
 
+@pytest.mark.slow
 def test_the_reference_engine_gives_the_rows_and_answers_that_it_gave(folder):
     assert_as_recorded("reference", reference(folder))
 

@@ -161,7 +161,7 @@ def test_two_processes_do_not_write_one_file(tmp_path):
 
 # Killed at random moments
 
-KILLS, KILLS_IF_SLOW = 18, 54
+KILLS, KILLS_IF_SLOW = 12, 54
 KILLS_OF_A_FILE = 6
 CALLS_TO_OPEN = 35
 CALLS = 250

@@ -182,7 +182,7 @@ def is_within(every: str, local: datetime) -> bool:
     return (today in days and begin <= now) or (yesterday in days and now < end)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data(), presets(), everies(), st.sampled_from(ZONES), st.sampled_from(sorted(BEHAVIOURS)))
 def test_the_spans_reported_are_those_of_a_minute_by_minute_evaluation(data, preset, every, zone_name, version):
     test_zone, behaviour = known(zone_name), BEHAVIOURS[version]

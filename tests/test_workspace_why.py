@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from scenarios import MONDAY_AT, inhabited, inhabited_fortnight, scenario
 
 import simkit
@@ -78,6 +78,7 @@ def test_every_workspace_has_a_story_that_ends_as_its_row_does(fortnight):
     assert workspaces["deleted"].any()
 
 
+@settings(max_examples=25)
 @given(given=inhabited())
 def test_whatever_happens_can_be_told(given):
     result = simkit.run(given, 7)
