@@ -13,10 +13,14 @@ MOST_PRESETS = 800
 """Of all versions of a template that are simulated: each takes half a megabyte, and has a row in each answer."""
 MOST_CLAIMS = 20_000_000
 """Claims and sessions that are expected in a window: four times a year of 50,000 people, and 2 GB of rows."""
-MOST_BUILDS = 20_000_000
-"""Prebuilds that expire in a window, and are built anew: as many rows as those claims have."""
+MOST_BUILDS = 10_000_000
+"""Prebuilds that expire in a window, and are built anew: each has two of the builds that MOST_ROWS counts."""
 MOST_INSTANCES = 100_000
 """Prebuilds that a version wants at once. Each is a row, and a job in a queue: ten times the largest deployments."""
+MOST_ROWS = 20_000_000
+"""Of builds (or another table) that a run holds beside four for each claim; prebuilds of a run that only counts. They
+take 3 GB and a minute; what has more would fill any machine, or never end: prebuilds that fail and are cleared each
+second, schedules that want thousands anew each hour, people whose workspaces start each morning for decades."""
 MOST_EXPRESSION = 2_000
 """Characters of a target expression."""
 

@@ -57,20 +57,9 @@ EQUAL: dict[str, str] = {
     " -> other == NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])": (
         "people's jobs go first: the rule says no, whatever the instants are"
     ),
-    "core.jobs._draw_limit: if comes and (of < lot or (of == lot and i < row)):"
-    " -> if comes and (of < lot or (of == lot and i <= row)):": (
-        "each job is looked at once, and not compared with itself"
-    ),
     "core.kernel._advance: elif every_tick or counters[NEXT_WAKE] <= counters[NEXT_TICK]:"
     " -> elif every_tick or counters[NEXT_WAKE] < counters[NEXT_TICK]:": (
         "who is due at the very next tick is due at the first tick from then on, which is that one"
-    ),
-    "core.jobs._draw_limit: limit = NEVER -> pass": (
-        "where there are no more the last lot that was drawn is the highest of all, too"
-    ),
-    "core.jobs.next_to_reap: for queue in range(PEOPLE_FIRST, QUEUES_END, 2):"
-    " -> for queue in range(PEOPLE_FIRST, QUEUES_END, 1):": (
-        "beside the first of a queue its last is looked at, which comes after it"
     ),
     "core.lifecycle.max_deadline: if tried == 7: -> if tried == 8:": (
         "what is on none of seven days is not on the eighth, which is the first again"
@@ -78,9 +67,6 @@ EQUAL: dict[str, str] = {
     "core.kernel._advance: more = lives.people.shape[0] + 2 if look_at == now_at else 2"
     " -> more = lives.people.shape[0] + 3 if look_at == now_at else 2": (
         "a row more than can be needed is made room for"
-    ),
-    "core.jobs.next_to_reap: if found == NONE or i < found: -> if found == NONE or i <= found:": (
-        "each job stands in one queue, and is looked at once"
     ),
     "core.pools._newer: while workspace > than and found < at_most: -> while workspace >= than and found < at_most:": (
         "the one that is asked about has failed, and stands in none of these lists"

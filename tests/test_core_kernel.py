@@ -105,9 +105,29 @@ def test_people_need_room_for_stories_too():
 
 def test_a_table_grows_by_as_much_as_it_has_and_is_asked_for():
     table = np.arange(12).reshape(4, 3)
-    grown = uncompiled.kernel._grown(table, 5)
+    grown = uncompiled.kernel._grown(table, 3, 5)
     assert grown.shape == (13, 3)
-    assert grown[:4].tolist() == table.tolist()
+    assert grown[:3].tolist() == table[:3].tolist()
+    assert uncompiled.kernel._grown(table, 3, 1) is table
+    assert len(uncompiled.kernel._grown(table, 3, 2)) == 10
+
+
+@pytest.mark.parametrize("table", ["workspaces", "builds", "decisions", "stories"])
+def test_no_table_has_more_rows_than_a_run_may_have(table: str):
+    inputs, world = world_of()
+    _, _, theirs = lives_of(TemplateSchedule(), MONDAY_AT)
+    world.counters[[WORKSPACES, BUILDS, DECISIONS, MORE]] = 0, 0, 0, 3
+    counters, counter = (
+        (theirs.counters, lives.STORIES)
+        if table == "stories"
+        else (world.counters, {"workspaces": WORKSPACES, "builds": BUILDS, "decisions": DECISIONS}[table])
+    )
+    counters[counter] = 7
+    uncompiled.kernel._check_rows(inputs, world, theirs, 10)
+    counters[counter] += 1
+    with pytest.raises(uncompiled.kernel.TooManyRowsError) as told:
+        uncompiled.kernel._check_rows(inputs, world, theirs, 10)
+    assert told.value.rows == 10
 
 
 def happened(kind: int, at: int, tick_at: int = 0) -> tuple[list[int], int, int]:

@@ -16,9 +16,11 @@ from scenarios import MONDAY_AT, busy_week, inhabited_fortnight, scenario, scena
 
 from simkit.clock import HOUR_US, MINUTE_US, NEVER, SECOND_US, Zone
 from simkit.core import counts as core
-from simkit.model import Activate, Daemons, Preset, Scenario, TemplateVersion, Workload, constant
+from simkit.core.facts import TooManyRowsError
+from simkit.errors import RunError
+from simkit.model import Activate, Daemons, Preset, Reconciler, Scenario, TemplateVersion, Workload, constant
 from simkit.runs.counts import Counts, count, count_by_week, count_measures
-from simkit.runs.givens import givens
+from simkit.runs.givens import givens, told_if_too_long
 from simkit.runs.measures import ByWeek, Measures, measures, measures_by_week
 from simkit.runs.simulate import run
 
@@ -185,3 +187,31 @@ def test_a_run_does_not_compile_what_only_counts():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[0, 0]"
+
+
+@pytest.mark.parametrize("how", [run, lambda given: count(givens(given, 0, 0))])
+@pytest.mark.parametrize("why", ["expire", "are cleared"])
+def test_a_run_of_more_rows_than_one_may_have_ends_with_what_to_change(how, why: str, monkeypatch):
+    """For decades prebuilds are made anew at each tick: because they fail and are cleared, or because they expire."""
+    monkeypatch.setattr("simkit.runs.givens.MOST_ROWS", 20_000)
+    clears = why == "are cleared"
+    workload = Workload(constant(0), failure_probability=float(clears), failed_cleared_after_us=SECOND_US * clears)
+    given = scenario(
+        Preset("p", 500, ttl_us=0 if clears else SECOND_US),
+        Preset("q", 1),
+        hours=20 * 365 * 24,
+        workload=workload,
+        provisioner_daemons=1000,
+        reconciler=Reconciler(failure_hard_limit=0, backoff_interval_us=0),
+    )
+    told = r"\(given in Python\): the run has 20,000 builds by 2026-03-02T0.* \"p\"; write fewer instances"
+    with pytest.raises(RunError, match=told):
+        how(given)
+
+
+def test_a_run_of_more_rows_of_people_says_so():
+    with (
+        pytest.raises(RunError, match="most are of people's workspaces; write fewer people, or a shorter window"),
+        told_if_too_long(givens(inhabited_fortnight(), 0, 0)),
+    ):
+        raise TooManyRowsError(1000, MONDAY_AT, np.array([249]))

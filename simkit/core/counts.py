@@ -76,6 +76,7 @@ from simkit.core.facts import (
     W_PREV,
     WORKSPACES,
     Inputs,
+    TooManyRowsError,
     empty_world,
 )
 from simkit.core.jobs import begin_job, next_to_finish, reap_after
@@ -130,7 +131,7 @@ K_FAILING, K_STATE_COLUMNS = S_COLUMNS, S_COLUMNS + 1
 # Counters beside those of the kernel: the period of now; the first claim whose own job may not have been taken; how
 # many quiet jobs run, and the end of one that somebody waits for.
 PERIOD, NEXT_OWN, QUIET_JOBS, NEXT_QUIET, MORE_COUNTERS = (*range(COUNTERS, COUNTERS + 4), COUNTERS + 4)
-# Why the loop stops: it is over, there is no room for more prebuilds, the reaper would act.
+# Why the loop stops: it is over, the rows are used up, and those of what is gone closed up; the reaper would act.
 OVER, FULL, REAPED = range(3)
 
 
@@ -194,10 +195,8 @@ def _count_on(inputs: Inputs, world: _World, periods: Periods) -> int:
         elif tick_at == now_at:
             if counters[WORKSPACES] + most > world.workspaces.shape[0]:
                 _close_up(world)
-                # With half of the rows free it does not come to this again soon.
-                if 2 * counters[WORKSPACES] + most > world.workspaces.shape[0]:
-                    counters[MORE] = most
-                    return FULL
+                counters[MORE] = most
+                return FULL
             counters[NEXT_WAKE] = NEVER
             for preset in range(presets):
                 if world.state[preset, S_WAKE] <= now_at:
@@ -528,15 +527,21 @@ def can_count(inputs: Inputs, people: People | None = None) -> bool:
     return people is None and bool(takes_all) and not inputs.settings.clears_failed
 
 
-def count(inputs: Inputs, edges: Int64Array) -> Counted | None:
-    """Run a scenario that `can_count`; None if the reaper would act in the run. `edges`: int64[k + 1], ascending."""
+def count(inputs: Inputs, edges: Int64Array, most_rows: int = NEVER) -> Counted | None:
+    """Run a scenario that `can_count`; None if the reaper would act in the run. `edges`: int64[k + 1], ascending.
+
+    Raises TooManyRowsError where it has made `most_rows` prebuilds: the kernel would have as many workspaces.
+    """
     periods = periods_of(edges)
     world = _empty_world(inputs, periods)
     while (reason := _count_on(inputs, world, periods)) == FULL:
-        rows = world.workspaces
-        more = np.empty((2 * len(rows) + 2 * int(world.counters[MORE]), K_COLUMNS), dtype=np.int64)
-        more[: len(rows)] = rows
-        world = world._replace(workspaces=more)
+        rows, kept, most = world.workspaces, int(world.counters[WORKSPACES]), int(world.counters[MORE])
+        if (made := world.state[:, S_ORDINAL]).sum() > most_rows:
+            raise TooManyRowsError(most_rows, int(world.counters[NEXT_TICK] - inputs.settings.interval_us), made)
+        if 2 * kept + most > len(rows):  # with half of the rows free it does not come to this again soon
+            more = np.empty((2 * len(rows) + 2 * most, K_COLUMNS), dtype=np.int64)
+            more[:kept] = rows[:kept]
+            world = world._replace(workspaces=more)
     if reason == REAPED:
         return None
     cells = world.cells[:, 1:-1]

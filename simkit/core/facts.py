@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from simkit.core.numbers import MINUTE_US, NEVER, NONE, Int64Array, Table
+from simkit.core.policy import MOST_REAPED
 
 # Claim orders.
 OLDEST, NEWEST, RANDOM = 0, 1, 2
@@ -83,12 +84,14 @@ WORKSPACES, BUILDS, DECISIONS, NEXT_WAKE = range(4)
 # people's own and an operator's on prebuilds; of the prebuilds user's the claims' and the pools'.
 PEOPLE_FIRST, OPERATORS_FIRST, CLAIMS_FIRST, PREBUILDS_FIRST, QUEUES_END = 4, 6, 8, 10, 12
 NEXT_EVENT, NEXT_CLAIM, NEXT_TICK, PAUSED, RUNNING_JOBS, MORE = range(12, 18)
-# NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; LIMITED_AT: the tick for
-# which the limit of the lots (and rows) of those that it ends was drawn.
-NEXT_REAP, REAPED_AT, LIMITED_AT, LIMIT, LIMIT_ROW, COUNTERS = range(18, 24)
+# NEXT_REAP: the reaper's next tick that may find a job; REAPED_AT: its last tick that is over; DRAWN_AT: the tick for
+# which jobs were drawn, how many, and the next of them that it ends.
+NEXT_REAP, REAPED_AT, DRAWN_AT, DRAWN, NEXT_DRAWN, COUNTERS = range(18, 24)
 
 # Running jobs: (finishes at, build, group of daemons), the next to finish last.
 J_AT, J_BUILD, J_GROUP, J_COLUMNS = 0, 1, 2, 3
+# Jobs that a tick of the reaper ends.
+DRAWN_LOT, DRAWN_JOB, DRAWN_COLUMNS = 0, 1, 2
 # Groups of daemons, in the order in which they take jobs: how many, and which jobs their tags let them take.
 G_COUNT, G_PEOPLE, G_PREBUILDS, G_COLUMNS = 0, 1, 2, 3
 
@@ -141,6 +144,17 @@ class World(NamedTuple):
     state: Table  # [p, S_COLUMNS]
     jobs: Table  # [daemons, J_COLUMNS]
     free: Int64Array  # [g] daemons of each group without a job
+    drawn: Table  # [MOST_REAPED, DRAWN_COLUMNS]
+
+
+class TooManyRowsError(Exception):
+    """A run that would not end, or has more rows than there is room for: how far it came."""
+
+    def __init__(self, rows: int, at: int, prebuilds: Int64Array) -> None:
+        super().__init__(f"more than {rows:,} rows")
+        self.rows, self.at = rows, at
+        self.prebuilds = prebuilds
+        """How many each preset had by then: int64[p]."""
 
 
 class Pools(Protocol):
@@ -170,7 +184,7 @@ def empty_world(inputs: Inputs) -> World:
     counters = np.zeros(COUNTERS, dtype=np.int64)
     counters[PEOPLE_FIRST:QUEUES_END] = NONE
     counters[[NEXT_WAKE, NEXT_TICK]] = start_at
-    counters[[NEXT_REAP, LIMITED_AT]] = NEVER
+    counters[[NEXT_REAP, DRAWN_AT]] = NEVER
     counters[REAPED_AT] = -(-start_at // MINUTE_US) * MINUTE_US - MINUTE_US
     lists = np.full((presets * LISTS, 3), NONE, dtype=np.int64)
     lists[:, SIZE] = 0
@@ -190,4 +204,5 @@ def empty_world(inputs: Inputs) -> World:
         state=state,
         jobs=np.empty((inputs.daemons[:, G_COUNT].sum(), J_COLUMNS), dtype=np.int64),
         free=inputs.daemons[:, G_COUNT].copy(),
+        drawn=np.empty((MOST_REAPED, DRAWN_COLUMNS), dtype=np.int64),
     )

@@ -20,15 +20,17 @@ from simkit.core.facts import (
     C_BUILD,
     CLAIM,
     CLAIMS_FIRST,
+    DRAWN,
+    DRAWN_AT,
+    DRAWN_JOB,
+    DRAWN_LOT,
     G_PEOPLE,
     G_PREBUILDS,
     HALT,
     J_AT,
     J_BUILD,
     J_GROUP,
-    LIMIT,
-    LIMIT_ROW,
-    LIMITED_AT,
+    NEXT_DRAWN,
     NEXT_REAP,
     OPERATORS_FIRST,
     PEOPLE_FIRST,
@@ -55,6 +57,7 @@ from simkit.core.numbers import (
     PENDING,
     RUNNING,
     STOP,
+    Table,
 )
 from simkit.core.policy import (
     MOST_REAPED,
@@ -193,27 +196,39 @@ def reap_after(oldest_at: int, reaped_at: int) -> int:
 
 
 @part
-def _draw_limit(world: World, now_at: int) -> None:
-    """Of the jobs that the reaper may end it ends those whose (lot, row) is at most the limit: as many as it takes."""
-    limit, limit_row = NONE, NONE
-    for _ in range(MOST_REAPED):
-        lot, row = NEVER, NONE
-        for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
-            i = world.counters[queue]
-            while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
-                if world.builds[i, B_STATUS] == PENDING:
-                    of = reaping_lot(i + 1, now_at)
-                    comes = of > limit or (of == limit and i > limit_row)
-                    if comes and (of < lot or (of == lot and i < row)):
-                        lot, row = of, i
-                i = world.builds[i, B_NEXT]
-        if row == NONE:
-            limit = NEVER
+def _draw(world: World, now_at: int) -> None:
+    """Draw the jobs that the reaper's tick ends, those with the lowest lots; they stand as they were queued then."""
+    drawn, count = world.drawn, 0
+    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
+        job = world.counters[queue]
+        while job != NONE and is_reapable(False, world.builds[job, B_CREATED], now_at):
+            if world.builds[job, B_STATUS] == PENDING:
+                count = _keep(drawn, count, MOST_REAPED, reaping_lot(job + 1, now_at), job)
+            job = world.builds[job, B_NEXT]
+    for i in range(count):
+        _keep(drawn, i, count, 0, drawn[i, DRAWN_JOB])
+    world.counters[DRAWN] = count
+    world.counters[NEXT_DRAWN] = 0
+    world.counters[DRAWN_AT] = now_at
+
+
+@part
+def _keep(drawn: Table, count: int, most: int, lot: int, job: int) -> int:
+    """Put a job among the `count` that are drawn, by lot and row; of more than `most` the last one goes. How many there
+    are then."""
+    i = count
+    while i > 0:
+        before = drawn[i - 1]
+        if before[DRAWN_LOT] < lot or (before[DRAWN_LOT] == lot and before[DRAWN_JOB] < job):
             break
-        limit, limit_row = lot, row
-    world.counters[LIMIT] = limit
-    world.counters[LIMIT_ROW] = limit_row
-    world.counters[LIMITED_AT] = now_at
+        if i < most:
+            drawn[i, DRAWN_LOT] = before[DRAWN_LOT]
+            drawn[i, DRAWN_JOB] = before[DRAWN_JOB]
+        i -= 1
+    if i < most:
+        drawn[i, DRAWN_LOT] = lot
+        drawn[i, DRAWN_JOB] = job
+    return min(count + 1, most)
 
 
 @part
@@ -221,22 +236,14 @@ def next_to_reap(world: World, now_at: int) -> int:
     """The next job that the reaper's tick ends, in the order in which they were queued, as started in its last instant;
     NONE when the tick is over."""
     counters = world.counters
-    if counters[LIMITED_AT] != now_at:
-        _draw_limit(world, now_at)
-    found = NONE
-    for queue in range(PEOPLE_FIRST, QUEUES_END, 2):
-        i = counters[queue]
-        while i != NONE and is_reapable(False, world.builds[i, B_CREATED], now_at):
-            if world.builds[i, B_STATUS] == PENDING:
-                lot = reaping_lot(i + 1, now_at)
-                if lot < counters[LIMIT] or (lot == counters[LIMIT] and i <= counters[LIMIT_ROW]):
-                    if found == NONE or i < found:
-                        found = i
-                    break
-            i = world.builds[i, B_NEXT]
-    if found == NONE:
-        counters[REAPED_AT] = now_at
-    else:
-        world.builds[found, B_STARTED] = now_at
-        world.builds[found, B_ENDED] = BY_REAPER
-    return found
+    if counters[DRAWN_AT] != now_at:
+        _draw(world, now_at)
+    while counters[NEXT_DRAWN] < counters[DRAWN]:
+        job = world.drawn[counters[NEXT_DRAWN], DRAWN_JOB]
+        counters[NEXT_DRAWN] += 1
+        if world.builds[job, B_STATUS] == PENDING:  # and no daemon has taken it in the meantime
+            world.builds[job, B_STARTED] = now_at
+            world.builds[job, B_ENDED] = BY_REAPER
+            return job
+    counters[REAPED_AT] = now_at
+    return NONE

@@ -22,6 +22,7 @@ from simkit.core.facts import (
     AGENT,
     B_COLUMNS,
     B_COMPLETED,
+    B_CREATED,
     B_ENDED,
     B_NUMBER,
     B_READY,
@@ -57,6 +58,7 @@ from simkit.core.facts import (
     S_ACTIVE,
     S_CLAIMING,
     S_INVALIDATED,
+    S_ORDINAL,
     S_WAKE,
     SIZE,
     STARTING_LIST,
@@ -69,6 +71,7 @@ from simkit.core.facts import (
     W_READY,
     WORKSPACES,
     Inputs,
+    TooManyRowsError,
     World,
     empty_world,
     no_claims,
@@ -328,12 +331,17 @@ def _has_room_for_lives(world: World, lives: Lives, more: int) -> bool:
 
 
 def simulate(
-    inputs: Inputs, people: People | None = None, every_tick: bool = False, programs: Programs | None = None
+    inputs: Inputs,
+    people: People | None = None,
+    every_tick: bool = False,
+    programs: Programs | None = None,
+    most_rows: int = NEVER,
 ) -> Output:
     """Run a scenario from its window's start to its end (inclusive): rows of everything that happened.
 
     `every_tick` looks at each preset at every tick and at each person in every minute, also where nothing can have
-    changed: the rows are the same. `programs` replace the schedules of the presets that have one.
+    changed: the rows are the same. `programs` replace the schedules of the presets that have one. Raises
+    TooManyRowsError where a table has `most_rows` and is to grow.
     """
     world = empty_world(inputs)
     lives = (
@@ -342,17 +350,21 @@ def simulate(
     prebuilt = None if people is None or not people.prebuilds_too else empty_prebuilt(len(world.workspaces))
     targets = None if programs is None else empty_targets(programs)
     while not _advance(inputs, world, lives, prebuilt, targets, every_tick):
-        more = int(world.counters[MORE])
+        _check_rows(inputs, world, lives, most_rows)
+        counters, more = world.counters, int(world.counters[MORE])
         world = world._replace(
-            workspaces=_grown(world.workspaces, more),
-            builds=_grown(world.builds, more),
-            decisions=_grown(world.decisions, more),
+            workspaces=_grown(world.workspaces, counters[WORKSPACES], more),
+            builds=_grown(world.builds, counters[BUILDS], more),
+            decisions=_grown(world.decisions, counters[DECISIONS], more),
         )
         if lives is not None:
             # As many rows as builds; those of prebuilds stay empty.
             room = np.full((len(world.builds) - len(lives.builds), L_COLUMNS), NEVER, dtype=np.int64)
-            lives = lives._replace(builds=np.concatenate([lives.builds, room]), stories=_grown(lives.stories, more))
-        if prebuilt is not None:
+            lives = lives._replace(
+                builds=np.concatenate([lives.builds, room]),
+                stories=_grown(lives.stories, lives.counters[STORIES], more),
+            )
+        if prebuilt is not None and len(prebuilt.rows) < len(world.workspaces):
             prebuilt = empty_prebuilt(len(world.workspaces), prebuilt)
     counters = world.counters
     nothing = np.empty((0, 0), dtype=np.int64)
@@ -368,6 +380,14 @@ def simulate(
     )
 
 
+def _check_rows(inputs: Inputs, world: World, lives: Lives | None, most: int) -> None:
+    counters = world.counters
+    rows = max(counters[[WORKSPACES, BUILDS, DECISIONS]].max(), 0 if lives is None else lives.counters[STORIES])
+    if rows + counters[MORE] > most:
+        last_at = world.builds[: counters[BUILDS], B_CREATED][-1:].max(initial=inputs.settings.start_at)
+        raise TooManyRowsError(most, int(last_at), world.state[:, S_ORDINAL])
+
+
 def no_rows(inputs: Inputs) -> Output:
     """The output of a run in which nothing has happened yet."""
     tables = (W_COLUMNS, B_COLUMNS, D_COLUMNS, O_COLUMNS, L_COLUMNS, X_COLUMNS, U_COLUMNS)
@@ -375,8 +395,10 @@ def no_rows(inputs: Inputs) -> Output:
     return Output(workspaces, builds, no_claims(inputs), decisions, owned, lives, stories, prebuilt)
 
 
-def _grown(table: Table, more: int) -> Table:
-    """A copy with room for at least `more` further rows."""
-    copy = np.empty((2 * table.shape[0] + more, table.shape[1]), dtype=np.int64)
-    copy[: table.shape[0]] = table
+def _grown(table: Table, rows: int, more: int) -> Table:
+    """The table, of which `rows` are used, with room for at least `more`: if it has none, a copy twice as long."""
+    if rows + more <= len(table):
+        return table
+    copy = np.empty((2 * len(table) + more, table.shape[1]), dtype=np.int64)
+    copy[:rows] = table[:rows]
     return copy

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simkit.clock import NEVER, Int64Array
-from simkit.core import counts, facts, kernel, tally
+from simkit.core import counts, facts, tally
 from simkit.core.compile import compiled
 from simkit.phases import phase
-from simkit.runs.givens import Givens
+from simkit.runs.givens import Givens, told_if_too_long
 from simkit.runs.measures import (
     ByWeek,
     Measures,
@@ -30,6 +30,7 @@ from simkit.runs.measures import (
     wait_quantiles,
     window_of,
 )
+from simkit.runs.simulate import rows_of
 from simkit.timeline import whole_weeks
 
 
@@ -91,7 +92,7 @@ def count(given: Givens, edges: Int64Array | None = None) -> Counts:
     """Run what is given and count it, by period between the edges (without any: the whole window).
 
     The interpreter lock is released meanwhile: threads run side by side, and their number changes nothing.
-    Raises ValueError for edges that do not ascend or are fewer than two.
+    Raises ValueError for edges that do not ascend or are fewer than two, RunError.
     """
     window = given.inputs.settings.start_at, given.inputs.settings.end_at
     edges = np.array(window if edges is None else edges, dtype=np.int64)
@@ -153,11 +154,12 @@ def _lean(given: Givens, edges: Int64Array) -> tally.Counted | None:
     """By the loop that keeps counts only; None where it cannot go."""
     if given.programs is not None or not counts.can_count(given.inputs, given.people):
         return None
-    of = counts.count(given.inputs, edges)
+    with told_if_too_long(given):
+        of = counts.count(given.inputs, edges, given.most_rows)
     if of is not None:
         compiled("counts")
     return of
 
 
 def _from_rows(given: Givens, edges: Int64Array) -> tally.Counted:
-    return tally.tally(given.inputs, kernel.simulate(given.inputs, given.people, programs=given.programs), edges)
+    return tally.tally(given.inputs, rows_of(given), edges)

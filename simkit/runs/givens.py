@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array
+from simkit.clock import DAY_US, NEVER, UTC_ZONE, WEEK_US, Int64Array, format_instant
 from simkit.core import facts, lives
 from simkit.core.chance import ONE
 from simkit.core.numbers import NONE, Table
@@ -37,7 +38,7 @@ from simkit.cron import is_autostart, weekly
 from simkit.demand import Claims, Draws
 from simkit.demand.streams import key
 from simkit.errors import InputError, RunError
-from simkit.limits import MAX_SEED
+from simkit.limits import MAX_SEED, MOST_ROWS
 from simkit.model import (
     DEFAULT_QUIET_HOURS,
     Activate,
@@ -55,6 +56,7 @@ from simkit.model import (
     Workload,
 )
 from simkit.phases import phase
+from simkit.shown import visible
 from simkit.store.columns import ids, whole
 from simkit.timeline import Steps, desired
 from simkit.version import __version__
@@ -96,9 +98,33 @@ class Givens:
         return np.where(person == NONE, strangers_from + ids(len(person)), person + 1)
 
     @property
+    def most_rows(self) -> int:
+        return MOST_ROWS + 4 * len(self.inputs.claims)
+
+    @property
     def operator_id(self) -> int:
         """The user who deletes failed prebuilds: nobody of those who claim."""
         return sum(p.count for p in self.scenario.people) + len(self.inputs.claims) + 1
+
+
+@contextmanager
+def told_if_too_long(given: Givens) -> Iterator[None]:
+    """Raises RunError where the core raises TooManyRowsError: how far the run came, and what to write instead."""
+    try:
+        yield
+    except facts.TooManyRowsError as error:
+        scenario, most = given.scenario, int(np.argmax(error.prebuilds))
+        until = format_instant(error.at, scenario.zone)
+        said = f"the run has {error.rows:,} builds by {until} already, and simkit simulates up to so many"
+        if error.prebuilds.sum() < error.rows // 4:
+            way_out = "most are of people's workspaces; write fewer people, or a shorter window"
+        else:
+            name, many = visible(given.presets[most][1].name), error.prebuilds[most]
+            way_out = (
+                f'{many:,} are prebuilds of "{name}"; write fewer instances of it or a shorter window, or let them '
+                "fail, expire or be replaced less often"
+            )
+        raise RunError(f"{scenario.where}: {said}: {way_out}", InputError.status) from None
 
 
 def givens(scenario: Scenario, seed: int, replication: int) -> Givens:

@@ -12,7 +12,7 @@ from simkit.core.compile import compiled
 from simkit.core.compile import will_compile as not_compiled
 from simkit.model import History, Scenario
 from simkit.phases import phase
-from simkit.runs.givens import Givens, givens
+from simkit.runs.givens import Givens, givens, told_if_too_long
 from simkit.runs.result import KernelResult
 
 
@@ -28,12 +28,18 @@ def run(scenario: Scenario, seed: int = 0, replication: int = 0) -> KernelResult
 
 
 def play(given: Givens) -> KernelResult:
-    """Simulate what is given."""
+    """Simulate what is given. Raises RunError."""
     with phase("simulated", scenario=given.scenario.name, seed=given.seed, replication=given.replication) as told:
-        result = KernelResult(given, kernel.simulate(given.inputs, given.people, programs=given.programs))
+        result = KernelResult(given, rows_of(given))
         told |= {"workspaces": len(result.rows.workspaces), "builds": len(result.rows.builds)}
     compiled(kind_of(given.scenario, given.programs is not None))
     return result
+
+
+def rows_of(given: Givens) -> kernel.Output:
+    """The kernel's rows. Raises RunError for more than a run may have."""
+    with told_if_too_long(given):
+        return kernel.simulate(given.inputs, given.people, programs=given.programs, most_rows=given.most_rows)
 
 
 def will_compile(scenario: Scenario, with_targets: bool = False) -> bool:
