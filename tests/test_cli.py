@@ -22,7 +22,8 @@ from rich.console import Console
 
 import simkit
 from simkit.cli import main
-from simkit.cli.door import working, wrapped
+from simkit.cli.door import print_findings, working, wrapped
+from simkit.errors import Finding, Where
 from simkit.store import writing
 from simkit.store.columns import Columns
 
@@ -657,3 +658,24 @@ def test_progress_with_an_estimate_is_on_a_terminal_alone(scenario: Path, monkey
         text=True,
     )
     assert (piped.returncode, "simulating" in piped.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_of_many_findings_of_one_kind_the_first_are_told(debug: bool, capsys):
+    def finding(i: int, text: str) -> Finding:
+        return Finding("note", Where("week.yaml", i), text)
+
+    found = [finding(i, f'the preset "p {i}" is never used in {i} weeks') for i in range(400)]
+    found.insert(200, finding(1, "something else"))
+    with click.Context(main, info_name="simkit") as context:
+        context.params["debug"] = debug
+        print_findings(tuple(found))
+    said = capsys.readouterr().err.splitlines()
+    if debug:
+        assert said == [str(one) for one in found]
+        return
+    assert said == [
+        *map(str, found[:5]),
+        "... and 395 more of this kind; `simkit --debug` before the command shows all",
+        str(found[200]),
+    ]

@@ -245,6 +245,26 @@ def test_who_interrupts_what_is_at_work_does_not_wait_for_its_end(at_work: Path,
     assert not [path for path in at_work.iterdir() if path.name.startswith(".")], "nothing is left beside it"
 
 
+INTERRUPTED = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "simkit.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from simkit.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_is_quiet_while_the_command_line_is_imported():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    ignored = ["sh", "-c", 'trap "" INT; exec "$0" "$@"', sys.executable, "-c", INTERRUPTED, "--version"]
+    done = subprocess.run(ignored, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 WRITER = """
 import simkit
 scenario = simkit.load("week.yaml")
@@ -255,7 +275,7 @@ for seed in range(12):
             simkit.save("runs.duckdb", [result])
             break
         except simkit.StoreError as error:
-            assert "another process is writing to it; wait until it is done" in str(error)
+            assert "another process has it open; wait until it is done" in str(error)
 """
 
 
@@ -274,5 +294,5 @@ def test_who_reads_a_file_while_somebody_writes_it_sees_whole_runs_or_is_told(he
     assert seen == sorted(seen)
     assert told <= {
         "runs.duckdb: there is no such runs file; `simkit run` writes one with --out",
-        "runs.duckdb: another process is writing to it; wait until it is done, or write to another file",
+        "runs.duckdb: another process has it open; wait until it is done, or write to another file",
     }

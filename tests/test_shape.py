@@ -20,6 +20,7 @@ MODULES = sorted(
 
 # From the doors down; a module imports its own line and the lines below. The package itself offers public names.
 LAYERS = (
+    ("simkit.__main__",),
     ("simkit.cli", "simkit.pytest_plugin"),
     ("simkit.studies",),
     ("simkit.report",),

@@ -39,6 +39,7 @@ from simkit.model import (
 )
 from simkit.runs.result import Result
 from simkit.store import ask, asking, questions, refused, save, writing
+from simkit.store import connection as store_connection
 from simkit.store.asking import table_of
 from simkit.store.columns import rows as rows_in
 from simkit.store.connection import constraints, explained, opened, schema
@@ -443,7 +444,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
+def held(file: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process has the file open to write."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -451,25 +452,47 @@ def held(file: Path) -> Iterator[None]:
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        yield
+        yield holder
         holder.kill()
 
 
-def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, tmp_path: Path):
+def test_a_file_that_another_process_writes_is_told(result: Result, path: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(store_connection, "_PATIENCE_S", 0)
     copy = tmp_path / "copy.duckdb"
     copy.write_bytes(path.read_bytes())
     with held(copy):
-        with pytest.raises(simkit.StoreError, match="another process is writing") as caught:
+        with pytest.raises(simkit.StoreError, match="another process has it open") as caught:
             ask(copy, "runs")
         assert caught.value.status == 1, "nothing that was given is wrong"
-        with pytest.raises(simkit.StoreError, match="another process is writing"):
+        with pytest.raises(simkit.StoreError, match="another process has it open"):
             save(copy, [result])
+
+
+def test_who_writes_waits_for_somebody_who_has_the_file_open_for_a_moment(
+    result: Result, path: Path, tmp_path: Path, monkeypatch
+):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    with held(copy) as holder:
+        monkeypatch.setattr(store_connection.time, "sleep", lambda seconds: (holder.kill(), holder.wait()))
+        assert save(copy, [result]) == [result.run_id]
+
+
+def test_a_question_that_needs_more_memory_than_is_meant_gets_it(result: Result, path: Path, monkeypatch):
+    expected = ask(path, "pool")
+    monkeypatch.setitem(store_connection._CONFIGURATION, "memory_limit", "8MB")
+    monkeypatch.setattr(asking, "MOST_MEMORY", 8_000_000)
+    with pytest.raises(simkit.StoreError, match="no room for this"):
+        ask(path, "pool")
+    monkeypatch.setattr(asking, "MOST_MEMORY", 1_000_000_000)
+    pd.testing.assert_frame_equal(ask(path, "pool"), expected)
 
 
 @pytest.mark.parametrize("still_writing", [True, False])
 def test_a_file_that_another_process_makes_meanwhile_is_its_own(
     still_writing: bool, result: Result, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(store_connection, "_PATIENCE_S", 0)
     file, mine = tmp_path / "runs.duckdb", simkit.run(scenario(), seed=8)
     connect, others = duckdb.connect, ExitStack()
 
@@ -483,7 +506,7 @@ def test_a_file_that_another_process_makes_meanwhile_is_its_own(
     with others:
         monkeypatch.setattr(duckdb, "connect", late)
         if still_writing:
-            with pytest.raises(simkit.StoreError, match="another process is writing"):
+            with pytest.raises(simkit.StoreError, match="another process has it open"):
                 save(file, [mine])
         else:
             save(file, [mine])

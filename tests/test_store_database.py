@@ -156,7 +156,7 @@ def test_two_processes_do_not_write_one_file(tmp_path):
         program = f"from simkit.store.database import Database\nDatabase({str(file)!r}, 'run')"
         other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert other.returncode != 0
-    assert "another process is writing to it" in other.stderr
+    assert "another process has it open" in other.stderr
 
 
 # Killed at random moments

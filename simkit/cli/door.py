@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,11 +237,31 @@ def duration(_: click.Context, parameter: click.Parameter, text: str | None) -> 
         raise click.BadParameter(str(error), param=parameter) from None
 
 
+_FEW = 5
+"""Findings of one kind that are shown: who has read so many knows the others."""
+_OWN = re.compile(r'"[^"]*"|[^\s"]*\d[^\s"]*')
+"""What sets a finding apart from others of its kind: names, numbers and instants."""
+
+
 def print_findings(findings: tuple[Finding, ...]) -> None:
-    for finding in findings[:MOST_PROBLEMS]:
-        echo(str(finding), err=True)
-    if len(findings) > MOST_PROBLEMS:
-        echo(f"... and {len(findings) - MOST_PROBLEMS:,} more like these", err=True)
+    """The first of each kind, and how many more there are; with `--debug` all of them."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.find_root().params.get("debug"):
+        for finding in findings:
+            echo(str(finding), err=True)
+        return
+    kinds = [(finding.level, finding.name, _OWN.sub("", finding.text)) for finding in findings]
+    many, seen = Counter(kinds), Counter[tuple[str, str, str]]()
+    for finding, kind in zip(findings, kinds, strict=True):
+        seen[kind] += 1
+        if seen.total() - sum(max(0, n - _FEW) for n in seen.values()) > MOST_PROBLEMS:
+            echo("... and others; `simkit --debug` before the command shows all", err=True)
+            return
+        if seen[kind] <= _FEW:
+            echo(str(finding), err=True)
+        if seen[kind] == _FEW and many[kind] > _FEW:
+            more = many[kind] - _FEW
+            echo(f"... and {more:,} more of this kind; `simkit --debug` before the command shows all", err=True)
 
 
 def instant(text: str | None) -> int:

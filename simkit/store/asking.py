@@ -18,7 +18,15 @@ from simkit.clock import Int64Array
 from simkit.errors import StoreError
 from simkit.phases import phase
 from simkit.store.columns import Storable, some_at_a_time
-from simkit.store.connection import check_schema, closing_told, constraints, end_statements, file_of, opened
+from simkit.store.connection import (
+    MOST_MEMORY,
+    check_schema,
+    closing_told,
+    constraints,
+    end_statements,
+    file_of,
+    opened,
+)
 from simkit.store.memory import connection_over, empty, make_views, rows_read
 from simkit.store.narrowing import RUNS_AND_PRESETS, Instant, Narrowing
 from simkit.store.question import find
@@ -236,7 +244,11 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run_ids: list[str],
     given: dict[str, Any] = {"runs": run_ids}
     if "$workspace" in sql:
         given["workspace"] = workspace
-    return _frame(connection.execute(sql, given))
+    try:
+        return _frame(connection.execute(sql, given))
+    except duckdb.OutOfMemoryException:
+        connection.execute(f"SET memory_limit = '{MOST_MEMORY}B'")
+        return _frame(connection.execute(sql, given))
 
 
 def _frame(answered: duckdb.DuckDBPyConnection) -> pd.DataFrame:

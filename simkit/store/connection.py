@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
@@ -31,9 +32,13 @@ SETTINGS = (
     "SET TimeZone = 'UTC'; SET pandas_analyze_sample = 0; SET preserve_insertion_order = true; "
     "SET enable_progress_bar = false"  # it would draw into what a pipe reads
 )
-MEMORY = min(1_000_000_000, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 4 // 5)
+MOST_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 4 // 5
+"""Bytes that DuckDB takes where it cannot go on otherwise: what it sorts and joins does not all go to the disk."""
+MEMORY = min(1_000_000_000, MOST_MEMORY)
 """Bytes that DuckDB takes before it goes on on the disk: a year of millions of claims is asked on a laptop."""
 _LOCKED = "Could not set lock on file"
+_PATIENCE_S, _AGAIN_S = 2.0, 0.05
+"""How long, and how often, a file is tried that another process has open: who asks a question of it is done by then."""
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -88,8 +93,16 @@ def file_of(path: str | Path) -> Path:
 def connect(path: str | Path, read_only: bool = False, shown: str | Path = "") -> duckdb.DuckDBPyConnection:
     """A connection that speaks UTC, to a file or `:memory:`. Raises StoreError; `shown` is what it calls the file."""
     database = str(path) if str(path) == ":memory:" else str(file_of(path))
+    until_s = time.monotonic() + _PATIENCE_S
     try:
-        connection = _connected(database, read_only)
+        while True:
+            try:
+                connection = _connected(database, read_only)
+                break
+            except duckdb.IOException as error:
+                if _LOCKED not in str(error) or time.monotonic() > until_s:
+                    raise
+                time.sleep(_AGAIN_S)
         connection.execute(SETTINGS)
     except duckdb.Error as error:
         raise explained(shown or path, error) from error
@@ -162,7 +175,7 @@ def explained(path: str | Path, error: duckdb.Error) -> StoreError:
     text = str(error)
     said, status = f"DuckDB cannot work with it; `simkit --debug` shows why ({type(error).__name__})", 1
     if _LOCKED in text:
-        said = "another process is writing to it; wait until it is done, or write to another file"
+        said = "another process has it open; wait until it is done, or write to another file"
     elif isinstance(error, duckdb.OutOfMemoryException) or re.search("No space left|File too large|quota", text):
         said = "the machine has no room for this, in memory or on the disk; make some, or do less at once"
     elif "Input/output error" in text:

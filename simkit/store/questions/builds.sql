@@ -2,7 +2,7 @@
 -- prebuild), cold (a person's first), or a later start, stop or delete. asked_at and ready_at are those of its claim.
 -- when: created_at
 SELECT
-    b.run_id, b.id AS workspace_build_id, p.preset, p.timezone,
+    b.run_id, b.id AS workspace_build_id, p.preset::few_texts AS preset, p.timezone::few_texts AS timezone,
     CASE WHEN c.id IS NOT NULL THEN CASE WHEN c.hit THEN 'claim' ELSE 'cold' END
         WHEN b.build_number = 1 AND b.initiator_id = 0 THEN 'prebuild'
         ELSE b.transition END AS what,
