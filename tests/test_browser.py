@@ -355,7 +355,8 @@ def test_a_page_of_sliders_is_heard_as_it_is_seen(sliders, browser):
     assert 'slider "base": "1"' in heard
     assert 'table "What it comes to, a week"' in heard
     assert re.search(r'rowheader "hit rate"', heard)
-    assert 'img "Wanted: 1, Monday to Friday 09:00-17:00 4, Saturday and Sunday 10:00-12:00 2."' in heard
+    wanted = "Wanted: 1, Monday to Friday 09:00-17:00 4, Saturday and Sunday 10:00-12:00 2."
+    assert f'img "{wanted} Dots, as it is today: {wanted}"' in heard
     assert 'button "Copy"' in heard
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simkit import InputError
-from simkit.decide.apply import write
+from simkit.decide.apply import check_takes, write
 from simkit.inputs.templates import read_template
 from simkit.model import Preset, Schedule
 
@@ -151,6 +151,9 @@ def test_what_has_no_block_of_its_own_is_refused_and_left_alone(path: Path, text
 def test_a_preset_of_another_file_is_told_where_it_stands(path: Path):
     beside = path.with_name("pools.tf")
     beside.write_text(TEMPLATE.replace('"dev"', '"ide"').replace('"gpu"', '"big"'))
+    check_takes(path, ["ide", "gpu"])
+    with pytest.raises(InputError, match=r'has no preset "ide"'):
+        check_takes(path, ["ide"])
     with pytest.raises(InputError, match=r'has no preset "ide"'):
         write(path, found(replace(MEANT, name="ide")))
     assert path.read_text() == TEMPLATE

@@ -352,7 +352,7 @@ def test_a_page_says_what_its_interval_holds_and_what_held_the_answer_back(scena
 
 
 HELD = {
-    "limited_us": (3 * HOUR_US, "The hard limit keeps this pool from building for 3h of the window"),
+    "limited_us": (3 * HOUR_US, "The hard limit keeps this pool from building for 3 hours of the window"),
     "failed": (10.0, "20.0% of the builds of prebuilds fail."),
     "above_quota": (2.0, "The quota ends 2.0 of them a week."),
     "queued": (0.25, "25.0% of claims wait for a free provisioner daemon, 1m30s on average."),
@@ -368,7 +368,7 @@ def test_what_bound_an_answer_is_said(name):
     bound = replace(free, **{name: value})
     assert held([bound, bound]).startswith(told.removesuffix("."))
     if name == "limited_us":
-        assert held([bound, free]) == f"{told} in 1 of 2 replications."
+        assert held([bound, free]) == f"{told} on average, in 1 of 2 replications."
 
 
 def test_the_week_of_a_page_is_what_the_schedules_want(scenario):

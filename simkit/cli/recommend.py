@@ -136,11 +136,11 @@ def recommend(
     import json
 
     from simkit.decide.advice import blocks, document, markdown
-    from simkit.decide.apply import readable, write
+    from simkit.decide.apply import check_takes, write
 
     loaded, days = _loaded(scenario, variables, holidays)
     if template is not None:
-        readable(Path(template))
+        check_takes(Path(template), [preset] if preset else [p.name for v in loaded.versions for p in v.presets])
     say_if_counting_compiles()
     with progress("choosing") as told:
         found = simkit.recommend(

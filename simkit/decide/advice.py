@@ -99,7 +99,7 @@ def _held_out(advice: Advice) -> list[str]:
     return [
         f"Chosen without the last {_weeks(held.weeks)}, the same way finds {same}, which there has "
         f"{_percent(held.rate)} at {_number(held.idle_hours)} idle instance-hours a week: the target is {met}. Today's "
-        f"setting has {_percent(held.now_rate)} at {_number(held.now_idle_hours)}."
+        f"setting has {_percent(held.now_rate)} there, at {_number(held.now_idle_hours)}."
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,20 @@ def write(path: Path, found: Recommendation) -> list[str]:
     return [one.preset.name for one in found.presets if one.preset.name in changed]
 
 
+def check_takes(path: Path, names: Collection[str]) -> None:
+    """Raise InputError for a file that has none of these presets, which may be recommended: before minutes of work."""
+    readable(path)
+    there = read_template(path, {}).presets
+    if not {preset.name for preset in there} & set(names):
+        raise InputError([Finding("error", Where(str(path)), _lacks(names, there))])
+
+
+def _lacks(names: Collection[str], there: Sequence[Preset]) -> str:
+    """What to say of a file that has other presets."""
+    listed, has = (", ".join(f'"{name}"' for name in of) or "none" for of in (names, [p.name for p in there]))
+    return f"has no preset {listed}; it has {has}: name the file of the template with it"
+
+
 def readable(path: Path) -> File:
     """The file, if a block can be written into it. Raises InputError."""
     findings = Findings()
@@ -77,8 +92,7 @@ def _place(file: File, presets: tuple[Preset, ...], of: Preset, findings: Findin
     where = Where(file.path)
     mine = [p for p in presets if p.name == of.name]
     if not mine:
-        names = ", ".join(f'"{p.name}"' for p in presets) or "none"
-        findings.error(where, f'has no preset "{of.name}"; it has {names}: name the file of the template with it')
+        findings.error(where, _lacks([of.name], presets))
         return None
     (preset,) = mine[:1]
     if preset.where.path != file.path:

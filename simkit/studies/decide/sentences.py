@@ -275,8 +275,9 @@ def league(of: League) -> list[Sentence]:
             "league_cheaper": len(cheaper),
             "league_rate": mine.total.hit_rate,
         }
+        few = "{league_cheaper}" if cheaper else "none"
         text = (
-            "{league_reach} of the others reach the target in these weeks, {league_cheaper} of them for less than the "
+            f"{{league_reach}} of the others reach the target in these weeks, {few} of them for less than the "
             "recommendation, which has {league_rate:.1%}. Their numbers were chosen in hindsight, by these very weeks, "
             "and have no margin for the next quarter."
         )

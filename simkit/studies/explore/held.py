@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simkit.clock import SECOND_US
+from simkit.clock import HOUR_US
 from simkit.studies.explore.setting import Totals
+from simkit.studies.outcome import days_text
 from simkit.times import about
 
 _LEAST = 0.001
@@ -18,10 +19,10 @@ def held(runs: Sequence[Totals]) -> str:
     """Sentences about one preset in one run or in several of the same setting; that there is nothing, if so."""
     told = []
     if limited := [run.limited_us for run in runs if run.limited_us]:
-        of = f" in {len(limited)} of {len(runs)} replications" if len(runs) > 1 else ""
+        of = f" on average, in {len(limited)} of {len(runs)} replications" if len(runs) > 1 else ""
         told.append(
             "The hard limit keeps this pool from building for "
-            f"{about(float(np.mean(limited)) / SECOND_US)} of the window{of}."
+            f"{days_text(float(np.mean(limited)) / HOUR_US)} of the window{of}."
         )
     builds, failed = sum(run.builds for run in runs), sum(run.failed for run in runs)
     if failed:

@@ -9,6 +9,7 @@ const LEFT = 44, RIGHT = 8, TOP = 14, BOTTOM = 186;
 const narrow = matchMedia("screen and (max-width: 48rem)"); // letters stay legible on a phone
 
 const cellOf = (position) => position.reduce((cell, at, i) => cell * data.sliders[i].texts.length + at, 0);
+const templateOf = (position) => Math.floor(cellOf(position) / data.sliders.at(-1).texts.length);
 const today = data.sliders.map((slider) => slider.today);
 const text = (number) => data.strings[number];
 
@@ -52,7 +53,7 @@ function draw(position) {
 
 function show() {
   const position = inputs.map((input) => Number(input.value));
-  const cell = cellOf(position), template = Math.floor(cell / data.sliders.at(-1).texts.length);
+  const cell = cellOf(position), template = templateOf(position);
   inputs.forEach((input, i) => {
     const chosen = data.sliders[i].texts[position[i]];
     input.setAttribute("aria-valuetext", chosen);
@@ -61,7 +62,7 @@ function show() {
   rows.forEach((row, i) => (row.cells[2].textContent = text(data.measures[i][cell])));
   of("held").textContent = text(data.held[cell]);
   of("words").textContent = text(data.words[template]);
-  of("week").setAttribute("aria-label", text(data.words[template]));
+  of("week").setAttribute("aria-label", `${text(data.words[template])} Dots, as it is today: ${text(data.words[templateOf(today)])}`);
   of("block").textContent = data.blocks[template].map(text).join("\n");
   const daemons = data.sliders.at(-1), many = position.at(-1);
   of("daemons").hidden = many === daemons.today;

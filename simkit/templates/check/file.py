@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from simkit.clock import DAY_US, FIRST_YEAR, LAST_YEAR, SECOND_US, UTC_ZONE, Zone, format_duration
+from simkit.clock import DAY_US, FIRST_YEAR, LAST_YEAR, SECOND_US, UTC_ZONE, Zone
 from simkit.coder_versions import DEFAULT_BEHAVIOUR, Behaviour
 from simkit.errors import ASSUMED, Findings, StoreError, did_you_mean
 from simkit.inputs.coder import written_version
@@ -45,7 +45,7 @@ from simkit.templates.check.types import (
 )
 from simkit.templates.find import TESTS
 from simkit.templates.linter import NAMES
-from simkit.times import many, weekday_date
+from simkit.times import many, rounded, weekday_date
 
 _DESIRED = tuple(key.name for key in keys.DESIRED_KEYS)
 _DRIFT = tuple(key.name for key in keys.DRIFT_KEYS)
@@ -443,7 +443,7 @@ def assumed(workload: Workload, daemons: int, given: Mapping[str, Value] = Mappi
     """What decides the answer and is not among the keys `given`, with the value that is taken; the build first."""
     written = given["durations"].entries() if "durations" in given and given["durations"].is_mapping else {}
     said = [
-        f"{name} {format_duration(getattr(workload, name).median_us)}"
+        f"{name} {rounded(getattr(workload, name).median_us, SECOND_US // 10)}"
         for name in _ASSUMED_DURATIONS
         if name not in written
     ]
