@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from simkit.errors import Findings
+from simkit.inputs import expressions
 from simkit.inputs.expressions import evaluate, plain
 from simkit.inputs.functions import AT_RUN_TIME, ELSEWHERE, FUNCTIONS
 from simkit.inputs.hcl import expression_in
@@ -327,6 +328,14 @@ def test_where_networks_dates_and_patterns_are_wrong_it_is_told(tmp_path: Path, 
     assert isinstance(value, Unknown)
     assert value.failed
     assert reason in value.told
+
+
+def test_a_text_with_more_pieces_than_are_worked_out_is_not_read_first(tmp_path: Path, monkeypatch):
+    (tmp_path / "long.tftpl").write_text("${x}" * 60_000)
+    monkeypatch.setattr(expressions, "_parts_of_text", lambda *_: pytest.fail("it is read"))
+    value = worth('templatefile("long.tftpl", { x = 1 })', tmp_path)
+    assert isinstance(value, Unknown)
+    assert "takes more than 50,000 steps" in value.told
 
 
 def test_files_are_read_below_the_template_alone(tmp_path: Path):

@@ -550,6 +550,7 @@ def _heredoc(token: str) -> str:
 
 def rendered(node: Node, raw: str, scope: Scope) -> Value:
     """A text that is a template, as templatefile() makes it. Raises NotKnown."""
+    scope.budget.take(raw.count("${") + raw.count("%{"))  # to read each of them takes as long as to work it out
     return _template(_parts_of_text(node, raw), scope)
 
 
