@@ -34,6 +34,7 @@ def test_the_scenario_file_is_the_scenario(tmp_path):
     assert written.demand.claim_at.tolist() == made.demand.claim_at.tolist()
 
 
+@pytest.mark.slow
 def test_hindsight_meets_its_target_for_less_than_is_recommended_beforehand():
     of = promises.demand(np.sort(MONDAY_AT + office_hours(10)), UTC_ZONE)
     seen = promises.scenario(of, 5, 0, 10)

@@ -60,7 +60,7 @@ def claims(*minutes: float) -> tuple[tuple[int, str], ...]:
     return tuple((MONDAY_AT + round(minute * MINUTE_US), "p") for minute in minutes)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(of=scenarios(), text=DEEP)
 def test_a_tick_that_was_skipped_would_have_desired_nothing_else(of, text):
     given = with_expression(of, text)
@@ -70,7 +70,7 @@ def test_a_tick_that_was_skipped_would_have_desired_nothing_else(of, text):
         np.testing.assert_array_equal(a, b, f"{name} of {text}")
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(of=inhabited(), text=DEEP)
 def test_nor_would_one_of_a_run_with_people(of, text):
     given = with_expression(of, text)
