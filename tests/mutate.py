@@ -52,6 +52,13 @@ EQUAL: dict[str, str] = {
     "core.jobs._first: world.counters[queue] = i -> pass": (
         "what was cancelled is passed over each time anew, which takes longer"
     ),
+    "core.jobs._draw: _keep(drawn, i, count, 0, drawn[i, DRAWN_JOB])"
+    " -> _keep(drawn, i, count, 1, drawn[i, DRAWN_JOB])": "all get the same lot, so that their rows alone order them",
+    "core.jobs._keep:"
+    " if before[DRAWN_LOT] < lot or (before[DRAWN_LOT] == lot and before[DRAWN_JOB] < job):"
+    " -> if before[DRAWN_LOT] < lot or (before[DRAWN_LOT] == lot and before[DRAWN_JOB] <= job):": (
+        "no job is drawn twice"
+    ),
     "core.jobs._next_job: "
     "other != NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])"
     " -> other == NONE and goes_first(False, world.builds[other, B_CREATED], True, world.builds[i, B_CREATED])": (
@@ -64,6 +71,10 @@ EQUAL: dict[str, str] = {
     "core.lifecycle.max_deadline: if tried == 7: -> if tried == 8:": (
         "what is on none of seven days is not on the eighth, which is the first again"
     ),
+    "core.kernel._check_rows: rows = max(counters[[WORKSPACES, BUILDS, DECISIONS]].max(),"
+    " 0 if lives is None else lives.counters[STORIES])"
+    " -> rows = max(counters[[WORKSPACES, BUILDS, DECISIONS]].max(),"
+    " 1 if lives is None else lives.counters[STORIES])": "who asks for room for more has one row at least",
     "core.kernel._advance: more = lives.people.shape[0] + 2 if look_at == now_at else 2"
     " -> more = lives.people.shape[0] + 3 if look_at == now_at else 2": (
         "a row more than can be needed is made room for"
@@ -168,7 +179,15 @@ CORE = {
     "lifecycle_executor": ("core_lifecycle_executor", "core_stopped_prebuilds", "core_lives"),
     "pools": ("core_pools", "core_jobs", "runs_quota", "core_kernel", "core_stopped_prebuilds", "core_targets"),
     "jobs": ("core_jobs", "core_pools", "core_lifecycle_executor", "core_kernel"),
-    "kernel": ("core_pools", "core_kernel", "core_jobs", "core_lifecycle_executor", "core_lives", "core_targets"),
+    "kernel": (
+        "core_pools",
+        "core_kernel",
+        "core_jobs",
+        "core_lifecycle_executor",
+        "core_lives",
+        "core_stopped_prebuilds",
+        "core_targets",
+    ),
 }
 CASES = {
     "simkit.core.policy": ("kernel: actions", "kernel: backoff", "kernel: acquire_order"),

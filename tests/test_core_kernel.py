@@ -123,11 +123,13 @@ def test_no_table_has_more_rows_than_a_run_may_have(table: str):
         else (world.counters, {"workspaces": WORKSPACES, "builds": BUILDS, "decisions": DECISIONS}[table])
     )
     counters[counter] = 7
+    world.builds[:8, facts.B_CREATED] = inputs.settings.start_at + np.arange(8)
     uncompiled.kernel._check_rows(inputs, world, theirs, 10)
     counters[counter] += 1
     with pytest.raises(uncompiled.kernel.TooManyRowsError) as told:
         uncompiled.kernel._check_rows(inputs, world, theirs, 10)
-    assert told.value.rows == 10
+    begun_at = inputs.settings.start_at
+    assert (told.value.rows, told.value.at) == (10, begun_at + 7 if table == "builds" else begun_at), "how far it came"
 
 
 def happened(kind: int, at: int, tick_at: int = 0) -> tuple[list[int], int, int]:

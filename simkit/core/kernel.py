@@ -384,7 +384,7 @@ def _check_rows(inputs: Inputs, world: World, lives: Lives | None, most: int) ->
     counters = world.counters
     rows = max(counters[[WORKSPACES, BUILDS, DECISIONS]].max(), 0 if lives is None else lives.counters[STORIES])
     if rows + counters[MORE] > most:
-        last_at = world.builds[: counters[BUILDS], B_CREATED][-1:].max(initial=inputs.settings.start_at)
+        last_at = world.builds[: counters[BUILDS], B_CREATED].max(initial=inputs.settings.start_at)
         raise TooManyRowsError(most, int(last_at), world.state[:, S_ORDINAL])
 
 
