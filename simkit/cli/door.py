@@ -251,14 +251,16 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
             echo(str(finding), err=True)
         return
     kinds = [(finding.level, finding.name, _OWN.sub("", finding.text)) for finding in findings]
-    many, seen = Counter(kinds), Counter[tuple[str, str, str]]()
+    many, seen, shown = Counter(kinds), Counter[tuple[str, str, str]](), 0
     for finding, kind in zip(findings, kinds, strict=True):
         seen[kind] += 1
-        if seen.total() - sum(max(0, n - _FEW) for n in seen.values()) > MOST_PROBLEMS:
+        if seen[kind] > _FEW:
+            continue
+        if shown == MOST_PROBLEMS:
             echo("... and others; `simkit --debug` before the command shows all", err=True)
             return
-        if seen[kind] <= _FEW:
-            echo(str(finding), err=True)
+        echo(str(finding), err=True)
+        shown += 1
         if seen[kind] == _FEW and many[kind] > _FEW:
             more = many[kind] - _FEW
             echo(f"... and {more:,} more of this kind; `simkit --debug` before the command shows all", err=True)
